@@ -1,0 +1,79 @@
+package plant
+
+// Range selects samples of one tag in the half-open span [From, To), ns UTC.
+// Limit 0 means all.
+type Range struct {
+	Tag      TagID
+	From, To int64
+	Limit    int
+}
+
+// Block is a run of samples of one tag, columns of equal length, ascending by
+// time. The slices belong to the callee and are valid until the next block.
+type Block struct {
+	Tag     TagID
+	Times   []int64 // ns UTC, whole milliseconds
+	Values  []float64
+	Quality []Quality
+}
+
+// TrendQuery asks for Buckets equal slices of [From, To).
+type TrendQuery struct {
+	Tag      TagID
+	From, To int64
+	Buckets  int
+}
+
+// Bucket summarises the samples of one slice of time. Mean is time-weighted
+// (each value holds until the next sample), over good values only. Min, Max and
+// Mean are NaN where Count is 0.
+type Bucket struct {
+	Time           int64 // start of the slice, ns UTC
+	Min, Max, Mean float64
+	Count          int     // samples in the slice
+	Good           float64 // share of samples of good quality, 0..1
+}
+
+// PLCState is the state of a connection to an OPC UA server.
+type PLCState string
+
+// States of a PLC connection. Live means that values or keep-alives of the
+// subscription arrive; nothing else is called Live.
+const (
+	Connecting  PLCState = "Connecting"
+	Live        PLCState = "Live"
+	CatchingUp  PLCState = "Catching-up"
+	Backfilling PLCState = "Backfilling"
+	Stale       PLCState = "Stale"
+	Down        PLCState = "Down"
+)
+
+// PLCStatus is one connection as its collector sees it.
+type PLCStatus struct {
+	Name      string   `json:"name"`
+	URL       string   `json:"url"`
+	State     PLCState `json:"state"`
+	Reason    string   `json:"reason,omitempty"`
+	Since     int64    `json:"since"` // ns UTC
+	Tags      int      `json:"tags"`  // monitored
+	Rejected  []string `json:"rejected,omitempty"`
+	ValuesS   float64  `json:"values_s"`
+	Overflows uint64   `json:"overflows"`
+	Received  uint64   `json:"received"`
+}
+
+// EdgeStatus is one edge as the historian sees it. The edge sends the part that
+// it knows itself about twice a minute and on every change.
+type EdgeStatus struct {
+	Name       string      `json:"name"`
+	State      string      `json:"state"` // "live", "catching-up", "down"
+	Since      int64       `json:"since"` // ns UTC
+	QueueBytes uint64      `json:"queue_bytes"`
+	Oldest     int64       `json:"oldest"` // creation time of the oldest unsettled record, 0 none
+	Sent       uint64      `json:"sent"`   // records published at least once
+	Acked      uint64      `json:"acked"`  // records settled by the historian's word
+	Declared   uint64      `json:"declared"`
+	ClockMS    int64       `json:"clock_ms"` // historian's clock minus the edge's, at arrival
+	Version    string      `json:"version"`
+	PLCs       []PLCStatus `json:"plcs"`
+}

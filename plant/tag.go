@@ -1,0 +1,71 @@
+package plant
+
+import "time"
+
+// Kind says what the values of a tag are, which decides what may be judged.
+type Kind string
+
+// Kinds of tags.
+const (
+	Analog   Kind = "analog"   // a measured quantity; sensor checks and models apply
+	SetPoint Kind = "setpoint" // a commanded value; may stand still, is no model input to be scored
+	Discrete Kind = "discrete" // boolean, counter or enum number; may stand still
+	Text     Kind = "text"     // a State: mode, coil id
+)
+
+// Trigger of an OPC UA data change filter (OPC 10000-4, 7.22.2).
+type Trigger string
+
+// Triggers. The default is StatusValue.
+const (
+	TriggerStatus               Trigger = "status"
+	TriggerStatusValue          Trigger = "status-value"
+	TriggerStatusValueTimestamp Trigger = "status-value-timestamp"
+)
+
+// Tag is one measured or derived quantity. Path is its identity everywhere.
+type Tag struct {
+	ID          TagID
+	Path        string  // "HSM/FM/F3/GBX/VIB_H"
+	Asset       string  // path of the asset it belongs to: "HSM/FM/F3/GBX"
+	Node        string  // OPC UA node: "nsu=urn:mill;s=HSM/FM/F3/GBX/VIB_H" or "ns=2;s=…"
+	Unit        string  // as written: "mm/s"
+	Description string  // for people
+	Kind        Kind    // Analog where empty
+	Low, High   float64 // engineering range; Low == High means unknown
+	Resolution  float64 // smallest step of the sensor; 0 unknown
+	MaxRate     float64 // physically possible |dx/dt| per second of plant time; 0 unknown
+
+	// Cyclic tags are sent by the PLC at every Sampling interval, changed or
+	// not; only they are stale by their own silence.
+	Cyclic   bool
+	Sampling time.Duration // asked of the server; 0 = on every change
+	Queue    uint32        // asked of the server; 0 = ⌈publishing/sampling⌉ + margin
+	Trigger  Trigger       // StatusValue where empty
+
+	// Derived tags are made by the edge's models, not read from a PLC.
+	Derived bool
+}
+
+// Names of the derived tags below an asset's path, e.g. "HSM/FM/F3/GBX/$SCORE".
+const (
+	TagScore  = "$SCORE"  // sample: 0..1, -log10(p)/8 of the asset's model (1 = certain)
+	TagHealth = "$HEALTH" // sample: 0..1, 1 = nothing seen
+	TagMode   = "$MODE"   // state: recognised mode
+	TagModel  = "$MODEL"  // state: JSON of ModelState
+)
+
+// ModelState is the JSON value of the $MODEL state: what the asset's model can
+// say now and the learned band of each tag in the present mode.
+type ModelState struct {
+	Phase   string          `json:"phase"`   // "learning", "monitoring", "blind", "none"
+	Mode    string          `json:"mode"`    // mode the band belongs to
+	Learned float64         `json:"learned"` // share of commissioning done, 0..1
+	Limit   float64         `json:"limit"`   // score at which a finding is raised, 0..1
+	Guess   bool            `json:"guess"`   // the limit is extrapolated beyond the calibration data
+	Bands   map[string]Band `json:"bands,omitempty"`
+}
+
+// Band is the learned normal band of a tag, in its unit: low, high.
+// Keys of ModelState.Bands are tag paths.
+type Band [2]float64
