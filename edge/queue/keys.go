@@ -1,0 +1,37 @@
+package queue
+
+import (
+	"encoding/binary"
+
+	"millwright/sparkplug"
+)
+
+// Keys: see FORMAT.md.
+var (
+	metaFormat  = []byte("mformat")
+	metaOpening = []byte("mopening")
+)
+
+func epochKey(opening uint32) []byte {
+	return binary.BigEndian.AppendUint32([]byte{'e'}, opening)
+}
+
+func tagKey(id uint32) []byte {
+	return binary.BigEndian.AppendUint32([]byte{'t'}, id)
+}
+
+func recordKey(lane Lane, opening uint32, number uint64) []byte {
+	k := make([]byte, 0, 14)
+	k = append(k, 'r', byte(lane))
+	k = binary.BigEndian.AppendUint32(k, opening)
+	return binary.BigEndian.AppendUint64(k, number)
+}
+
+func parseRecordKey(k []byte) (lane Lane, opening uint32, number uint64, ok bool) {
+	if len(k) != 14 || k[0] != 'r' {
+		return 0, 0, 0, false
+	}
+	return Lane(k[1]), binary.BigEndian.Uint32(k[2:]), binary.BigEndian.Uint64(k[6:]), true
+}
+
+func one(n uint64) sparkplug.Span { return sparkplug.Span{First: n, Last: n} }

@@ -1,0 +1,51 @@
+package queue
+
+import (
+	"slices"
+	"sort"
+
+	"millwright/sparkplug"
+)
+
+// spans is a set of record numbers as ascending, disjoint, not adjacent,
+// inclusive ranges: what of one opening is not settled. It stays small because
+// records are settled almost in order.
+type spans []sparkplug.Span
+
+// add puts n, which is higher than all before, into the set.
+func (s spans) add(n uint64) spans {
+	if k := len(s); k > 0 && s[k-1].Last+1 == n {
+		s[k-1].Last = n
+		return s
+	}
+	return append(s, sparkplug.Span{First: n, Last: n})
+}
+
+// cut removes the numbers of c and returns those that were there.
+func (s spans) cut(c sparkplug.Span) (rest spans, gone []sparkplug.Span) {
+	i := sort.Search(len(s), func(i int) bool { return s[i].Last >= c.First })
+	j := i
+	var keep []sparkplug.Span
+	for ; j < len(s) && s[j].First <= c.Last; j++ {
+		have := s[j]
+		gone = append(gone, sparkplug.Span{First: max(have.First, c.First), Last: min(have.Last, c.Last)})
+		if have.First < c.First {
+			keep = append(keep, sparkplug.Span{First: have.First, Last: c.First - 1})
+		}
+		if have.Last > c.Last {
+			keep = append(keep, sparkplug.Span{First: c.Last + 1, Last: have.Last})
+		}
+	}
+	if len(gone) == 0 {
+		return s, nil
+	}
+	return slices.Replace(s, i, j, keep...), gone
+}
+
+// count is the number of record numbers in the set.
+func (s spans) count() (n uint64) {
+	for _, c := range s {
+		n += c.Last - c.First + 1
+	}
+	return n
+}
