@@ -206,3 +206,18 @@ func (q *Queue) markSettled(s sparkplug.Span) {
 		}
 	}
 }
+
+// Flushed calls done when everything appended so far is durable.
+func (q *Queue) Flushed(done func(error)) error {
+	if done == nil {
+		return nil
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return ErrClosed
+	}
+	q.pending = append(q.pending, &append1{done: done})
+	q.signal()
+	return nil
+}

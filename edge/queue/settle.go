@@ -123,7 +123,7 @@ func (q *Queue) oldest(o *opening, ln Lane) (cum uint64, created int64) {
 func (q *Queue) waiting(number uint64) *Record {
 	for _, list := range [][]*append1{q.flying, q.pending} {
 		for _, a := range list {
-			if a.records[0].Number <= number && number <= a.records[len(a.records)-1].Number {
+			if len(a.records) > 0 && a.records[0].Number <= number && number <= a.records[len(a.records)-1].Number {
 				return a.records[number-a.records[0].Number]
 			}
 		}

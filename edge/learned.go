@@ -1,0 +1,93 @@
+package edge
+
+import (
+	"context"
+	"encoding"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// saveEvery bounds what a crash costs of a model that is still learning. Open
+// findings are saved at once, so that a restart knows what it has to clear.
+const saveEvery = time.Minute
+
+// Load restores what the detector had learned. A file that it refuses is set
+// aside, and it learns afresh: a broken file must not stop the edge.
+func (a *Agent) Load() error {
+	model, ok := a.Detector.(encoding.BinaryUnmarshaler)
+	if !ok || a.StateFile == "" {
+		return nil
+	}
+	b, err := os.ReadFile(a.StateFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("learned state: %w", err)
+	}
+	if err := model.UnmarshalBinary(b); err != nil {
+		aside := a.StateFile + ".refused"
+		return errors.Join(
+			fmt.Errorf("learned state is refused and kept as %s, learning afresh: %w", aside, err),
+			os.Rename(a.StateFile, aside))
+	}
+	return nil
+}
+
+// keep saves the learned state from time to time.
+func (a *Agent) keep(ctx context.Context) {
+	tick := time.NewTicker(saveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-a.keepNow:
+		}
+		if err := a.save(); err != nil {
+			a.Log.Error("learned state not saved", "err", err)
+		}
+	}
+}
+
+// save writes the learned state so that a crash leaves the old or the new file.
+func (a *Agent) save() error {
+	model, ok := a.Detector.(encoding.BinaryMarshaler)
+	if !ok || a.StateFile == "" {
+		return nil
+	}
+	a.mu.Lock()
+	b, err := model.MarshalBinary()
+	a.mu.Unlock()
+	if err != nil {
+		return fmt.Errorf("learned state: %w", err)
+	}
+	return replaceFile(a.StateFile, b)
+}
+
+// replaceFile writes a file beside, syncs it and moves it into place.
+func replaceFile(name string, b []byte) error {
+	tmp := name + ".new"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, name); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

@@ -1,0 +1,85 @@
+package edge
+
+import (
+	"millwright/edge/queue"
+	"millwright/plant"
+)
+
+// A record is one message: below 64 KiB, and of one device.
+const (
+	samplesPerRecord  = 2000
+	statesPerRecord   = 200
+	gapsPerRecord     = 1500
+	findingsPerRecord = 1
+)
+
+// groups sorts a batch by device, reusing its memory from call to call.
+type groups struct {
+	names  []string
+	byName map[string]*plant.Batch
+}
+
+// split appends the drafts that carry b: findings and gaps for the node, samples
+// and states for their devices. The drafts refer to b and to the groups.
+func (g *groups) split(dst []queue.Draft, b plant.Batch, device map[plant.TagID]string) []queue.Draft {
+	for _, part := range chunks(b.Findings, findingsPerRecord) {
+		dst = append(dst, queue.Draft{Lane: queue.Findings, Batch: plant.Batch{Findings: part}})
+	}
+	for _, part := range chunks(b.Gaps, gapsPerRecord) {
+		dst = append(dst, queue.Draft{Lane: queue.Findings, Batch: plant.Batch{Gaps: part}})
+	}
+	if g.byName == nil {
+		g.byName = map[string]*plant.Batch{}
+	}
+	g.names = g.names[:0]
+	for _, s := range b.Samples {
+		group := g.of(device[s.Tag])
+		group.Samples = append(group.Samples, s)
+	}
+	for _, s := range b.States {
+		group := g.of(device[s.Tag])
+		group.States = append(group.States, s)
+	}
+	for _, name := range g.names {
+		group := g.byName[name]
+		for _, part := range chunks(group.Samples, samplesPerRecord) {
+			dst = append(dst, queue.Draft{Lane: queue.Telemetry, Device: name, Batch: plant.Batch{Samples: part}})
+		}
+		for _, part := range chunks(group.States, statesPerRecord) {
+			dst = append(dst, queue.Draft{Lane: queue.Telemetry, Device: name, Batch: plant.Batch{States: part}})
+		}
+	}
+	return dst
+}
+
+// of is the group of a device, empty at its first use in a split.
+func (g *groups) of(name string) *plant.Batch {
+	group := g.byName[name]
+	if group == nil {
+		group = &plant.Batch{}
+		g.byName[name] = group
+	}
+	for _, have := range g.names {
+		if have == name {
+			return group
+		}
+	}
+	group.Reset()
+	g.names = append(g.names, name)
+	return group
+}
+
+func chunks[T any](s []T, n int) [][]T {
+	if len(s) == 0 {
+		return nil
+	}
+	if len(s) <= n {
+		return [][]T{s}
+	}
+	var out [][]T
+	for len(s) > n {
+		out = append(out, s[:n])
+		s = s[n:]
+	}
+	return append(out, s)
+}

@@ -1,0 +1,101 @@
+package edge
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"millwright/plant"
+)
+
+// plcPatience is how long a PLC may be away before it is told as a finding:
+// longer than a reconnect takes, shorter than a shift's attention.
+const plcPatience = 10 * time.Second
+
+// Devices is what the births announce. A PLC's devices are alive while its
+// connection delivers; those of the models, and of PLCs that have left the
+// configuration but still have records queued, always.
+func (a *Agent) Devices() []Device {
+	byName := a.Queue.Devices()
+	out := make([]Device, 0, len(byName))
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		d := Device{Name: name, Alive: true}
+		for _, t := range byName[name] {
+			d.Tags = append(d.Tags, t.ID)
+		}
+		for i := range a.PLCs {
+			p := &a.PLCs[i]
+			if name == p.Name || strings.HasPrefix(name, p.Name+"-") {
+				d.Alive = alive(p.Source.Status().State)
+			}
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+func alive(s plant.PLCState) bool {
+	return s == plant.Live || s == plant.CatchingUp || s == plant.Backfilling
+}
+
+// Status is what the edge knows of itself. Uplink counters are the uplink's to add.
+func (a *Agent) Status() plant.EdgeStatus {
+	q := a.Queue.Stats()
+	s := plant.EdgeStatus{
+		Name: a.Name, Version: a.Version,
+		QueueBytes: q.Bytes, Oldest: q.Oldest, Acked: q.Settled, Declared: q.Declared,
+	}
+	for i := range a.PLCs {
+		s.PLCs = append(s.PLCs, a.PLCs[i].Source.Status())
+	}
+	return s
+}
+
+// watch tells the uplink of every change of a PLC's connection, and the plant of
+// one that stays away.
+func (a *Agent) watch(ctx context.Context, p *PLC) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	was := p.Source.Status()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-p.Source.Changed():
+		case <-tick.C:
+		}
+		now := p.Source.Status()
+		if now.State != was.State || now.Reason != was.Reason {
+			a.Log.Info("plc", "name", p.Name, "state", now.State, "reason", now.Reason)
+			a.Uplink.Changed()
+		}
+		was = now
+		a.judge(p.Name, now)
+	}
+}
+
+// judge raises and clears the finding that a PLC is away.
+func (a *Agent) judge(name string, s plant.PLCStatus) {
+	a.mu.Lock()
+	_, told := a.away[name]
+	a.mu.Unlock()
+	gone := !alive(s.State) && time.Since(time.Unix(0, s.Since)) > plcPatience
+	if gone == told || !gone && !alive(s.State) {
+		return
+	}
+	f := plant.Finding{
+		Asset: a.Name + "/" + name, Key: "plc", Kind: plant.KindPLC, Class: plant.SystemFault,
+		Phase: plant.Raise, Detector: "edge", Priority: 2,
+	}
+	a.mu.Lock()
+	if gone {
+		a.away[name] = s.Since
+	} else {
+		f.Phase = plant.Clear
+		delete(a.away, name)
+	}
+	a.mu.Unlock()
+	a.tell(f)
+}
