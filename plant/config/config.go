@@ -1,0 +1,383 @@
+// Package config reads what describes a process: a TOML file with a section for
+// each role, the tag lists in CSV beside it and the asset file in TOML. Load
+// checks all of it and reports every fault at once; what it returns needs no
+// further checking and no further file but certificates.
+//
+// Relative paths are relative to the file that names them. Passwords stand in
+// files of their own, never in the TOML. Durations are texts such as "100ms" or
+// "14d", sizes such as "4GB".
+package config
+
+import (
+	"math"
+	"os"
+	"time"
+
+	"millwright/plant"
+)
+
+// Config is one process. A role whose section is absent is nil.
+type Config struct {
+	File      string
+	PLCs      []PLC
+	Edge      *Edge
+	Broker    *Broker
+	Historian *Historian
+	HMI       *HMI
+	Simulator *Simulator
+}
+
+// PLC is an OPC UA server to read, section [[plc]]. It needs [edge].
+type PLC struct {
+	Name string // also the Sparkplug device id
+	URL  string // opc.tcp://HOST:PORT
+
+	// Tags of the CSV file, or Discover: find them by browsing from DiscoverRoot
+	// (a NodeId, the Objects folder where empty).
+	Tags         []plant.Tag
+	TagsFile     string
+	Discover     bool
+	DiscoverRoot string
+
+	SecurityPolicy  string // "None", "Basic256Sha256"
+	SecurityMode    string // "None", "Sign", "SignAndEncrypt"
+	User, Password  string // user token by name, empty for anonymous
+	UserCertificate string // user token by certificate, files
+	UserKey         string
+	Certificate     string // application certificate of the edge, files; empty: the edge makes its own
+	Key             string
+	Trust           string // folder of trusted server certificates; empty: below the edge's data folder
+	Publishing      time.Duration
+}
+
+// Edge is the agent beside the PLCs, section [edge].
+type Edge struct {
+	Name, Group string // Sparkplug edge node and group id
+	Broker      string // URL; empty: the [broker] of this file
+	BrokerUser  string
+	BrokerPass  string
+	BrokerCA    string // PEM file; empty: the system's
+	PrimaryHost string // host id of the historian
+	Data        string // folder
+	QueueMax    int64  // bytes on disk
+	Assets      []plant.Asset
+	AssetsFile  string
+	Speed       float64 // plant seconds per second of wall time; 1 except with a simulator
+}
+
+// Broker is the embedded MQTT broker, section [broker].
+type Broker struct {
+	Listen         string // HOST:PORT
+	Data           string // folder
+	Users          map[string]string
+	TLSCertificate string // PEM files
+	TLSKey         string
+}
+
+// Historian is the plant's store and alarm book, section [historian].
+type Historian struct {
+	Data       string // folder
+	Broker     string // URL; empty: the [broker] of this file
+	BrokerUser string
+	BrokerPass string
+	BrokerCA   string
+	HostID     string
+}
+
+// HMI is the web server, section [hmi]. It needs [historian].
+type HMI struct {
+	Listen         string // HOST:PORT
+	Data           string // folder of the accounts
+	TLSCertificate string // PEM files
+	TLSKey         string
+	NoLogin        bool // every route open, on loopback only
+}
+
+// Simulator is the simulated mill, section [simulator].
+type Simulator struct {
+	Listen          string // opc.tcp://HOST:PORT
+	Seed            uint64
+	Speed           float64
+	Faults          []string // ASSET:FAULT[:SEVERITY]@OFFSET; the simulator knows the names
+	Ledger, Samples string   // files, empty: not written
+	Policies        []string // security policies offered: "None", "Basic256Sha256"
+	Users           map[string]string
+	Certificate     string // PEM files; empty: the simulator makes its own
+	Key             string
+	Trust           string // folder of trusted client certificates
+}
+
+// Load reads the file of a process and all files that it names. The error is
+// Faults where the content is wrong.
+func Load(path string) (*Config, error) {
+	var faults Faults
+	src, err := os.ReadFile(path)
+	if err != nil {
+		faults.add(path, 0, "", "%v", reason(err))
+		return nil, faults.err()
+	}
+	c := load(path, string(src), &faults)
+	if err := faults.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func load(path, src string, faults *Faults) *Config {
+	root := parse(path, src, faults)
+	if root == nil {
+		return nil
+	}
+	c := &Config{File: path}
+	for _, t := range root.tables("plc") {
+		c.PLCs = append(c.PLCs, t.plc())
+	}
+	c.Broker = root.broker()
+	c.Edge = root.edge(c)
+	c.Historian = root.historian(c.Broker != nil)
+	c.HMI = root.hmi(c.Historian)
+	c.Simulator = root.simulator()
+	root.close()
+	switch {
+	case len(root.m) == 0:
+		faults.add(path, 1, "", "names no role, allowed are the sections [[plc]] with [edge], [broker], [historian], [hmi], [simulator]")
+	case len(c.PLCs) > 0 && c.Edge == nil && !root.has("edge"):
+		root.fault("plc", "has no [edge] section that reads it")
+	case c.Edge != nil && !root.has("plc"):
+		root.fault("edge", "has nothing to read, it needs at least one [[plc]]")
+	}
+	seen := map[string]string{}
+	names := map[string]bool{}
+	for i, p := range c.PLCs {
+		t := &table{document: root.document, path: index("plc", i)}
+		if names[p.Name] && p.Name != "" {
+			t.fault("name", "%q is the name of two PLCs", p.Name)
+		}
+		names[p.Name] = true
+		for _, tag := range p.Tags {
+			if other, ok := seen[tag.Path]; ok && other != p.Name {
+				t.fault("tags", "%s names the tag %s, which the PLC %q has too", p.TagsFile, tag.Path, other)
+				break
+			}
+			seen[tag.Path] = p.Name
+		}
+	}
+	return c
+}
+
+func (t *table) plc() PLC {
+	defer t.close()
+	p := PLC{
+		Name: t.need("name", "plc1"),
+		URL:  t.need("url", "opc.tcp://192.168.10.20:4840"),
+
+		TagsFile:     t.readable("tags"),
+		Discover:     t.flag("discover"),
+		DiscoverRoot: t.checked("discover_root", "", checkNode),
+
+		SecurityPolicy: t.oneOf("security_policy", "None", "None", "Basic256Sha256"),
+		User:           t.text("user", ""),
+		Password:       t.secret("password_file"),
+		Trust:          t.folder("trust", ""),
+		Publishing:     t.duration("publishing", 100*time.Millisecond, 10*time.Millisecond, time.Minute),
+	}
+	if err := checkName(p.Name); err != nil {
+		t.fault("name", "%v", err)
+	}
+	if err := checkURL(p.URL, "opc.tcp"); err != nil && p.URL != "" {
+		t.fault("url", "%v", err)
+	}
+	mode := "None"
+	if p.SecurityPolicy != "None" {
+		mode = "SignAndEncrypt"
+	}
+	p.SecurityMode = t.oneOf("security_mode", mode, "None", "Sign", "SignAndEncrypt")
+	if (p.SecurityMode == "None") != (p.SecurityPolicy == "None") {
+		t.fault("security_mode", "%q does not go with security_policy %q, allowed are None with None, Sign and SignAndEncrypt with Basic256Sha256", p.SecurityMode, p.SecurityPolicy)
+	}
+	p.Certificate, p.Key = t.pair("certificate", "key")
+	p.UserCertificate, p.UserKey = t.pair("user_certificate", "user_key")
+	t.credentials("user", "password_file")
+	if p.User != "" && p.UserCertificate != "" {
+		t.fault("user", "stands beside user_certificate, allowed is one of them")
+	}
+	switch {
+	case p.TagsFile == "" && !p.Discover && !t.has("tags"):
+		t.fault("tags", "is missing, allowed is a CSV file, or discover = true")
+	case t.has("tags") && p.Discover:
+		t.fault("discover", "stands beside tags, allowed is one of them")
+	case p.DiscoverRoot != "" && !p.Discover:
+		t.fault("discover_root", "is of no use without discover = true")
+	}
+	p.Tags = t.tags(p.TagsFile)
+	return p
+}
+
+// tags reads a tag list; a file that cannot be read was named by readable.
+func (t *table) tags(file string) []plant.Tag {
+	if file == "" {
+		return nil
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	return readTags(file, f, t.faults)
+}
+
+// credentials checks that a user has a password.
+func (t *table) credentials(user, password string) {
+	switch {
+	case t.has(user) && !t.has(password):
+		t.fault(password, "is missing, %s needs the file of its password", user)
+	case t.has(password) && !t.has(user):
+		t.fault(user, "is missing, %s needs it", password)
+	}
+}
+
+func (root *table) edge(c *Config) *Edge {
+	t := root.table("edge")
+	if t == nil {
+		return nil
+	}
+	defer t.close()
+	e := &Edge{
+		Name:        t.need("name", "edge1"),
+		Group:       t.checked("group", "plant", checkName),
+		BrokerCA:    t.readable("broker_ca"),
+		PrimaryHost: t.checked("primary_host", "millwright", checkName),
+		Data:        t.folder("data", "millwright-data/edge"),
+		QueueMax:    t.size("queue_max", 4e9, 16<<20),
+		AssetsFile:  t.readable("assets"),
+		Speed:       t.number("speed", 1, 0.001, 1000),
+	}
+	if err := checkName(e.Name); err != nil {
+		t.fault("name", "%v", err)
+	}
+	e.Broker, e.BrokerUser, e.BrokerPass = t.brokerAccess(c.Broker != nil)
+	if e.AssetsFile == "" {
+		e.assign(c, nil)
+		return e
+	}
+	src, err := os.ReadFile(e.AssetsFile)
+	if err != nil {
+		return e // said by readable
+	}
+	var tags []plant.Tag
+	discovered := false
+	for _, p := range c.PLCs {
+		tags = append(tags, p.Tags...)
+		discovered = discovered || p.Discover
+	}
+	e.Assets = readAssets(e.AssetsFile, string(src), tags, discovered, t.faults)
+	e.assign(c, e.Assets)
+	return e
+}
+
+func (e *Edge) assign(c *Config, assets []plant.Asset) {
+	for _, p := range c.PLCs {
+		Assign(p.Tags, assets)
+	}
+}
+
+// brokerAccess reads the keys that name an MQTT broker.
+func (t *table) brokerAccess(local bool) (url, user, password string) {
+	url = t.checked("broker", "", func(s string) error { return checkURL(s, "mqtt", "mqtts", "tcp", "ssl") })
+	if url == "" && !local {
+		t.fault("broker", "is missing, for example broker = \"mqtts://plant:8883\" (only beside a [broker] it may be left out)")
+	}
+	user = t.text("broker_user", "")
+	password = t.secret("broker_password_file")
+	t.credentials("broker_user", "broker_password_file")
+	return url, user, password
+}
+
+func (root *table) broker() *Broker {
+	t := root.table("broker")
+	if t == nil {
+		return nil
+	}
+	defer t.close()
+	b := &Broker{
+		Listen: t.checked("listen", "127.0.0.1:1883", checkListen),
+		Data:   t.folder("data", "millwright-data/broker"),
+		Users:  t.users("users"),
+	}
+	b.TLSCertificate, b.TLSKey = t.tlsPair("tls_certificate", "tls_key")
+	if !loopback(b.Listen) && len(b.Users) == 0 && !t.has("users") && checkListen(b.Listen) == nil {
+		t.fault("users", "is missing, a broker that listens on %s needs users (only on 127.0.0.1 it may go without)", b.Listen)
+	}
+	return b
+}
+
+func (root *table) historian(local bool) *Historian {
+	t := root.table("historian")
+	if t == nil {
+		return nil
+	}
+	defer t.close()
+	h := &Historian{
+		Data:     t.folder("data", "millwright-data/historian"),
+		BrokerCA: t.readable("broker_ca"),
+		HostID:   t.checked("host_id", "millwright", checkName),
+	}
+	h.Broker, h.BrokerUser, h.BrokerPass = t.brokerAccess(local)
+	return h
+}
+
+func (root *table) hmi(h *Historian) *HMI {
+	t := root.table("hmi")
+	if t == nil {
+		return nil
+	}
+	defer t.close()
+	m := &HMI{
+		Listen:  t.checked("listen", "127.0.0.1:8080", checkListen),
+		Data:    t.folder("data", "millwright-data/hmi"),
+		NoLogin: t.flag("no_login"),
+	}
+	m.TLSCertificate, m.TLSKey = t.tlsPair("tls_certificate", "tls_key")
+	if m.NoLogin && !loopback(m.Listen) && checkListen(m.Listen) == nil {
+		t.fault("no_login", "opens every route to the network, allowed on 127.0.0.1 only and not on %s", m.Listen)
+	}
+	if h == nil && !root.has("historian") {
+		root.fault("hmi", "has no [historian] section to show")
+	}
+	return m
+}
+
+func (root *table) simulator() *Simulator {
+	t := root.table("simulator")
+	if t == nil {
+		return nil
+	}
+	defer t.close()
+	s := &Simulator{
+		Listen: t.checked("listen", "opc.tcp://127.0.0.1:4840", func(s string) error { return checkURL(s, "opc.tcp") }),
+		Seed:   uint64(t.integer("seed", 1, 0, math.MaxInt64)),
+		Speed:  t.number("speed", 1, 0.001, 1000),
+		Faults: t.texts("fault"),
+
+		Ledger:   t.at(t.text("ledger", "")),
+		Samples:  t.at(t.text("samples", "")),
+		Policies: t.texts("security_policies"),
+		Users:    t.users("users"),
+		Trust:    t.folder("trust", ""),
+	}
+	s.Certificate, s.Key = t.pair("certificate", "key")
+	for _, p := range s.Policies {
+		if p != "None" && p != "Basic256Sha256" {
+			t.fault("security_policies", "%q, allowed are None and Basic256Sha256", p)
+		}
+	}
+	if len(s.Policies) == 0 {
+		s.Policies = []string{"None"}
+	}
+	for _, f := range s.Faults {
+		if !faultForm.MatchString(f) {
+			t.fault("fault", "%q, allowed is ASSET:FAULT[:SEVERITY]@OFFSET such as HSM/FM/F3/GBX:bearing-outer:0.6@90s", f)
+		}
+	}
+	return s
+}
