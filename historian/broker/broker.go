@@ -1,0 +1,245 @@
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"millwright/sparkplug"
+)
+
+// Broker is an MQTT 3.1.1 broker. Fill in the fields, then Run.
+type Broker struct {
+	Listen string // "host:port"; port 0 takes a free one
+	Dir    string // where retained messages and sessions are kept
+	Users  []User // none: anonymous, on a loopback address only
+
+	TLSCertificate string // file; empty: no TLS
+	TLSKey         string // file
+
+	Log *slog.Logger // nil = slog.Default()
+
+	once    sync.Once
+	started chan struct{}
+	url     string // set before started is closed
+}
+
+const (
+	// Redelivery of a retained death or STATE to a host that came back waits
+	// for this, out of order; the default of 30 s would be an eternity.
+	ackWait = 5 * time.Second
+
+	startTimeout = 10 * time.Second
+	stopTimeout  = 5 * time.Second
+)
+
+// Started is closed when the broker listens.
+func (b *Broker) Started() <-chan struct{} {
+	b.once.Do(func() { b.started = make(chan struct{}) })
+	return b.started
+}
+
+// URL is where clients of this machine connect, "tcp://127.0.0.1:1883" or
+// "ssl://…". It is empty before Started.
+func (b *Broker) URL() string {
+	select {
+	case <-b.Started():
+		return b.url
+	default:
+		return ""
+	}
+}
+
+// Run listens until ctx ends. What is wrong with the configuration, the folder
+// or the address is returned before anything listens.
+func (b *Broker) Run(ctx context.Context) error {
+	b.Started()
+	if b.Log == nil {
+		b.Log = slog.Default()
+	}
+	opts, err := b.options()
+	if err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
+	srv, err := server.NewServer(opts)
+	if err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
+	log := &logger{log: b.Log, fatal: make(chan error, 1)}
+	srv.SetLoggerV2(log, false, false, false)
+
+	running := make(chan struct{})
+	go func() {
+		defer close(running)
+		srv.Start()
+	}()
+	defer func() {
+		<-running
+		srv.Shutdown()
+		stopped := make(chan struct{})
+		go func() { srv.WaitForShutdown(); close(stopped) }()
+		select {
+		case <-stopped:
+		case <-time.After(stopTimeout):
+			b.Log.Warn("broker is slow to stop, leaving it")
+		}
+	}()
+	if err := ready(ctx, srv, running, log); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("broker: %w", err)
+	}
+	b.url = b.address(opts)
+	close(b.started)
+	b.Log.Info("broker listens", "url", b.url, "users", len(b.Users))
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-log.fatal:
+		return fmt.Errorf("broker: %w", err)
+	}
+}
+
+// ready waits until the server listens.
+func ready(ctx context.Context, srv *server.Server, running <-chan struct{}, log *logger) error {
+	select {
+	case <-running:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-log.fatal:
+		return err
+	default:
+	}
+	if !srv.ReadyForConnections(startTimeout) {
+		return fmt.Errorf("not ready after %v", startTimeout)
+	}
+	return nil
+}
+
+func (b *Broker) options() (*server.Options, error) {
+	host, portText, err := net.SplitHostPort(b.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen %q: not host:port", b.Listen)
+	}
+	port, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return nil, fmt.Errorf("listen %q: port must be 0 to 65535", b.Listen)
+	}
+	if len(b.Users) == 0 && !loopback(host) {
+		return nil, fmt.Errorf("listen %q: without users only a loopback address such as 127.0.0.1 is allowed", b.Listen)
+	}
+	users, err := serverUsers(b.Users)
+	if err != nil {
+		return nil, err
+	}
+	if err := writable(b.Dir); err != nil {
+		return nil, err
+	}
+	// The server reports a port in use after it has started; here it is one
+	// clear line before anything runs.
+	probe, err := net.Listen("tcp", b.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on %s (is another broker running there?): %w", b.Listen, err)
+	}
+	if err := probe.Close(); err != nil {
+		return nil, err
+	}
+	o := &server.Options{
+		ServerName:         "millwright",
+		DontListen:         true, // MQTT only
+		NoSigs:             true,
+		JetStream:          true,
+		StoreDir:           b.Dir,
+		JetStreamMaxMemory: 64 << 20,
+		JetStreamMaxStore:  1 << 30,
+		MaxPayload:         sparkplug.MaxPayload,
+		Users:              users,
+
+		DisableJetStreamBanner: true,
+	}
+	o.MQTT.Host, o.MQTT.Port, o.MQTT.AckWait = host, int(port), ackWait
+	if port == 0 {
+		o.MQTT.Port = server.RANDOM_PORT
+	}
+	if b.TLSCertificate != "" {
+		cert, err := tls.LoadX509KeyPair(b.TLSCertificate, b.TLSKey)
+		if err != nil {
+			return nil, fmt.Errorf("TLS: %w", err)
+		}
+		o.MQTT.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		o.MQTT.TLSTimeout = 5
+	}
+	return o, nil
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// writable makes the folder and tries to write in it.
+func writable(dir string) error {
+	if dir == "" {
+		return errors.New("no data folder given")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("data folder: %w", err)
+	}
+	probe := filepath.Join(dir, ".writable")
+	if err := os.WriteFile(probe, nil, 0o600); err != nil {
+		return fmt.Errorf("data folder cannot be written: %w", err)
+	}
+	return os.Remove(probe)
+}
+
+// address is where a client on this machine finds the broker.
+func (b *Broker) address(o *server.Options) string {
+	host := o.MQTT.Host
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	scheme := "tcp"
+	if o.MQTT.TLSConfig != nil {
+		scheme = "ssl"
+	}
+	return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(o.MQTT.Port))
+}
+
+// logger hands the server's messages on. What it calls a notice is of interest
+// to nobody who runs a mill.
+type logger struct {
+	log   *slog.Logger
+	fatal chan error
+}
+
+func (l *logger) Noticef(format string, v ...any) {
+	l.log.Debug("broker: " + fmt.Sprintf(format, v...))
+}
+func (l *logger) Debugf(format string, v ...any) {}
+func (l *logger) Tracef(format string, v ...any) {}
+func (l *logger) Warnf(format string, v ...any)  { l.log.Warn("broker: " + fmt.Sprintf(format, v...)) }
+func (l *logger) Errorf(format string, v ...any) { l.log.Error("broker: " + fmt.Sprintf(format, v...)) }
+
+// Fatalf must not end the process: the server's caller does what is to be done.
+func (l *logger) Fatalf(format string, v ...any) {
+	select {
+	case l.fatal <- fmt.Errorf(format, v...):
+	default:
+	}
+}
