@@ -1,0 +1,93 @@
+package server
+
+import (
+	"sync"
+	"time"
+
+	"millwright/plant"
+)
+
+// engine holds variables, sessions and subscriptions. It does no I/O: answers
+// are handed to connections, which queue them. One lock guards everything, and
+// nobody waits for a client while holding it.
+type engine struct {
+	limits  Limits
+	offered func([]Value)
+
+	mu       sync.Mutex
+	vars     []variable
+	sessions map[string]*session // by authentication token
+	subs     map[uint32]*subscription
+	samplers map[time.Duration]*sampler
+	timers   timers
+	wake     chan struct{}
+
+	lastSub, lastItem uint32
+	items             int // monitored items of all subscriptions
+	queued            int // values in all queues
+	monitored         int // variables with at least one reporting item
+
+	batch   []Value // offered by the running call
+	noItems []*item
+}
+
+type variable struct {
+	last      entry
+	version   uint64 // writes so far
+	logged    uint64 // version last offered
+	seq       uint64 // values offered so far
+	items     []*item
+	reporting int
+}
+
+func newEngine(vars int, limits Limits, offered func([]Value)) *engine {
+	e := &engine{
+		limits:   limits,
+		offered:  offered,
+		vars:     make([]variable, vars),
+		sessions: map[string]*session{},
+		subs:     map[uint32]*subscription{},
+		samplers: map[time.Duration]*sampler{},
+		wake:     make(chan struct{}, 1),
+	}
+	e.every(housekeeping, e.keepHouse)
+	return e
+}
+
+// housekeeping is how often sessions and waiting requests are looked over.
+const housekeeping = 50 * time.Millisecond
+
+func (e *engine) keepHouse(now time.Time) {
+	for _, s := range e.sessions {
+		e.expirePublish(s, now)
+		if now.Sub(s.active) > s.timeout {
+			e.closeSession(s, false)
+		}
+	}
+}
+
+func (e *engine) write(vals []Value) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	now := time.Now().UnixNano()
+	for i := range vals {
+		v := &vals[i]
+		x := &e.vars[v.Var]
+		x.last = entry{number: v.Number, text: v.Text, source: plant.Millis(v.Time), server: now, status: v.Quality}
+		x.version++
+		for _, it := range x.items {
+			e.offer(it, &x.last)
+		}
+	}
+	e.flush()
+}
+
+// flush hands on what the running call offered, before any of it can be sent.
+func (e *engine) flush() {
+	if len(e.batch) == 0 {
+		return
+	}
+	e.offered(e.batch)
+	clear(e.batch)
+	e.batch = e.batch[:0]
+}
