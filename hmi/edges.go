@@ -1,0 +1,53 @@
+package hmi
+
+import (
+	"net/http"
+
+	"millwright/plant"
+)
+
+type edgeBody struct {
+	Name       string    `json:"name"`
+	State      string    `json:"state"`
+	Since      *stamp    `json:"since"`
+	QueueBytes uint64    `json:"queue_bytes"`
+	Oldest     *stamp    `json:"oldest"`
+	Sent       uint64    `json:"sent"`
+	Acked      uint64    `json:"acked"`
+	Declared   uint64    `json:"declared"`
+	ClockMS    int64     `json:"clock_offset_ms"`
+	Version    string    `json:"version"`
+	PLCs       []plcBody `json:"plcs"`
+}
+
+type plcBody struct {
+	Name      string         `json:"name"`
+	URL       string         `json:"url"`
+	State     plant.PLCState `json:"state"`
+	Reason    *string        `json:"reason"`
+	Since     *stamp         `json:"since"`
+	Tags      int            `json:"tags"`
+	ValuesS   number         `json:"values_s"`
+	Rejected  []string       `json:"rejected"`
+	Overflows uint64         `json:"overflows"`
+	Received  uint64         `json:"received"`
+}
+
+func (s *Server) edges(w http.ResponseWriter, r *http.Request) error {
+	if q := newQuery(r.URL.RawQuery); q.err != nil {
+		return q.err
+	}
+	edges := []edgeBody{}
+	for _, e := range s.Plant.Edges() {
+		b := edgeBody{Name: e.Name, State: e.State, Since: when(e.Since), QueueBytes: e.QueueBytes, Oldest: when(e.Oldest),
+			Sent: e.Sent, Acked: e.Acked, Declared: e.Declared, ClockMS: e.ClockMS, Version: e.Version, PLCs: []plcBody{}}
+		for _, p := range e.PLCs {
+			b.PLCs = append(b.PLCs, plcBody{Name: p.Name, URL: p.URL, State: p.State, Reason: optional(p.Reason), Since: when(p.Since),
+				Tags: p.Tags, ValuesS: number(p.ValuesS), Rejected: list(p.Rejected), Overflows: p.Overflows, Received: p.Received})
+		}
+		edges = append(edges, b)
+	}
+	return send(w, struct {
+		Edges []edgeBody `json:"edges"`
+	}{edges})
+}

@@ -1,0 +1,108 @@
+package hmi
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"millwright/hmi/account"
+)
+
+// handler answers a request; an error becomes a problem document.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// route is one row of the interface.
+type route struct {
+	method string
+	path   string       // pattern of http.ServeMux without the method
+	need   account.Role // "" for everybody
+	stream bool         // stays open: no deadline
+	handle handler
+}
+
+const apiBase = "/api/v1"
+
+// routes is the whole interface below /api/v1, and /metrics.
+func (s *Server) routes() []route {
+	get := func(path string, h handler) route {
+		return route{method: http.MethodGet, path: apiBase + path, need: account.Viewer, handle: h}
+	}
+	rs := []route{
+		{method: http.MethodGet, path: apiBase + "/health", handle: s.health},
+		get("/me", s.me),
+		get("/assets", s.assets),
+		get("/tags", s.tags),
+		get("/samples", s.samples),
+		get("/trend", s.trend),
+		get("/states", s.states),
+		get("/gaps", s.gaps),
+		get("/alarms", s.alarms),
+		get("/alarms/{id}", s.alarm),
+		{method: http.MethodPost, path: apiBase + "/alarms/{id}/ack", need: account.Operator, handle: s.ack},
+		{method: http.MethodGet, path: apiBase + "/events", need: account.Viewer, stream: true, handle: s.events},
+		{method: http.MethodGet, path: apiBase + "/live", need: account.Viewer, stream: true, handle: s.live},
+		get("/edges", s.edges),
+		get("/openapi.json", s.openapi),
+	}
+	if s.Metrics != nil {
+		rs = append(rs, route{method: http.MethodGet, path: "/metrics", need: account.Viewer, handle: func(w http.ResponseWriter, r *http.Request) error {
+			s.Metrics.ServeHTTP(w, r)
+			return nil
+		}})
+	}
+	return rs
+}
+
+// handler is the whole server: guards, then the interface, the login pages and
+// the web app.
+func (s *Server) handler() http.Handler {
+	mux := http.NewServeMux()
+	byPath := map[string][]route{}
+	for _, rt := range s.routes() {
+		byPath[rt.path] = append(byPath[rt.path], rt)
+	}
+	for path, rs := range byPath {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { s.dispatch(w, r, rs) })
+	}
+	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
+		s.answer(w, r, refuse(http.StatusNotFound, "there is no such route; %s/openapi.json lists them", apiBase))
+	})
+	s.addPages(mux)
+	return s.guard(mux)
+}
+
+// dispatch runs the route of the request's method.
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, rs []route) {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	i := slices.IndexFunc(rs, func(rt route) bool { return rt.method == method && (!rt.stream || r.Method == method) })
+	if i < 0 {
+		p := refuse(http.StatusMethodNotAllowed, "%s is not allowed here", r.Method)
+		var allow []string
+		for _, rt := range rs {
+			allow = append(allow, rt.method)
+		}
+		p.header.Set("Allow", strings.Join(allow, ", "))
+		s.answer(w, r, p)
+		return
+	}
+	rt := rs[i]
+	if !rt.stream {
+		ctx, cancel := context.WithTimeout(r.Context(), requestTime)
+		defer cancel()
+		r = r.WithContext(ctx)
+		// A reader that does not read must not hold the answer for ever.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(requestTime + 10*time.Second))
+	}
+	r, err := s.admit(r, rt.need)
+	if err == nil {
+		err = rt.handle(w, r)
+	}
+	if err != nil {
+		s.answer(w, r, err)
+	}
+}
