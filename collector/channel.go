@@ -1,0 +1,145 @@
+package collector
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gopcua/opcua/ua"
+	"github.com/gopcua/opcua/uacp"
+	"github.com/gopcua/opcua/uapolicy"
+	"github.com/gopcua/opcua/uasc"
+)
+
+const (
+	dialTimeout    = 3 * time.Second  // TCP, and Hello/Acknowledge
+	requestTimeout = 10 * time.Second // small PLCs need seconds for RSA
+	channelLife    = time.Hour
+)
+
+// channel is one TCP connection with one secure channel (OPC 10000-6, 6.7).
+type channel struct {
+	conn *uacp.Conn
+	sc   *uasc.SecureChannel
+	cfg  *uasc.Config
+	once sync.Once
+}
+
+// openChannel connects and opens the secure channel for e as p says. Without p
+// it is unprotected and good for GetEndpoints only.
+func openChannel(ctx context.Context, p *security, e *endpoint) (*channel, error) {
+	cfg := &uasc.Config{
+		SecurityPolicyURI: ua.SecurityPolicyURINone,
+		SecurityMode:      ua.MessageSecurityModeNone,
+		Lifetime:          uint32(channelLife / time.Millisecond),
+		RequestTimeout:    requestTimeout,
+	}
+	if p != nil && p.mode != ua.MessageSecurityModeNone {
+		cfg.SecurityPolicyURI, cfg.SecurityMode = p.policy, p.mode
+		cfg.RemoteCertificate = slices.Clip(slices.Clone(e.certificate))
+		cfg.Thumbprint = uapolicy.Thumbprint(e.certificate)
+	}
+	if p != nil && p.own != nil {
+		cfg.Certificate, cfg.LocalKey = slices.Clip(slices.Clone(p.own.der)), p.own.key
+	}
+	if p != nil && p.person != nil {
+		cfg.UserKey = p.person.key
+	}
+	hello, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	d := &uacp.Dialer{Dialer: &net.Dialer{
+		Timeout:         dialTimeout,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3},
+	}}
+	conn, err := d.Dial(hello, e.url)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", e.url, err)
+	}
+	sc, err := uasc.NewSecureChannel(e.url, conn, cfg, make(chan error, 1))
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	c := &channel{conn: conn, sc: sc, cfg: cfg}
+	policy := cfg.SecurityPolicyURI
+	if err := sc.Open(ctx); err != nil {
+		c.drop()
+		if errors.Is(err, io.EOF) && policy != ua.SecurityPolicyURINone {
+			// The reason that the server sends before it hangs up is not handed on
+			// by the codec; nearly always it is this one.
+			return nil, fmt.Errorf("opening the secure channel to %s: the server hung up, most likely because it does not trust our certificate (SHA-256 %s): trust it at the server",
+				e.url, fingerprint(p.own.der))
+		}
+		return nil, fmt.Errorf("opening the secure channel to %s: %w", e.url, err)
+	}
+	// The codec takes policy and certificate from the answer. Ours are the ones
+	// that were verified.
+	if cfg.SecurityPolicyURI != policy || (policy != ua.SecurityPolicyURINone && !sameLeaf(cfg.RemoteCertificate, e.certificate)) {
+		c.drop()
+		return nil, fmt.Errorf("opening the secure channel to %s: the server answered with another certificate or policy than its endpoint says", e.url)
+	}
+	return c, nil
+}
+
+// close ends the secure channel in order; drop only cuts the connection. Both
+// are safe twice and end every request on the channel.
+func (c *channel) close() {
+	c.once.Do(func() {
+		// A dead peer must not hold us up.
+		t := time.AfterFunc(time.Second, func() { _ = c.conn.Close() })
+		defer t.Stop()
+		_ = c.sc.Close()
+		_ = c.conn.Close()
+	})
+}
+
+func (c *channel) drop() {
+	c.once.Do(func() {
+		_ = c.conn.Close()
+		_ = c.sc.Close()
+	})
+}
+
+// send makes one service call. A status other than Good of the whole call is
+// the error.
+func send[T ua.Response](ctx context.Context, c *channel, token *ua.NodeID, req ua.Request, timeout time.Duration) (T, error) {
+	var res T
+	err := c.sc.SendRequestWithTimeout(ctx, req, token, timeout, func(v ua.Response) error {
+		r, ok := v.(T)
+		if !ok {
+			return fmt.Errorf("the server answered %T with %T", req, v)
+		}
+		res = r
+		return nil
+	})
+	if errors.Is(err, io.EOF) {
+		err = errHangUp
+	}
+	return res, err
+}
+
+var errHangUp = errors.New("connection closed by the server")
+
+// getEndpoints asks for the offers of the server, on a connection of its own.
+func getEndpoints(ctx context.Context, url string) ([]*ua.EndpointDescription, error) {
+	c, err := openChannel(ctx, nil, &endpoint{url: url})
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	res, err := send[*ua.GetEndpointsResponse](ctx, c, nil, &ua.GetEndpointsRequest{EndpointURL: url}, requestTimeout)
+	if err != nil {
+		return nil, fmt.Errorf("asking %s for its endpoints: %w", url, err)
+	}
+	return res.Endpoints, nil
+}
+
+// sameLeaf compares the first certificates of two chains.
+func sameLeaf(a, b []byte) bool {
+	return bytes.Equal(uapolicy.Thumbprint(a), uapolicy.Thumbprint(b))
+}

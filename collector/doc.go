@@ -1,0 +1,16 @@
+// Package collector reads the values of a PLC through its OPC UA server and
+// loses none of them silently.
+//
+// A Source owns one secure channel, one session and one subscription. The
+// subscription engine is our own: several Publish requests in flight,
+// notifications put in order by sequence number, acknowledged only when what
+// they carried is on our disk (Committed), asked for again (Republish) after a
+// fault. The server therefore holds everything that we might still forget: a
+// cut cable, a restart of our process and a change of the session lose nothing
+// as long as the subscription and its queues live. What is lost beyond that,
+// because the server died or its queues ran over, is declared as a plant.Gap
+// of the tag.
+//
+// The package can only read: it sends no Write, Call, AddNodes, DeleteNodes or
+// HistoryUpdate request, and a test holds that.
+package collector

@@ -1,0 +1,349 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gopcua/opcua/ua"
+
+	"millwright/plant"
+)
+
+const (
+	firstBackOff = 250 * time.Millisecond
+	lastBackOff  = 2500 * time.Millisecond // so that data is back within 5 s of the server's return
+	loginBackOff = 30 * time.Second        // servers lock accounts
+	snapshotTime = 2 * time.Second
+	mostAcks     = 1000 // in one Publish request
+)
+
+// engine is one Run of a Source. All fields belong to the goroutine of Run.
+type engine struct {
+	src        *Source
+	out        plant.Sink
+	log        *slog.Logger
+	publishing time.Duration
+	hash       uint64
+	sec        *security
+	items      *items
+	tr         *translator
+	keeper     *keeper
+	mark       *mark
+
+	session *session // nil: none to activate
+	refusal int      // how often the server hung up on its activation
+	sub     subscription
+	started int64 // server's start time when the subscription was made
+	seq     sequencer
+	resumed bool // the subscription, or its absence, has been dealt with since Run began
+
+	wrote   uint64      // batches that out has taken
+	unacked []delivered // oldest first
+	acks    []uint32    // durable, to be acknowledged
+
+	candidate tracks // as of batch candidateAt
+	candAt    uint64 // 0: none
+	snapped   time.Time
+	snapWrote uint64
+	durable   tracks
+	version   uint64 // of the newest state handed to the keeper
+	need      uint64 // version that must be on disk before anything is acknowledged
+
+	newest   int64 // PublishTime, ns UTC
+	missedAt time.Time
+	missedTo int64
+}
+
+// delivered is a notification that went into a batch.
+type delivered struct {
+	number uint32
+	batch  uint64
+}
+
+func newEngine(s *Source, out plant.Sink) (*engine, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	sec, err := s.Security.open()
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{src: s, out: out, log: s.Log, publishing: s.Publishing, sec: sec, items: newItems(s.Tags), tr: newTranslator(s.Tags),
+		candidate: newTracks(len(s.Tags)), durable: newTracks(len(s.Tags))}
+	if e.log == nil {
+		e.log = slog.Default()
+	}
+	e.log = e.log.With("plc", s.Name)
+	if e.publishing == 0 {
+		e.publishing = DefaultPublishing
+	}
+	e.hash = itemsHash(s.URL, e.publishing, s.Tags)
+	s.committed.Store(0)
+	if err := e.restore(); err != nil {
+		return nil, err
+	}
+	e.keeper = newKeeper(s.StateFile, e.log)
+	return e, nil
+}
+
+// restore takes up what a Run before this one left in the state file.
+func (e *engine) restore() error {
+	if e.src.StateFile == "" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(e.src.StateFile), folderMode); err != nil {
+		return err
+	}
+	s, err := readState(e.src.StateFile)
+	if err != nil {
+		// It is replaced whole, so this is a damaged disk or another version.
+		e.log.Error("the state of the subscription cannot be read; what was lost since the last run stays undeclared", "err", err)
+		s = nil
+	}
+	if e.mark, err = openMark(e.src.StateFile + markSuffix); err != nil {
+		return err
+	}
+	if s == nil {
+		return nil
+	}
+	for _, t := range s.tags {
+		i, ok := e.tr.index[uint32(t.id)]
+		if !ok {
+			continue
+		}
+		e.tr.last[i], e.tr.reason[i] = t.last, t.reason
+		it := &e.items.list[i]
+		it.monitored = !t.rejected && it.fault == nil
+	}
+	e.candidate.copyFrom(&e.tr.tracks)
+	e.durable.copyFrom(&e.tr.tracks)
+	e.started = s.started
+	if s.items != e.hash {
+		e.log.Info("the tags or the server have changed: a new subscription is made")
+		return nil
+	}
+	if len(s.token) > 0 {
+		token := new(ua.NodeID)
+		if _, err := token.Decode(s.token); err == nil {
+			e.session = &session{token: token, nonce: s.nonce}
+		}
+	}
+	e.sub = subscription{id: s.subscription, publishing: s.publishing, keepAlive: s.keepAlive, since: s.since}
+	e.seq = newSequencer(s.next)
+	return nil
+}
+
+// run connects, serves and connects again until ctx ends.
+func (e *engine) run(ctx context.Context) {
+	backOff := firstBackOff
+	last := ""
+	e.src.board.set(plant.Connecting, "")
+	for ctx.Err() == nil {
+		l, err := e.connect(ctx)
+		state := plant.Down
+		if err == nil {
+			last, backOff, state = "", firstBackOff, plant.Connecting
+			err = e.serve(ctx, l)
+		}
+		if l != nil {
+			e.leave(ctx, l)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		e.classify(err)
+		if why := err.Error(); why != last {
+			e.log.Warn("connection lost or refused", "err", err)
+			last = why
+		}
+		e.src.board.set(state, last)
+		wait := backOff
+		if errors.Is(err, errLogin) {
+			wait = loginBackOff
+		}
+		wait -= time.Duration(rand.Int64N(int64(wait / 4)))
+		backOff = min(2*backOff, lastBackOff)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+	e.src.board.set(plant.Down, "stopped")
+}
+
+// classify draws from an error what the next connection need not try.
+func (e *engine) classify(err error) {
+	if sessionGone(err) {
+		e.session = nil
+	}
+	if subscriptionGone(err) || errors.Is(err, errEnded) {
+		e.sub.id = 0
+	}
+}
+
+// leave gives the connection up. The session and its subscription stay on the
+// server for the next connection or process, unless nobody could find them
+// again.
+func (e *engine) leave(ctx context.Context, l *link) {
+	if ctx.Err() == nil {
+		l.drop()
+		return
+	}
+	if e.src.StateFile == "" {
+		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if err := l.closeSession(bye); err != nil {
+			e.log.Debug("the session could not be closed", "err", err)
+		}
+	}
+	l.close()
+}
+
+func (e *engine) close() {
+	e.snapshot(time.Now(), true)
+	e.keeper.close()
+	if err := e.mark.close(); err != nil {
+		e.log.Error("closing the acknowledgement mark", "err", err)
+	}
+}
+
+// errEnded: the server has ended the subscription.
+var errEnded = errors.New("the server has ended the subscription")
+
+// deliver translates m, hands the batch on and notes what may be acknowledged
+// once it is durable.
+func (e *engine) deliver(ctx context.Context, m message) error {
+	lost := e.tr.translate(m)
+	if !e.tr.batch.Empty() {
+		if err := e.write(ctx); err != nil {
+			return err
+		}
+	}
+	e.unacked = append(e.unacked, delivered{m.SequenceNumber, e.wrote})
+	if e.tr.dirty {
+		e.tr.dirty = false
+		e.persistGaps()
+	}
+	if lost != ua.StatusOK {
+		return fmt.Errorf("%w: %s", errEnded, statusText(lost))
+	}
+	return nil
+}
+
+// write offers the batch in the making until it is taken.
+func (e *engine) write(ctx context.Context) error {
+	wait := 5 * time.Millisecond
+	begin := time.Now()
+	for {
+		err := e.out.Write(ctx, e.tr.batch)
+		if err == nil {
+			e.wrote++
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if time.Since(begin) > e.sub.deadline() {
+			e.src.board.set(plant.Stale, "values are not taken: "+err.Error())
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, 500*time.Millisecond)
+	}
+}
+
+// settle moves what has become durable from unacked to acks. Before a number is
+// acknowledged, the files say that nothing up to it will be asked for again.
+func (e *engine) settle() {
+	if e.keeper.written.Load() < e.need {
+		return
+	}
+	committed := e.src.committed.Load()
+	n := 0
+	for n < len(e.unacked) && e.unacked[n].batch <= committed {
+		n++
+	}
+	if n == 0 {
+		return
+	}
+	if err := e.mark.set(e.sub.since, e.unacked[n-1].number); err != nil {
+		e.log.Error("the acknowledgement mark could not be written", "err", err)
+		return
+	}
+	for _, d := range e.unacked[:n] {
+		e.acks = append(e.acks, d.number)
+	}
+	e.unacked = append(e.unacked[:0], e.unacked[n:]...)
+}
+
+// openGaps opens a gap on the tags that were heard before, everywhere: in what
+// is durable too, so that the file knows of it before the server forgets what
+// came after.
+func (e *engine) openGaps(why reason) {
+	for i := range e.tr.last {
+		e.tr.open(i, why)
+	}
+	e.persistGaps()
+}
+
+func (e *engine) persistGaps() {
+	for i, why := range e.tr.reason {
+		if why != noGap {
+			e.candidate.open(i, why)
+			e.durable.open(i, why)
+		}
+	}
+	e.need = e.version + 1
+	e.put()
+}
+
+// put hands the durable state to the keeper.
+func (e *engine) put() {
+	e.version++
+	s := &state{items: e.hash, started: e.started, subscription: e.sub.id, next: e.seq.next,
+		publishing: e.sub.publishing, keepAlive: e.sub.keepAlive, since: e.sub.since, tags: make([]tagState, len(e.src.Tags))}
+	if e.session != nil {
+		token, err := e.session.token.Encode()
+		if err == nil && len(token) <= maxStateBlob && len(e.session.nonce) <= maxStateBlob {
+			s.token, s.nonce = token, e.session.nonce
+		}
+	}
+	committed := e.src.committed.Load()
+	for _, d := range e.unacked {
+		if d.batch > committed {
+			s.next = d.number
+			break
+		}
+	}
+	for i := range e.src.Tags {
+		s.tags[i] = tagState{id: e.src.Tags[i].ID, last: e.durable.last[i], reason: e.durable.reason[i], rejected: !e.items.list[i].monitored}
+	}
+	e.keeper.put(s, e.version)
+}
+
+// snapshot lets the state file follow what has become durable.
+func (e *engine) snapshot(now time.Time, last bool) {
+	if e.candAt > 0 && e.src.committed.Load() >= e.candAt {
+		e.durable.copyFrom(&e.candidate)
+		e.candAt = 0
+		e.put()
+	}
+	if e.candAt == 0 && e.wrote > e.snapWrote && (last || now.Sub(e.snapped) >= snapshotTime) {
+		e.candidate.copyFrom(&e.tr.tracks)
+		e.candAt, e.snapWrote, e.snapped = e.wrote, e.wrote, now
+		if last && e.src.committed.Load() >= e.candAt {
+			e.durable.copyFrom(&e.candidate)
+			e.candAt = 0
+			e.put()
+		}
+	}
+}

@@ -1,0 +1,266 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/gopcua/opcua/ua"
+
+	"millwright/plant"
+)
+
+const (
+	mostPerCall   = 1000
+	mostPerReply  = 10_000 // notifications in one message
+	bytesOfValue  = 100    // generous: handle, value, status and two times
+	keepAliveGoal = 2 * time.Second
+	lifeGoal      = 20 * time.Minute // how long the server keeps the subscription for us
+	queueSpan     = 10 * time.Second // what a queue of a cyclic tag should bridge
+	minQueue      = 10
+	changeQueue   = 100 // of a tag that is sent on change
+	maxQueue      = 10_000
+	firstRetry    = 5 * time.Second
+	lastRetry     = 5 * time.Minute
+)
+
+// subscription is the one that the server keeps for us.
+type subscription struct {
+	id         uint32 // 0: none
+	publishing time.Duration
+	keepAlive  uint32 // publishing intervals
+	since      int64  // ns UTC on the server's clock; names the subscription in our files
+}
+
+// deadline is how long the server may be silent.
+func (s subscription) deadline() time.Duration {
+	return 2 * time.Duration(s.keepAlive) * s.publishing
+}
+
+func createSubscription(ctx context.Context, l *link, publishing time.Duration, since int64) (subscription, error) {
+	keepAlive := ceil(keepAliveGoal, publishing)
+	reply := min(uint32(mostPerReply), l.conn.MaxMessageSize()/bytesOfValue)
+	res, err := call[*ua.CreateSubscriptionResponse](ctx, l, &ua.CreateSubscriptionRequest{
+		RequestedPublishingInterval: float64(publishing) / float64(time.Millisecond),
+		RequestedMaxKeepAliveCount:  keepAlive,
+		RequestedLifetimeCount:      max(ceil(lifeGoal, publishing), 3*keepAlive),
+		MaxNotificationsPerPublish:  reply,
+		PublishingEnabled:           true,
+	}, requestTimeout)
+	if err != nil {
+		return subscription{}, fmt.Errorf("creating the subscription: %w", err)
+	}
+	s := subscription{id: res.SubscriptionID, publishing: millis(res.RevisedPublishingInterval), keepAlive: res.RevisedMaxKeepAliveCount, since: since}
+	if s.id == 0 || s.publishing <= 0 || s.keepAlive == 0 {
+		return subscription{}, errors.New("creating the subscription: the server's answer makes no sense")
+	}
+	return s, nil
+}
+
+func ceil(a, b time.Duration) uint32 {
+	return uint32(min((a+b-1)/b, math.MaxUint32))
+}
+
+// item is how far the monitored item of a tag has got.
+type item struct {
+	node      node
+	fault     error // the node id as written is wrong: never asked for
+	monitored bool
+	refused   string // why not
+	retry     time.Time
+	wait      time.Duration
+}
+
+// items are the monitored items by position of their tag.
+type items struct {
+	list  []item
+	tags  []plant.Tag
+	batch int // items per call that the server was seen to take
+}
+
+func newItems(tags []plant.Tag) *items {
+	x := &items{list: make([]item, len(tags)), tags: tags, batch: mostPerCall}
+	for i := range tags {
+		x.list[i].node, x.list[i].fault = parseNode(tags[i].Node)
+		if err := x.list[i].fault; err != nil {
+			x.list[i].refused = err.Error()
+		}
+	}
+	return x
+}
+
+// tooMuch reports whether err says that a call was too large.
+func tooMuch(err error) bool {
+	for _, code := range []ua.StatusCode{ua.StatusBadTooManyOperations, ua.StatusBadRequestTooLarge, ua.StatusBadResponseTooLarge,
+		ua.StatusBadEncodingLimitsExceeded, ua.StatusBadTCPMessageTooLarge} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
+}
+
+// create asks for the items of the tags in which, a call after the other
+// because some servers count what is outstanding. Refused items wait for a
+// retry, the rest runs. The error is one of the connection.
+func (x *items) create(ctx context.Context, l *link, s subscription, srv server, which []int) error {
+	if srv.batch > 0 && x.batch > int(srv.batch) {
+		x.batch = int(srv.batch)
+	}
+	for len(which) > 0 {
+		n := min(x.batch, len(which))
+		done, err := x.createSome(ctx, l, s, srv, which[:n])
+		switch {
+		case err == nil:
+			which = which[done:]
+		case tooMuch(err) && n > 1:
+			x.batch = n / 2
+		case tooMuch(err):
+			x.refuse(which[0], err.Error())
+			which = which[1:]
+		default:
+			if errors.Is(err, ua.StatusBadTimeout) && n > 1 {
+				x.batch = n / 2 // for the next connection
+			}
+			return fmt.Errorf("creating monitored items: %w", err)
+		}
+	}
+	return nil
+}
+
+func (x *items) createSome(ctx context.Context, l *link, s subscription, srv server, which []int) (int, error) {
+	req, asked := x.request(s, srv, which)
+	if len(asked) == 0 {
+		return len(which), nil
+	}
+	res, err := call[*ua.CreateMonitoredItemsResponse](ctx, l, req, requestTimeout)
+	if err != nil {
+		return 0, err
+	}
+	return len(which), x.apply(asked, res)
+}
+
+// request makes the call for those of which that can be asked for.
+func (x *items) request(s subscription, srv server, which []int) (*ua.CreateMonitoredItemsRequest, []int) {
+	req := &ua.CreateMonitoredItemsRequest{SubscriptionID: s.id, TimestampsToReturn: ua.TimestampsToReturnBoth}
+	var asked []int
+	for _, i := range which {
+		it := &x.list[i]
+		if it.fault != nil {
+			continue
+		}
+		id, err := it.node.resolve(srv.namespaces)
+		if err != nil {
+			x.refuse(i, err.Error())
+			continue
+		}
+		asked = append(asked, i)
+		req.ItemsToCreate = append(req.ItemsToCreate, &ua.MonitoredItemCreateRequest{
+			ItemToMonitor:       &ua.ReadValueID{NodeID: id, AttributeID: ua.AttributeIDValue, DataEncoding: &ua.QualifiedName{}},
+			MonitoringMode:      ua.MonitoringModeReporting,
+			RequestedParameters: parameters(&x.tags[i], s.publishing),
+		})
+	}
+	return req, asked
+}
+
+// apply takes the server's answer to request.
+func (x *items) apply(asked []int, res *ua.CreateMonitoredItemsResponse) error {
+	if len(res.Results) != len(asked) {
+		return fmt.Errorf("asked for %d items, got %d results", len(asked), len(res.Results))
+	}
+	for k, r := range res.Results {
+		i := asked[k]
+		switch {
+		case r == nil:
+			x.refuse(i, "no result")
+		case r.StatusCode != ua.StatusOK:
+			x.refuse(i, statusText(r.StatusCode))
+		default:
+			it := &x.list[i]
+			it.monitored, it.refused, it.wait = true, "", 0
+		}
+	}
+	return nil
+}
+
+// parameters are what is asked of the server for a tag.
+func parameters(t *plant.Tag, publishing time.Duration) *ua.MonitoringParameters {
+	p := &ua.MonitoringParameters{
+		ClientHandle:     uint32(t.ID),
+		SamplingInterval: float64(t.Sampling) / float64(time.Millisecond),
+		QueueSize:        queueSize(t, publishing),
+		DiscardOldest:    true,
+	}
+	trigger := ua.DataChangeTriggerStatusValue
+	switch t.Trigger {
+	case plant.TriggerStatus:
+		trigger = ua.DataChangeTriggerStatus
+	case plant.TriggerStatusValueTimestamp:
+		trigger = ua.DataChangeTriggerStatusValueTimestamp
+	default:
+		return p // the server's default; some servers know no filters at all
+	}
+	p.Filter = ua.NewExtensionObject(&ua.DataChangeFilter{Trigger: trigger, DeadbandType: uint32(ua.DeadbandTypeNone)})
+	return p
+}
+
+// queueSize never asks for 1: such a queue overwrites without saying so.
+func queueSize(t *plant.Tag, publishing time.Duration) uint32 {
+	switch {
+	case t.Queue > 1:
+		return t.Queue
+	case t.Sampling <= 0:
+		return changeQueue
+	}
+	return min(max(ceil(publishing+queueSpan, t.Sampling), minQueue), maxQueue)
+}
+
+// refuse puts a tag aside for a while.
+func (x *items) refuse(i int, why string) {
+	it := &x.list[i]
+	it.monitored, it.refused = false, why
+	it.wait = min(max(2*it.wait, firstRetry), lastRetry)
+	it.retry = time.Now().Add(it.wait)
+}
+
+// due lists the refused tags whose time has come, as many as one call takes.
+func (x *items) due(now time.Time) []int {
+	var which []int
+	for i := range x.list {
+		it := &x.list[i]
+		if !it.monitored && it.fault == nil && !it.retry.After(now) {
+			which = append(which, i)
+			if len(which) == x.batch {
+				break
+			}
+		}
+	}
+	return which
+}
+
+// count gives the number of monitored tags and the refused ones with reasons.
+func (x *items) count(wrong map[int]string) (monitored int, refused []string) {
+	for i := range x.list {
+		switch it := &x.list[i]; {
+		case it.monitored:
+			monitored++
+			if w, ok := wrong[i]; ok {
+				refused = append(refused, x.tags[i].Path+": "+w)
+			}
+		case it.refused != "":
+			refused = append(refused, x.tags[i].Path+": "+it.refused)
+		}
+	}
+	return monitored, refused
+}
+
+// statusText is a status without the codec's decoration.
+func statusText(code ua.StatusCode) string {
+	if d, ok := ua.StatusCodes[code]; ok {
+		return d.Name[len("Status"):]
+	}
+	return fmt.Sprintf("0x%08X", uint32(code))
+}

@@ -1,0 +1,249 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gopcua/opcua/ua"
+
+	"millwright/plant"
+)
+
+const (
+	mostRefusals  = 2 // hang-ups on the old session before a new one is made
+	resumeTimeout = 4 * time.Second
+)
+
+// connect walks the ladder of recovery: the old session on a new channel, else
+// a new session that takes the old subscription over, else a new subscription
+// and gaps for what went with the old one. It returns a link on which
+// notifications flow from e.seq.next on. The link may be non-nil with an error;
+// the caller gives it up.
+func (e *engine) connect(ctx context.Context) (*link, error) {
+	offers, err := getEndpoints(ctx, e.src.URL)
+	if err != nil {
+		return nil, err
+	}
+	end, err := e.sec.choose(e.src.URL, offers)
+	if err != nil {
+		return nil, err
+	}
+	if e.sec.needsTrust(end) {
+		if e.sec.PKI == "" {
+			return nil, errors.New("a password or user certificate needs a trusted server certificate: give a folder for certificates")
+		}
+		if err := verifyServer(e.sec.PKI, end.certificate, end.applURI, time.Now()); err != nil {
+			return nil, err
+		}
+	}
+	c, err := openChannel(ctx, e.sec, end)
+	if err != nil {
+		return nil, err
+	}
+	l, same, err := e.login(ctx, c, end)
+	if err != nil {
+		c.drop()
+		return nil, err
+	}
+	srv, err := l.describe(ctx)
+	if err != nil {
+		return l, err
+	}
+	ok, err := e.resume(ctx, l, srv, same)
+	if err == nil && !ok {
+		err = e.create(ctx, l, srv)
+	}
+	if err != nil {
+		return l, err
+	}
+	e.resumed = true
+	e.showItems()
+	return l, nil
+}
+
+// login gives a link with an active session; same says that it is the old one.
+func (e *engine) login(ctx context.Context, c *channel, end *endpoint) (l *link, same bool, err error) {
+	if e.session != nil {
+		l, err := activate(ctx, c, e.sec, end, e.session)
+		if err == nil {
+			e.refusal = 0
+			return l, true, nil
+		}
+		if errors.Is(err, errLogin) {
+			return nil, false, err
+		}
+		var code ua.StatusCode
+		if !errors.As(err, &code) || code == ua.StatusBadTimeout {
+			// The link, or a server that hangs up on a session that it does not know.
+			if e.refusal++; e.refusal >= mostRefusals {
+				e.session, e.refusal = nil, 0
+			}
+			return nil, false, err
+		}
+		e.log.Info("the old session cannot be used again", "err", err)
+		e.session = nil
+	}
+	s, err := createSession(ctx, c, e.sec, end, "Millwright "+e.src.Name)
+	if err != nil {
+		return nil, false, err
+	}
+	if l, err = activate(ctx, c, e.sec, end, s); err != nil {
+		return nil, false, err
+	}
+	e.session = s
+	return l, false, nil
+}
+
+// resume takes up the old subscription: transfers it where the session is a new
+// one, and fetches what was sent but has not arrived. False: it is gone.
+func (e *engine) resume(ctx context.Context, l *link, srv server, same bool) (bool, error) {
+	if e.sub.id == 0 {
+		return false, nil
+	}
+	if srv.started != 0 && e.started != 0 && srv.started != e.started {
+		// Another run of the server may have given our number to somebody else.
+		e.log.Info("the server was restarted; its subscription is gone")
+		return false, nil
+	}
+	e.src.board.set(plant.CatchingUp, "resuming the subscription")
+	if !same {
+		ok, err := e.transfer(ctx, l)
+		if !ok || err != nil {
+			return false, err
+		}
+	}
+	again := 0
+	for {
+		m, err := republish(ctx, l, e.sub.id, e.seq.next)
+		switch {
+		case err == nil:
+			again++
+			if m.SequenceNumber != e.seq.next || !e.seq.add(m) {
+				return false, fmt.Errorf("asked for notification %d again, got %d", e.seq.next, m.SequenceNumber)
+			}
+			m, _ = e.seq.pop()
+			if err := e.deliver(ctx, m); err != nil {
+				return false, err
+			}
+			continue
+		case errors.Is(err, ua.StatusBadMessageNotAvailable):
+			// All that was sent is here, or there is a hole that a later number will show.
+		case subscriptionGone(err):
+			e.log.Info("the subscription is gone", "err", err)
+			return false, nil
+		default:
+			return false, fmt.Errorf("fetching notification %d again: %w", e.seq.next, err)
+		}
+		break
+	}
+	how := "session"
+	if !same {
+		how = "transfer"
+	}
+	e.log.Info("subscription resumed", "by", how, "subscription", e.sub.id, "next", e.seq.next, "fetched_again", again)
+	e.put() // the session's nonce is a new one
+	return true, nil
+}
+
+// transfer moves the old subscription into the session of l. Only Good counts.
+func (e *engine) transfer(ctx context.Context, l *link) (bool, error) {
+	res, err := call[*ua.TransferSubscriptionsResponse](ctx, l, &ua.TransferSubscriptionsRequest{
+		SubscriptionIDs: []uint32{e.sub.id}, SendInitialValues: false}, resumeTimeout)
+	var code ua.StatusCode
+	switch {
+	case errors.As(err, &code) && code != ua.StatusBadTimeout:
+	case err != nil:
+		return false, fmt.Errorf("transferring the subscription: %w", err)
+	case len(res.Results) != 1 || res.Results[0] == nil:
+		return false, errors.New("transferring the subscription: the server's answer makes no sense")
+	default:
+		code = res.Results[0].StatusCode
+	}
+	if code != ua.StatusOK {
+		e.log.Info("the subscription cannot be transferred", "status", statusText(code))
+		return false, nil
+	}
+	return true, nil
+}
+
+func republish(ctx context.Context, l *link, subscription, number uint32) (message, error) {
+	res, err := call[*ua.RepublishResponse](ctx, l, &ua.RepublishRequest{SubscriptionID: subscription, RetransmitSequenceNumber: number}, resumeTimeout)
+	if err != nil {
+		return message{}, err
+	}
+	if res.NotificationMessage == nil {
+		return message{}, errors.New("the server sent no notification")
+	}
+	return message{res.NotificationMessage, time.Now().UnixNano()}, nil
+}
+
+// create makes a new subscription with all items. What happened between the
+// last value of each tag and its first new one is declared when that comes.
+func (e *engine) create(ctx context.Context, l *link, srv server) error {
+	e.src.board.set(plant.Connecting, "creating monitored items")
+	e.openGaps(e.why(srv))
+	e.sub = subscription{}
+	e.unacked, e.acks = e.unacked[:0], e.acks[:0]
+	since := srv.now
+	if since == 0 {
+		since = time.Now().UnixNano()
+	}
+	sub, err := createSubscription(ctx, l, e.publishing, since)
+	if err != nil {
+		return err
+	}
+	all := make([]int, len(e.items.list))
+	for i := range all {
+		all[i] = i
+		e.items.list[i].monitored = false
+	}
+	if err := e.items.create(ctx, l, sub, srv, all); err != nil {
+		return err
+	}
+	// From here on the server holds values for us: a tag that was never heard
+	// counts as heard just before.
+	for i := range e.tr.last {
+		for _, t := range []*tracks{&e.tr.tracks, &e.candidate, &e.durable} {
+			if t.last[i] == noTime {
+				t.last[i] = plant.Millis(since) - oneMilli
+			}
+		}
+	}
+	e.sub, e.started, e.seq = sub, srv.started, newSequencer(1)
+	e.need = e.version + 1
+	e.put()
+	e.log.Info("subscription created", "subscription", sub.id, "tags", len(all), "publishing", sub.publishing, "keep_alive", time.Duration(sub.keepAlive)*sub.publishing)
+	if sub.deadline() > 5*time.Second {
+		e.log.Warn("the server insists on long keep-alives: silence is noticed late", "after", sub.deadline())
+	}
+	return nil
+}
+
+// why is the reason of gaps when a subscription had to be made anew.
+func (e *engine) why(srv server) reason {
+	switch {
+	case srv.started != 0 && srv.started != e.started:
+		return serverDown
+	case !e.resumed:
+		return edgeRestart
+	case srv.started == 0:
+		return serverDown
+	}
+	return linkDown
+}
+
+// showItems tells what is monitored and what was refused.
+func (e *engine) showItems() {
+	monitored, refused := e.items.count(e.tr.wrong)
+	e.src.board.update(true, func(s *plant.PLCStatus) { s.Tags, s.Rejected = monitored, refused })
+	const most = 20
+	for i, r := range refused {
+		if i == most {
+			e.log.Warn("more tags refused", "count", len(refused)-most)
+			break
+		}
+		e.log.Warn("tag refused; it is tried again", "tag", r)
+	}
+}

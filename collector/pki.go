@@ -1,0 +1,355 @@
+package collector
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/big"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// identity is a certificate with its private key.
+type identity struct {
+	der []byte // the certificate, then its chain
+	key *rsa.PrivateKey
+	uri string // application URI in the certificate
+}
+
+// ErrUntrusted is the reason of a server certificate that nobody has trusted.
+var ErrUntrusted = errors.New("not trusted")
+
+const (
+	ownValid     = 5 * 365 * 24 * time.Hour
+	minKeyBits   = 2048
+	maxRejected  = 100 // files in rejected/: strangers shall not fill the disk
+	folderMode   = 0o700
+	secretMode   = 0o600
+	publicMode   = 0o644
+	ownName      = "millwright"
+	trustedDir   = "trusted"
+	rejectedDir  = "rejected"
+	issuersDir   = "issuers"
+	ownDir       = "own"
+	readableSize = 1 << 20
+)
+
+// ownIdentity loads the application certificate of the PKI folder and makes it
+// at first use. Its SAN URI is the application URI (OPC 10000-4, 5.4.1).
+func ownIdentity(pki, uri string) (*identity, error) {
+	dir := filepath.Join(pki, ownDir)
+	cert, key := filepath.Join(dir, ownName+".der"), filepath.Join(dir, ownName+".key.pem")
+	if _, err := os.Stat(cert); err == nil {
+		return loadIdentity(cert, key)
+	}
+	for _, d := range []string{ownDir, trustedDir, rejectedDir, issuersDir} {
+		if err := os.MkdirAll(filepath.Join(pki, d), folderMode); err != nil {
+			return nil, err
+		}
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	if uri == "" {
+		uri = "urn:" + host + ":millwright:edge"
+	}
+	id, err := newIdentity(uri, host)
+	if err != nil {
+		return nil, err
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(id.key)
+	if err != nil {
+		return nil, err
+	}
+	// The key first: a certificate without its key would be taken for finished.
+	if err := writeFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), secretMode); err != nil {
+		return nil, err
+	}
+	if err := writeFile(cert, id.der, publicMode); err != nil {
+		return nil, err
+	}
+	return id, nil
+}
+
+func newIdentity(uri, host string) (*identity, error) {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return nil, fmt.Errorf("application URI %q: %w", uri, err)
+	}
+	key, err := rsa.GenerateKey(rand.Reader, minKeyBits)
+	if err != nil {
+		return nil, err
+	}
+	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
+	if err != nil {
+		return nil, err
+	}
+	t := &x509.Certificate{
+		SerialNumber: serial,
+		Subject:      pkix.Name{CommonName: "Millwright edge", Organization: []string{host}},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(ownValid),
+		// Part 6, 6.2.2 asks for all of these uses of an application certificate.
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment |
+			x509.KeyUsageKeyEncipherment | x509.KeyUsageDataEncipherment | x509.KeyUsageCertSign,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
+		BasicConstraintsValid: true,
+		URIs:                  []*url.URL{u},
+		SignatureAlgorithm:    x509.SHA256WithRSA,
+	}
+	if ip := net.ParseIP(host); ip != nil {
+		t.IPAddresses = []net.IP{ip}
+	} else {
+		t.DNSNames = []string{host}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, t, t, &key.PublicKey, key)
+	if err != nil {
+		return nil, err
+	}
+	return &identity{der: der, key: key, uri: uri}, nil
+}
+
+// loadIdentity reads a certificate (PEM or DER, a chain allowed) and its RSA
+// key (PKCS#1 or PKCS#8, PEM or DER).
+func loadIdentity(cert, key string) (*identity, error) {
+	certs, err := readCertificates(cert)
+	if err != nil {
+		return nil, err
+	}
+	if key == "" {
+		return nil, fmt.Errorf("%s: no key file is given for it", cert)
+	}
+	k, err := readKey(key)
+	if err != nil {
+		return nil, err
+	}
+	leaf := certs[0]
+	pub, ok := leaf.PublicKey.(*rsa.PublicKey)
+	if !ok || !pub.Equal(&k.PublicKey) {
+		return nil, fmt.Errorf("%s does not belong to the key %s", cert, key)
+	}
+	id := &identity{key: k}
+	for _, c := range certs {
+		id.der = append(id.der, c.Raw...)
+	}
+	if len(leaf.URIs) > 0 {
+		id.uri = leaf.URIs[0].String()
+	}
+	return id, nil
+}
+
+func readCertificates(name string) ([]*x509.Certificate, error) {
+	b, err := readSmall(name)
+	if err != nil {
+		return nil, err
+	}
+	der := b
+	if block, rest := pem.Decode(b); block != nil {
+		der = nil
+		for ; block != nil; block, rest = pem.Decode(rest) {
+			if block.Type == "CERTIFICATE" {
+				der = append(der, block.Bytes...)
+			}
+		}
+	}
+	certs, err := x509.ParseCertificates(der)
+	if err != nil || len(certs) == 0 {
+		return nil, fmt.Errorf("%s: no certificate in PEM or DER (%v)", name, err)
+	}
+	return certs, nil
+}
+
+func readKey(name string) (*rsa.PrivateKey, error) {
+	b, err := readSmall(name)
+	if err != nil {
+		return nil, err
+	}
+	if block, _ := pem.Decode(b); block != nil {
+		b = block.Bytes
+	}
+	if k, err := x509.ParsePKCS1PrivateKey(b); err == nil {
+		return k, nil
+	}
+	any, err := x509.ParsePKCS8PrivateKey(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: no RSA key in PEM or DER, PKCS#1 or PKCS#8", name)
+	}
+	k, ok := any.(*rsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("%s: not an RSA key", name)
+	}
+	return k, nil
+}
+
+// verifyServer says whether the server's certificate may be relied on: trusted
+// by us (itself, or by an issuer in trusted/), in its time, for the
+// application that the endpoint names. What is unknown is kept in rejected/.
+// Revocation lists are not read.
+func verifyServer(pki string, der []byte, applURI string, now time.Time) error {
+	certs, err := x509.ParseCertificates(der)
+	if err != nil || len(certs) == 0 {
+		return fmt.Errorf("the server shows no readable certificate (%v)", err)
+	}
+	leaf := certs[0]
+	if err := checkLeaf(leaf, applURI, now); err != nil {
+		return err
+	}
+	trusted, err := readFolder(filepath.Join(pki, trustedDir))
+	if err != nil {
+		return err
+	}
+	issuers, err := readFolder(filepath.Join(pki, issuersDir))
+	if err != nil {
+		return err
+	}
+	for _, c := range trusted {
+		if bytes.Equal(c.Raw, leaf.Raw) {
+			return nil
+		}
+	}
+	roots, middle := x509.NewCertPool(), x509.NewCertPool()
+	for _, c := range trusted {
+		if c.IsCA {
+			roots.AddCert(c)
+		}
+	}
+	for _, c := range append(issuers, certs[1:]...) {
+		middle.AddCert(c)
+	}
+	_, err = leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: middle, CurrentTime: now,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	if err == nil {
+		return nil
+	}
+	file, saved := keepRejected(pki, leaf)
+	if saved != nil {
+		return fmt.Errorf("server certificate %q %w (SHA-256 %s); it could not be kept for approval: %v",
+			leaf.Subject.CommonName, ErrUntrusted, fingerprint(leaf.Raw), saved)
+	}
+	return fmt.Errorf("server certificate %q %w: compare SHA-256 %s with what the server itself shows, then move %s to %s",
+		leaf.Subject.CommonName, ErrUntrusted, fingerprint(leaf.Raw), file, filepath.Join(pki, trustedDir))
+}
+
+func checkLeaf(leaf *x509.Certificate, applURI string, now time.Time) error {
+	name := leaf.Subject.CommonName
+	if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
+		return fmt.Errorf("server certificate %q is valid from %s to %s only: renew it at the server, or set the clock",
+			name, leaf.NotBefore.UTC().Format(time.DateOnly), leaf.NotAfter.UTC().Format(time.DateOnly))
+	}
+	pub, ok := leaf.PublicKey.(*rsa.PublicKey)
+	if !ok || pub.N.BitLen() < minKeyBits {
+		return fmt.Errorf("server certificate %q: want an RSA key of at least %d bits", name, minKeyBits)
+	}
+	for _, u := range leaf.URIs {
+		if u.String() == applURI {
+			return nil
+		}
+	}
+	return fmt.Errorf("server certificate %q is not for the application %q that the server says it is", name, applURI)
+}
+
+// readFolder reads the certificates of a folder; files that hold none are
+// skipped, a missing folder is empty.
+func readFolder(dir string) ([]*x509.Certificate, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var all []*x509.Certificate
+	for _, e := range entries {
+		if !e.Type().IsRegular() || !slices.Contains([]string{".der", ".pem", ".crt", ".cer"}, strings.ToLower(filepath.Ext(e.Name()))) {
+			continue
+		}
+		if certs, err := readCertificates(filepath.Join(dir, e.Name())); err == nil {
+			all = append(all, certs...)
+		}
+	}
+	return all, nil
+}
+
+func keepRejected(pki string, leaf *x509.Certificate) (string, error) {
+	dir := filepath.Join(pki, rejectedDir)
+	if err := os.MkdirAll(dir, folderMode); err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(leaf.Raw)
+	name := filepath.Join(dir, hex.EncodeToString(sum[:])+".der")
+	if _, err := os.Stat(name); err == nil {
+		return name, nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	if len(entries) >= maxRejected {
+		return "", fmt.Errorf("%s holds %d files already: delete them", dir, len(entries))
+	}
+	return name, writeFile(name, leaf.Raw, publicMode)
+}
+
+// fingerprint is the SHA-256 of a certificate as people compare it.
+func fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
+	h := strings.ToUpper(hex.EncodeToString(sum[:]))
+	var b strings.Builder
+	for i := 0; i < len(h); i += 2 {
+		if i > 0 {
+			b.WriteByte(':')
+		}
+		b.WriteString(h[i : i+2])
+	}
+	return b.String()
+}
+
+func readSmall(name string) ([]byte, error) {
+	st, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if st.Size() > readableSize {
+		return nil, fmt.Errorf("%s: %d bytes is too large for a certificate or key", name, st.Size())
+	}
+	return os.ReadFile(name)
+}
+
+// writeFile replaces a file so that a crash leaves the old or the new one.
+func writeFile(name string, b []byte, mode fs.FileMode) error {
+	tmp := name + ".tmp"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	if err := os.Rename(tmp, name); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(name))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,331 @@
+package collector
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"millwright/plant"
+)
+
+// settled halts the server and waits until all that it offered has arrived.
+func settled(t *testing.T, srv *nodeServer, s *Source, out *store) {
+	t.Helper()
+	srv.say("halt")
+	eventually(t, 10*time.Second, "live in the end", live(s))
+	last := -1
+	eventually(t, 10*time.Second, "quiet in the end", func() bool {
+		n := out.size()
+		time.Sleep(700 * time.Millisecond)
+		quiet := n == last
+		last = n
+		return quiet
+	})
+}
+
+func (a account) check(t *testing.T) {
+	t.Helper()
+	t.Log(a)
+	if a.undeclared != 0 || a.surplus != 0 || a.differing != 0 || a.offered == 0 || a.stored == 0 {
+		t.Errorf("loss: %v", a)
+	}
+}
+
+func TestReadsEverything(t *testing.T) {
+	srv := newNodeServer(t, map[string]any{"nodes": 50, "run": true, "text": []int{3, 4}, "still": []int{10, 11}})
+	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(50)}
+	s.Tags[3].Kind, s.Tags[4].Kind = plant.Text, plant.Text
+	out := newStore(s)
+	stop := start(t, s, out)
+	eventually(t, 10*time.Second, "live", live(s))
+	time.Sleep(3 * time.Second)
+	st := s.Status()
+	if st.Tags != 50 || len(st.Rejected) != 0 || st.ValuesS < 300 || st.Received == 0 {
+		t.Errorf("status %+v", st)
+	}
+	settled(t, srv, s, out)
+	a := out.reckon(t, offeredBy(t, srv.logFile()))
+	a.check(t)
+	if a.declared > 0 || len(out.gaps) > 0 {
+		t.Errorf("gaps without a cause: %v", out.gapReasons())
+	}
+	stop()
+	if s.Status().State != plant.Down {
+		t.Errorf("state after the end: %+v", s.Status())
+	}
+}
+
+func TestTCPCut(t *testing.T) {
+	srv := newNodeServer(t, map[string]any{"nodes": 50, "run": true})
+	p := newProxy(t, srv.port)
+	s := &Source{Name: "PLC", URL: p.url(), Tags: srv.tags(50)}
+	out := newStore(s)
+	start(t, s, out)
+	eventually(t, 10*time.Second, "live", live(s))
+	for range 4 {
+		time.Sleep(time.Duration(300+rand.IntN(700)) * time.Millisecond)
+		p.cut()
+		eventually(t, time.Second, "the cut is noticed", func() bool { return s.Status().State != plant.Live })
+		eventually(t, 5*time.Second, "live again", live(s))
+		eventually(t, time.Second, "values again", grows(out))
+	}
+	settled(t, srv, s, out)
+	a := out.reckon(t, offeredBy(t, srv.logFile()))
+	a.check(t)
+	if a.declared > 0 || len(out.gaps) > 0 {
+		t.Errorf("a cut lost values: %v", out.gapReasons())
+	}
+}
+
+func TestServerKilled(t *testing.T) {
+	srv := newNodeServer(t, map[string]any{"nodes": 50, "run": true})
+	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(50)}
+	out := newStore(s)
+	start(t, s, out)
+	eventually(t, 10*time.Second, "live", live(s))
+	for i := range 3 {
+		time.Sleep(time.Duration(500+rand.IntN(1000)) * time.Millisecond)
+		srv.kill()
+		took := eventually(t, 5*time.Second, "the death is noticed", func() bool { return s.Status().State != plant.Live })
+		srv.set["tick"] = (i + 1) * 10000
+		srv.set["shift"] = i % 2 // the namespace gets another index
+		srv.start()
+		back := eventually(t, 5*time.Second, "live again", live(s))
+		eventually(t, time.Second, "values again", grows(out))
+		t.Logf("noticed after %v, back %v after the server", took, back)
+	}
+	settled(t, srv, s, out)
+	out.reckon(t, offeredBy(t, srv.logFile())).check(t)
+	if r := out.gapReasons(); r[plant.GapServerDown] == 0 || len(r) != 1 {
+		t.Errorf("gaps by reason: %v", r)
+	}
+}
+
+func TestHalfOpen(t *testing.T) {
+	srv := newNodeServer(t, map[string]any{"nodes": 20, "run": true})
+	p := newProxy(t, srv.port)
+	s := &Source{Name: "PLC", URL: p.url(), Tags: srv.tags(20)}
+	for i := range s.Tags {
+		s.Tags[i].Queue = 50 // at 10 values a second the outage is longer
+	}
+	out := newStore(s)
+	start(t, s, out)
+	eventually(t, 10*time.Second, "live", live(s))
+	time.Sleep(time.Second)
+	p.hush(true)
+	stale := eventually(t, 5*time.Second, "silence is noticed", func() bool { return s.Status().State != plant.Live })
+	down := eventually(t, 5*time.Second, "the connection is given up", func() bool {
+		return s.Status().State != plant.Live && s.Status().State != plant.Stale
+	})
+	t.Logf("stale after %v, given up %v later: %s", stale, down, s.Status().Reason)
+	time.Sleep(5 * time.Second)
+	p.hush(false)
+	back := eventually(t, 5*time.Second, "live again", live(s))
+	eventually(t, time.Second, "values again", grows(out))
+	t.Logf("back after %v", back)
+	settled(t, srv, s, out)
+	a := out.reckon(t, offeredBy(t, srv.logFile()))
+	a.check(t)
+	if r := out.gapReasons(); len(r) > 1 || len(r) == 1 && r[plant.GapOverflow] == 0 {
+		t.Errorf("gaps by reason: %v", r)
+	}
+	if s.Status().Overflows == 0 {
+		t.Error("the server's queue must have run over")
+	}
+}
+
+// childEnv holds the settings of a collector that runs in a process of its own
+// so that it can be killed.
+const childEnv = "MILLWRIGHT_COLLECTOR_CHILD"
+
+type childSet struct {
+	URL   string
+	Tags  []plant.Tag
+	State string
+	Out   string
+	Lag   time.Duration
+}
+
+// child runs a collector whose sink is a file: what is in the file is durable,
+// what is in memory dies with the process.
+func child() {
+	var set childSet
+	if err := json.Unmarshal([]byte(os.Getenv(childEnv)), &set); err != nil {
+		panic(err)
+	}
+	f, err := os.OpenFile(set.Out, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	s := &Source{Name: "PLC", URL: set.URL, Tags: set.Tags, StateFile: set.State,
+		Log: slog.New(slog.NewTextHandler(os.Stdout, nil))}
+	type line struct {
+		b []byte
+		n uint64
+	}
+	lines := make(chan line, 10000)
+	go func() {
+		for l := range lines {
+			time.Sleep(set.Lag)
+			all := l.b
+			for more := true; more; {
+				select {
+				case x := <-lines:
+					all, l.n = append(all, x.b...), x.n
+				default:
+					more = false
+				}
+			}
+			if _, err := f.Write(all); err != nil {
+				panic(err)
+			}
+			s.Committed(l.n)
+		}
+	}()
+	n := uint64(0)
+	err = s.Run(context.Background(), plant.SinkFunc(func(_ context.Context, b plant.Batch) error {
+		j, err := json.Marshal(b)
+		n++
+		lines <- line{append(j, '\n'), n}
+		return err
+	}))
+	fmt.Println(err)
+}
+
+// killable is that process.
+type killable struct {
+	t   *testing.T
+	set childSet
+	cmd *exec.Cmd
+	log bytes.Buffer
+}
+
+func (k *killable) start() {
+	k.t.Helper()
+	j, _ := json.Marshal(k.set)
+	k.cmd = exec.Command(os.Args[0])
+	k.cmd.Env = append(os.Environ(), childEnv+"="+string(j))
+	k.cmd.Stdout, k.cmd.Stderr = &k.log, &k.log
+	if err := k.cmd.Start(); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+func (k *killable) kill() {
+	if k.cmd != nil {
+		_ = k.cmd.Process.Kill()
+		_ = k.cmd.Wait()
+		k.cmd = nil
+	}
+}
+
+// stored reads what the process made durable.
+func (k *killable) stored() *store {
+	k.t.Helper()
+	b, err := os.ReadFile(k.set.Out)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	s := newStore(nil)
+	for l := range bytes.SplitSeq(b, []byte("\n")) {
+		var batch plant.Batch
+		if len(l) > 0 && json.Unmarshal(l, &batch) == nil {
+			s.add(batch)
+		}
+	}
+	return s
+}
+
+// TestOwnProcessKilled kills the collector at random moments; what was not
+// durable comes again from the server, so nothing is lost and no gap declared.
+func TestOwnProcessKilled(t *testing.T) {
+	srv := newNodeServer(t, map[string]any{"nodes": 50, "run": true})
+	dir := t.TempDir()
+	k := &killable{t: t, set: childSet{URL: srv.url(), Tags: srv.tags(50), State: filepath.Join(dir, "state", "plc"), Out: filepath.Join(dir, "out"), Lag: 150 * time.Millisecond}}
+	t.Cleanup(k.kill)
+	for range 8 {
+		k.start()
+		time.Sleep(time.Duration(300+rand.IntN(3000)) * time.Millisecond)
+		k.kill()
+	}
+	k.start()
+	time.Sleep(3 * time.Second)
+	srv.say("halt")
+	time.Sleep(2 * time.Second)
+	k.kill()
+	out := k.stored()
+	a := out.reckon(t, offeredBy(t, srv.logFile()))
+	a.check(t)
+	if a.declared > 0 || len(out.gaps) > 0 {
+		t.Errorf("gaps without a cause: %v", out.gapReasons())
+	}
+	t.Logf("%d of %d values came twice", out.count.again, out.count.n)
+	if t.Failed() {
+		t.Log(k.log.String())
+	}
+}
+
+// TestBothKilled kills the collector and the server, in either order: what was
+// lost with the server's queues is declared from the state file.
+func TestBothKilled(t *testing.T) {
+	srv := newNodeServer(t, map[string]any{"nodes": 50, "run": true})
+	dir := t.TempDir()
+	k := &killable{t: t, set: childSet{URL: srv.url(), Tags: srv.tags(50), State: filepath.Join(dir, "state", "plc"), Out: filepath.Join(dir, "out"), Lag: 150 * time.Millisecond}}
+	t.Cleanup(k.kill)
+	for i := range 4 {
+		k.start()
+		time.Sleep(time.Duration(1500+rand.IntN(3500)) * time.Millisecond)
+		if i%2 == 0 {
+			k.kill()
+			srv.kill()
+		} else {
+			srv.kill()
+			time.Sleep(time.Duration(rand.IntN(600)) * time.Millisecond)
+			k.kill()
+		}
+		srv.set["tick"] = (i + 1) * 10000
+		srv.start()
+	}
+	k.start()
+	time.Sleep(4 * time.Second)
+	srv.say("halt")
+	time.Sleep(2 * time.Second)
+	k.kill()
+	out := k.stored()
+	a := out.reckon(t, offeredBy(t, srv.logFile()))
+	a.check(t)
+	t.Logf("gaps %v", out.gapReasons())
+	if t.Failed() {
+		t.Log(k.log.String())
+	}
+}
+
+// TestBackPressure: while the sink refuses, the state says so, nothing is
+// dropped here, and what the server's queues hold comes afterwards.
+func TestBackPressure(t *testing.T) {
+	srv := newNodeServer(t, map[string]any{"nodes": 10, "run": true})
+	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(10)}
+	out := newStore(s)
+	start(t, s, out)
+	eventually(t, 10*time.Second, "live", live(s))
+	out.refuse(errors.New("queue full"))
+	eventually(t, 8*time.Second, "refusal shows", func() bool { return s.Status().State == plant.Stale })
+	time.Sleep(time.Second)
+	out.refuse(nil)
+	eventually(t, 3*time.Second, "live again", live(s))
+	settled(t, srv, s, out)
+	a := out.reckon(t, offeredBy(t, srv.logFile()))
+	a.check(t)
+	if a.declared > 0 {
+		t.Errorf("queues of 100 must bridge this: %v", out.gapReasons())
+	}
+}

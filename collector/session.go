@@ -1,0 +1,233 @@
+package collector
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/gopcua/opcua/id"
+	"github.com/gopcua/opcua/ua"
+)
+
+const sessionLife = 10 * time.Minute // asked of the server; a session must outlive an outage
+
+// session is what it takes to activate a session, on this channel or a later
+// one, in this process or a later one (OPC 10000-4, 5.7.3).
+type session struct {
+	token *ua.NodeID
+	nonce []byte // the server's last one
+	life  time.Duration
+}
+
+// link is a channel with an active session.
+type link struct {
+	*channel
+	session *session
+}
+
+// createSession opens a session and checks that the server is the one whose
+// certificate was verified, and that it offered before what it offers now.
+func createSession(ctx context.Context, c *channel, p *security, e *endpoint, name string) (*session, error) {
+	nonce := make([]byte, 32)
+	if _, err := rand.Read(nonce); err != nil {
+		return nil, err
+	}
+	res, err := send[*ua.CreateSessionResponse](ctx, c, nil, &ua.CreateSessionRequest{
+		ClientDescription: &ua.ApplicationDescription{
+			ApplicationURI:  p.applicationURI(),
+			ProductURI:      "urn:millwright",
+			ApplicationName: ua.NewLocalizedText("Millwright edge"),
+			ApplicationType: ua.ApplicationTypeClient,
+		},
+		EndpointURL:             e.url,
+		SessionName:             name,
+		ClientNonce:             nonce,
+		ClientCertificate:       c.cfg.Certificate,
+		RequestedSessionTimeout: float64(sessionLife / time.Millisecond),
+	}, requestTimeout)
+	if err != nil {
+		return nil, fmt.Errorf("creating a session: %w", err)
+	}
+	if res.AuthenticationToken == nil {
+		return nil, errors.New("creating a session: the server sent no token")
+	}
+	if p.needsTrust(e) && !sameLeaf(res.ServerCertificate, e.certificate) {
+		return nil, errors.New("creating a session: the server shows another certificate than its endpoint")
+	}
+	if p.mode != ua.MessageSecurityModeNone {
+		if res.ServerSignature == nil || len(res.ServerNonce) < 32 {
+			return nil, errors.New("creating a session: the server sent no signature or too short a nonce")
+		}
+		if err := c.sc.VerifySessionSignature(e.certificate, nonce, res.ServerSignature.Signature); err != nil {
+			return nil, fmt.Errorf("creating a session: the server's signature is wrong: %w", err)
+		}
+	}
+	// Part 4, 5.7.2: the list must be the one of the discovery, else somebody
+	// has changed it on the way.
+	if len(res.ServerEndpoints) > 0 {
+		if _, err := p.choose(e.url, res.ServerEndpoints); err != nil {
+			return nil, fmt.Errorf("creating a session: the endpoints differ from those announced before: %w", err)
+		}
+	}
+	return &session{token: res.AuthenticationToken, nonce: slices.Clone(res.ServerNonce), life: millis(res.RevisedSessionTimeout)}, nil
+}
+
+// activate binds s to the channel c, first time or again.
+func activate(ctx context.Context, c *channel, p *security, e *endpoint, s *session) (*link, error) {
+	cert := slices.Clip(slices.Clone(e.certificate)) // the codec appends to it
+	sig, alg, err := c.sc.NewSessionSignature(cert, s.nonce)
+	if err != nil {
+		return nil, fmt.Errorf("signing for the session: %w", err)
+	}
+	req := &ua.ActivateSessionRequest{
+		ClientSignature:    &ua.SignatureData{Algorithm: alg, Signature: sig},
+		LocaleIDs:          []string{"en"},
+		UserTokenSignature: &ua.SignatureData{},
+	}
+	switch p.user {
+	case ua.UserTokenTypeUserName:
+		pass, alg, err := c.sc.EncryptUserPassword(e.tokenPolicy, p.Password, cert, s.nonce)
+		if err != nil {
+			return nil, fmt.Errorf("encrypting the password: %w", err)
+		}
+		req.UserIdentityToken = ua.NewExtensionObject(&ua.UserNameIdentityToken{
+			PolicyID: e.tokenID, UserName: p.User, Password: pass, EncryptionAlgorithm: alg})
+	case ua.UserTokenTypeCertificate:
+		sig, alg, err := c.sc.NewUserTokenSignature(e.tokenPolicy, cert, s.nonce)
+		if err != nil {
+			return nil, fmt.Errorf("signing for the user: %w", err)
+		}
+		req.UserIdentityToken = ua.NewExtensionObject(&ua.X509IdentityToken{PolicyID: e.tokenID, CertificateData: p.person.der})
+		req.UserTokenSignature = &ua.SignatureData{Algorithm: alg, Signature: sig}
+	default:
+		req.UserIdentityToken = ua.NewExtensionObject(&ua.AnonymousIdentityToken{PolicyID: e.tokenID})
+	}
+	res, err := send[*ua.ActivateSessionResponse](ctx, c, s.token, req, requestTimeout)
+	if err != nil {
+		return nil, fmt.Errorf("activating the session: %w", explainLogin(err, p))
+	}
+	s.nonce = slices.Clone(res.ServerNonce)
+	return &link{channel: c, session: s}, nil
+}
+
+// errLogin marks a refusal that a quick retry does not mend.
+var errLogin = errors.New("login refused")
+
+func explainLogin(err error, p *security) error {
+	switch {
+	case errors.Is(err, ua.StatusBadUserAccessDenied), errors.Is(err, ua.StatusBadIdentityTokenRejected):
+		who := "an anonymous user"
+		if p.user == ua.UserTokenTypeUserName {
+			who = fmt.Sprintf("user %q with this password", p.User)
+		} else if p.user == ua.UserTokenTypeCertificate {
+			who = "the user certificate SHA-256 " + fingerprint(p.person.der)
+		}
+		return fmt.Errorf("%w: the server does not let in %s: %w", errLogin, who, err)
+	case errors.Is(err, ua.StatusBadIdentityTokenInvalid):
+		return fmt.Errorf("%w: the server does not take %s users here: %w", errLogin, tokenName(p.user), err)
+	}
+	return err
+}
+
+// sessionGone reports whether err says that the server has forgotten the session.
+func sessionGone(err error) bool {
+	return errors.Is(err, ua.StatusBadSessionIDInvalid) || errors.Is(err, ua.StatusBadSessionClosed) ||
+		errors.Is(err, ua.StatusBadSessionNotActivated)
+}
+
+// subscriptionGone reports whether err says that the subscription is no more.
+func subscriptionGone(err error) bool {
+	return errors.Is(err, ua.StatusBadSubscriptionIDInvalid) || errors.Is(err, ua.StatusBadNoSubscription)
+}
+
+// call sends a request within the session.
+func call[T ua.Response](ctx context.Context, l *link, req ua.Request, timeout time.Duration) (T, error) {
+	return send[T](ctx, l.channel, l.session.token, req, timeout)
+}
+
+// closeSession ends the session together with its subscriptions.
+func (l *link) closeSession(ctx context.Context) error {
+	_, err := call[*ua.CloseSessionResponse](ctx, l, &ua.CloseSessionRequest{DeleteSubscriptions: true}, dialTimeout)
+	return err
+}
+
+// read returns one result for each id, in order.
+func (l *link) read(ctx context.Context, timeout time.Duration, attribute ua.AttributeID, ids ...*ua.NodeID) ([]*ua.DataValue, error) {
+	req := &ua.ReadRequest{TimestampsToReturn: ua.TimestampsToReturnNeither}
+	for _, n := range ids {
+		req.NodesToRead = append(req.NodesToRead, &ua.ReadValueID{NodeID: n, AttributeID: attribute, DataEncoding: &ua.QualifiedName{}})
+	}
+	res, err := call[*ua.ReadResponse](ctx, l, req, timeout)
+	if err != nil {
+		return nil, err
+	}
+	if len(res.Results) != len(ids) {
+		return nil, fmt.Errorf("read %d nodes, got %d results", len(ids), len(res.Results))
+	}
+	return res.Results, nil
+}
+
+// server is what a connection needs to know of the server. A zero field was
+// not offered.
+type server struct {
+	namespaces []string
+	started    int64 // ns UTC: changes with every restart of the server
+	now        int64 // ns UTC on the server's clock at the read
+	batch      uint32
+	perRead    uint32
+	perBrowse  uint32
+	rtt        time.Duration
+}
+
+func (l *link) describe(ctx context.Context) (server, error) {
+	var s server
+	begin := time.Now()
+	v, err := l.read(ctx, requestTimeout, ua.AttributeIDValue,
+		ua.NewNumericNodeID(0, id.Server_NamespaceArray),
+		ua.NewNumericNodeID(0, id.Server_ServerStatus_StartTime),
+		ua.NewNumericNodeID(0, id.Server_ServerStatus_CurrentTime),
+		ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall),
+		ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead),
+		ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse))
+	if err != nil {
+		return s, fmt.Errorf("reading the server's namespaces and limits: %w", err)
+	}
+	s.rtt = time.Since(begin)
+	s.namespaces, _ = good[[]string](v[0])
+	if t, ok := good[time.Time](v[1]); ok {
+		s.started = t.UnixNano()
+	}
+	if t, ok := good[time.Time](v[2]); ok {
+		s.now = t.UnixNano()
+	}
+	s.batch, _ = good[uint32](v[3])
+	s.perRead, _ = good[uint32](v[4])
+	s.perBrowse, _ = good[uint32](v[5])
+	if len(s.namespaces) == 0 {
+		return s, errors.New("the server has no NamespaceArray")
+	}
+	return s, nil
+}
+
+// good is the value of a result that is good and of the type wanted.
+func good[T any](v *ua.DataValue) (T, bool) {
+	var none T
+	if v == nil || v.Status != ua.StatusOK || v.Value == nil {
+		return none, false
+	}
+	t, ok := v.Value.Value().(T)
+	return t, ok
+}
+
+// millis is a duration from OPC UA's Duration, kept within reason.
+func millis(ms float64) time.Duration {
+	const most = float64(math.MaxInt64/int64(time.Millisecond)) / 2
+	if !(ms > 0) {
+		return 0
+	}
+	return time.Duration(min(ms, most) * float64(time.Millisecond))
+}

@@ -1,0 +1,99 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"millwright/plant"
+)
+
+var _ plant.Source = (*Source)(nil)
+
+// DefaultPublishing is the publishing interval where none is given.
+const DefaultPublishing = 100 * time.Millisecond
+
+// Source reads the tags of one OPC UA server. Fill the exported fields, then
+// Run it once at a time.
+type Source struct {
+	Name       string      // of the PLC, for status and log
+	URL        string      // opc.tcp://HOST:PORT[/PATH]
+	Tags       []plant.Tag // with ID and Node set; IDs are the client handles and must stay the same for a state file
+	Security   Security
+	Publishing time.Duration // asked of the server; DefaultPublishing where 0
+
+	// StateFile is where the subscription survives a restart of the process. A
+	// second file beside it ends in ".ack". Where empty, Run closes the session
+	// when it ends, and what happens until the next Run is not known.
+	StateFile string
+	Log       *slog.Logger // slog.Default() where nil
+
+	committed atomic.Uint64
+	board     board
+}
+
+// Run keeps the subscription alive until ctx ends and then returns nil. Any
+// other return is a fault of the configuration that no retry mends.
+//
+// Each notification of the server becomes one out.Write; a notification
+// without values becomes none. An error of Write is back-pressure: the same
+// batch is offered again, the server's queues bridge the time.
+func (s *Source) Run(ctx context.Context, out plant.Sink) error {
+	e, err := newEngine(s, out)
+	if err != nil {
+		return fmt.Errorf("plc %s: %w", s.Name, err)
+	}
+	defer e.close()
+	e.run(ctx)
+	return nil
+}
+
+// Committed says that the first n batches that this Run wrote are durable: the
+// notifications behind them may be acknowledged, after which the server forgets
+// them. Any goroutine may call it; a smaller n than before changes nothing.
+func (s *Source) Committed(n uint64) {
+	for {
+		old := s.committed.Load()
+		if n <= old || s.committed.CompareAndSwap(old, n) {
+			return
+		}
+	}
+}
+
+// Status is the present state. It is cheap; any goroutine may call it.
+func (s *Source) Status() plant.PLCStatus {
+	st := s.board.get()
+	st.Name, st.URL = s.Name, s.URL
+	if st.State == "" {
+		st.State = plant.Connecting
+	}
+	return st
+}
+
+// Changed receives after a change of Status that others want to know at once:
+// state, reason, refused tags. One that is not taken yet stands for all.
+func (s *Source) Changed() <-chan struct{} { return s.board.channel() }
+
+// check finds what no retry mends.
+func (s *Source) check() error {
+	if !strings.HasPrefix(s.URL, "opc.tcp://") {
+		return fmt.Errorf("url %q: want opc.tcp://HOST:PORT", s.URL)
+	}
+	if s.Publishing < 0 {
+		return fmt.Errorf("publishing interval %v is negative", s.Publishing)
+	}
+	seen := make(map[plant.TagID]string, len(s.Tags))
+	var errs []error
+	for i := range s.Tags {
+		t := &s.Tags[i]
+		if other, ok := seen[t.ID]; ok {
+			errs = append(errs, fmt.Errorf("tags %s and %s have the same id %d", other, t.Path, t.ID))
+		}
+		seen[t.ID] = t.Path
+	}
+	return errors.Join(errs...)
+}

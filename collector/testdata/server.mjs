@@ -1,0 +1,108 @@
+// A foreign OPC UA server (node-opcua) for the tests of package collector. It
+// writes every value into a log before it offers it. Settings are the JSON of
+// the first argument; commands come in as lines on stdin.
+import fs from "node:fs";
+import path from "node:path";
+import readline from "node:readline";
+import { createRequire } from "node:module";
+import { X509Certificate } from "node:crypto";
+
+const set = JSON.parse(process.argv[2]);
+const require = createRequire(path.join(set.modules, "x.js"));
+const ua = require("node-opcua");
+
+process.on("uncaughtException", (e) => { console.error("uncaught", e); process.exit(3); });
+
+const serverCertificateManager = new ua.OPCUACertificateManager({
+  rootFolder: path.join(set.dir, "pki"), automaticallyAcceptUnknownCertificate: false, name: "pki" });
+const userCertificateManager = new ua.OPCUACertificateManager({
+  rootFolder: path.join(set.dir, "upki"), automaticallyAcceptUnknownCertificate: false, name: "upki" });
+await serverCertificateManager.initialize();
+await userCertificateManager.initialize();
+for (const f of set.trust ?? []) await serverCertificateManager.trustCertificate(fs.readFileSync(f));
+for (const f of set.trustUsers ?? []) await userCertificateManager.trustCertificate(fs.readFileSync(f));
+
+const server = new ua.OPCUAServer({
+  port: set.port,
+  hostname: "127.0.0.1",
+  host: "127.0.0.1",
+  alternateHostname: ["127.0.0.1"],
+  serverInfo: { applicationUri: "urn:millwright:test:server" },
+  buildInfo: { productName: "test" },
+  allowAnonymous: set.anonymous ?? true,
+  userManager: { isValidUser: (u, p) => (set.users ?? {})[u] === p },
+  serverCertificateManager, userCertificateManager,
+  securityPolicies: [ua.SecurityPolicy.None, ua.SecurityPolicy.Basic256Sha256],
+  securityModes: [ua.MessageSecurityMode.None, ua.MessageSecurityMode.Sign, ua.MessageSecurityMode.SignAndEncrypt],
+  disableDiscovery: false,
+  isAuditing: false,
+  defaultSecureTokenLifetime: set.tokenLife ?? 3600000,
+  maxConnectionsPerEndpoint: 100,
+  serverCapabilities: {
+    maxSessions: 100,
+    maxMonitoredItemsPerSubscription: 100000, maxMonitoredItems: 200000,
+    operationLimits: { maxMonitoredItemsPerCall: set.perCall ?? 1000, maxNodesPerBrowse: 100, maxNodesPerRead: 500 },
+  },
+});
+await server.initialize();
+const space = server.engine.addressSpace;
+for (let i = 0; i < (set.shift ?? 0); i++) space.registerNamespace("urn:test:shift" + i);
+const ns = space.registerNamespace("urn:test:mill");
+const mill = ns.addFolder(space.rootFolder.objects, { browseName: "Mill" });
+const vars = [];
+const add = (i) => {
+  const common = { browseName: "T" + i, nodeId: "s=T" + i, minimumSamplingInterval: 0, description: "test tag " + i };
+  const text = set.text?.includes(i);
+  vars[i] = text
+    ? ns.addVariable({ ...common, componentOf: mill, dataType: "String" })
+    : ns.addAnalogDataItem({ ...common, componentOf: mill, dataType: "Double", engineeringUnitsRange: { low: 0, high: 100 + i },
+        engineeringUnits: ua.standardUnits.degree_celsius, valuePrecision: 0.1 });
+  vars[i].isText = text;
+};
+for (let i = 0; i < set.nodes; i++) if (!(set.absent ?? []).includes(i)) add(i);
+ns.addVariable({ browseName: "Array", nodeId: "s=Array", componentOf: mill, dataType: "Double", valueRank: 1, arrayDimensions: [3],
+  value: { dataType: "Double", arrayType: ua.VariantArrayType.Array, value: [1, 2, 3] } });
+ns.addVariable({ browseName: "Count", nodeId: "s=Count", componentOf: mill, dataType: "UInt32", value: { dataType: "UInt32", value: 7 } });
+
+const log = set.log ? fs.openSync(set.log, "a") : -1;
+let tick = set.tick ?? 0, running = false;
+const write = () => {
+  if (!running) return;
+  tick++;
+  const now = new Date();
+  const ms = now.getTime();
+  let lines = "";
+  const todo = [];
+  for (let i = 0; i < vars.length; i++) {
+    const v = vars[i];
+    if (!v || v.last === ms) continue;
+    if ((set.still ?? []).includes(i) && tick > 3) continue;
+    v.last = ms;
+    const status = tick % 50 === 0 && i % 7 === 0 ? ua.StatusCodes.UncertainLastUsableValue : ua.StatusCodes.Good;
+    const value = v.isText ? "tick " + tick : tick + i / 1000;
+    lines += JSON.stringify([i, ms, value, status.value]) + "\n";
+    todo.push([v, value, status]);
+  }
+  if (log >= 0) fs.writeSync(log, lines);
+  for (const [v, value, status] of todo)
+    v.setValueFromSource({ dataType: v.isText ? "String" : "Double", value }, status, now);
+};
+running = set.run ?? false;
+write();
+await server.start();
+setInterval(write, set.every ?? 100);
+readline.createInterface({ input: process.stdin }).on("line", async (line) => {
+  const [cmd, a] = line.trim().split(" ");
+  if (cmd === "run") running = true;
+  if (cmd === "halt") running = false;
+  if (cmd === "add") add(Number(a));
+  if (cmd === "wrong") vars[Number(a)].setValueFromSource({ dataType: "String", value: "oops" }, ua.StatusCodes.Good, new Date());
+  if (cmd === "drop") { // ends all subscriptions, as an impatient server does
+    for (const s of server.engine._sessions ? Object.values(server.engine._sessions) : [])
+      for (const sub of s.publishEngine.subscriptions) sub.terminate();
+  }
+  console.log("ok " + line.trim());
+}).on("close", () => process.exit(0));
+const der = fs.readFileSync(server.certificateFile, "utf8");
+fs.writeFileSync(path.join(set.dir, "server.der"), new X509Certificate(der).raw);
+console.log("ready " + set.port);

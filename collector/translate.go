@@ -1,0 +1,260 @@
+package collector
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/gopcua/opcua/ua"
+
+	"millwright/plant"
+)
+
+// translator makes one batch of each notification. It is used by one goroutine
+// and allocates nothing per value once its batch has grown.
+type translator struct {
+	tags  []plant.Tag
+	index map[uint32]int // client handle (the TagID) → position in tags
+	tracks
+	batch plant.Batch
+	made  uint64 // number of the batch in the making
+	slots []slot
+
+	received   uint64 // values handed on
+	overflows  uint64 // values with the overflow bit
+	merged     uint64 // values that gave way to a later one of the same tag and ms
+	mismatched uint64 // values of a type that the tag cannot hold
+	strangers  uint64 // values for a handle that is none of ours
+
+	wrong map[int]string // position → what came instead, while it does
+	dirty bool           // a gap was opened that the state file does not know
+}
+
+// slot is where the newest value of a tag stands in the batch in the making.
+type slot struct {
+	made uint64
+	pos  int
+}
+
+func newTranslator(tags []plant.Tag) *translator {
+	t := &translator{tags: tags, index: make(map[uint32]int, len(tags)), tracks: newTracks(len(tags)),
+		slots: make([]slot, len(tags)), wrong: map[int]string{}}
+	for i := range tags {
+		t.index[uint32(tags[i].ID)] = i
+	}
+	return t
+}
+
+// translate fills t.batch with the values of m. lost is a bad status with which
+// the server ended the subscription (StatusChangeNotification), else 0.
+func (t *translator) translate(m message) (lost ua.StatusCode) {
+	t.begin()
+	for _, x := range m.NotificationData {
+		if x == nil {
+			continue
+		}
+		switch n := x.Value.(type) {
+		case *ua.DataChangeNotification:
+			for _, item := range n.MonitoredItems {
+				t.value(item, m.at)
+			}
+		case *ua.StatusChangeNotification:
+			lost = n.Status
+		}
+	}
+	return lost
+}
+
+// begin starts an empty batch.
+func (t *translator) begin() {
+	t.batch.Reset()
+	t.made++
+}
+
+func (t *translator) value(item *ua.MonitoredItemNotification, arrived int64) {
+	if item == nil || item.Value == nil {
+		return
+	}
+	i, ok := t.index[item.ClientHandle]
+	if !ok {
+		t.strangers++
+		return
+	}
+	v := item.Value
+	q := plant.Quality(v.Status)
+	overflow := q.Overflow()
+	q = q.WithoutInfo()
+	if q == plant.BadWaitingForInitialData {
+		return // the state of an item that has no value yet, not a value
+	}
+	at := sourceTime(v, arrived)
+	tag := t.tags[i].ID
+	if t.tags[i].Kind == plant.Text {
+		s, ok := text(v.Value)
+		if !ok {
+			t.mismatch(i, v.Value)
+			return
+		}
+		t.gaps(tag, i, at, overflow)
+		t.state(i, plant.State{Tag: tag, Quality: nullQuality(q, v.Value), Time: at, Value: s})
+		return
+	}
+	f, ok := number(v.Value)
+	if !ok {
+		t.mismatch(i, v.Value)
+		return
+	}
+	t.gaps(tag, i, at, overflow)
+	t.sample(i, plant.Sample{Tag: tag, Quality: nullQuality(q, v.Value), Time: at, Value: f})
+}
+
+// gaps closes what was open before this value, or declares what the server's
+// queue dropped: the bit stands on the first value after the hole.
+func (t *translator) gaps(tag plant.TagID, i int, at int64, overflow bool) {
+	if len(t.wrong) > 0 {
+		delete(t.wrong, i)
+	}
+	if overflow {
+		t.overflows++
+		if t.reason[i] == noGap {
+			t.batch.Gaps = appendGap(t.batch.Gaps, tag, t.last[i], at, plant.GapOverflow)
+		}
+	}
+	t.batch.Gaps = t.close(t.batch.Gaps, tag, i, at)
+	t.last[i] = at
+	t.received++
+}
+
+func (t *translator) sample(i int, s plant.Sample) {
+	p := &t.slots[i]
+	if p.made == t.made && t.batch.Samples[p.pos].Time == s.Time {
+		t.batch.Samples[p.pos] = s
+		t.merged++
+		return
+	}
+	*p = slot{t.made, len(t.batch.Samples)}
+	t.batch.Samples = append(t.batch.Samples, s)
+}
+
+func (t *translator) state(i int, s plant.State) {
+	p := &t.slots[i]
+	if p.made == t.made && t.batch.States[p.pos].Time == s.Time {
+		t.batch.States[p.pos] = s
+		t.merged++
+		return
+	}
+	*p = slot{t.made, len(t.batch.States)}
+	t.batch.States = append(t.batch.States, s)
+}
+
+func (t *translator) mismatch(i int, v *ua.Variant) {
+	t.mismatched++
+	if _, known := t.wrong[i]; !known {
+		t.wrong[i] = fmt.Sprintf("sends %s, the tag is %s", variantName(v), kindName(t.tags[i].Kind))
+	}
+	if t.open(i, wrongType) {
+		t.dirty = true
+	}
+}
+
+// sourceTime is the time of a value in whole ms: the source's, where that is
+// missing or absurd the server's, at last that of arrival.
+func sourceTime(v *ua.DataValue, arrived int64) int64 {
+	const ahead = int64(366 * 24 * time.Hour)
+	for _, t := range [...]time.Time{v.SourceTimestamp, v.ServerTimestamp} {
+		if t.IsZero() {
+			continue
+		}
+		if ns := t.UnixNano(); ns > 0 && ns < arrived+ahead {
+			return plant.Millis(ns)
+		}
+	}
+	return plant.Millis(arrived)
+}
+
+// number converts what a numeric tag may hold. A null value, which goes with a
+// bad status, is NaN.
+func number(v *ua.Variant) (float64, bool) {
+	if v == nil {
+		return math.NaN(), true
+	}
+	switch x := v.Value().(type) {
+	case nil:
+		return math.NaN(), true
+	case float64:
+		return x, true
+	case float32:
+		return float64(x), true
+	case bool:
+		if x {
+			return 1, true
+		}
+		return 0, true
+	case int8:
+		return float64(x), true
+	case uint8:
+		return float64(x), true
+	case int16:
+		return float64(x), true
+	case uint16:
+		return float64(x), true
+	case int32:
+		return float64(x), true
+	case uint32:
+		return float64(x), true
+	case int64:
+		return float64(x), true
+	case uint64:
+		return float64(x), true
+	}
+	return 0, false
+}
+
+// text converts what a text tag may hold: strings as they are, numbers (of
+// enumerations) in decimal.
+func text(v *ua.Variant) (string, bool) {
+	if v == nil {
+		return "", true
+	}
+	switch x := v.Value().(type) {
+	case nil:
+		return "", true
+	case string:
+		return x, true
+	case *ua.LocalizedText:
+		if x == nil {
+			return "", true
+		}
+		return x.Text, true
+	}
+	if f, ok := number(v); ok {
+		return strconv.FormatFloat(f, 'g', -1, 64), true
+	}
+	return "", false
+}
+
+// nullQuality makes a null value that the server calls good say that it is none.
+func nullQuality(q plant.Quality, v *ua.Variant) plant.Quality {
+	if q.IsGood() && (v == nil || v.Value() == nil) {
+		return plant.BadNoData
+	}
+	return q
+}
+
+func variantName(v *ua.Variant) string {
+	if v == nil {
+		return "nothing"
+	}
+	if v.Has(ua.VariantArrayValues) {
+		return fmt.Sprintf("an array of %d", v.ArrayLength())
+	}
+	return fmt.Sprintf("%T", v.Value())
+}
+
+func kindName(k plant.Kind) string {
+	if k == "" {
+		return string(plant.Analog)
+	}
+	return string(k)
+}
