@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -27,6 +28,9 @@ func start(t testing.TB, s *Server, n int) *Server {
 	t.Helper()
 	for i := len(s.Variables); i < n; i++ {
 		s.Variables = append(s.Variables, Variable{Path: path(i)})
+	}
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
 	}
 	if err := s.Start(t.Context()); err != nil {
 		t.Fatal(err)
@@ -79,6 +83,9 @@ func tryDial(t testing.TB, url string, cfg *uaSession, opts ...opcua.Option) (*p
 	sc := *opcua.DefaultSessionConfig()
 	sc.UserIdentityToken = &ua.AnonymousIdentityToken{PolicyID: policyAnonymous}
 	sc.SessionTimeout = time.Minute
+	sc.ClientDescription = &ua.ApplicationDescription{
+		ApplicationURI: clientURI, ApplicationName: text("test"), ApplicationType: ua.ApplicationTypeClient,
+	}
 	if cfg != nil {
 		if cfg.token != nil {
 			sc.UserIdentityToken = cfg.token
@@ -221,4 +228,10 @@ func stamp(ms int64) int64 { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).
 
 func number(v int, ms int64, x float64) Value {
 	return Value{Var: v, Time: stamp(ms), Quality: plant.Good, Number: x}
+}
+
+// sendWithToken sends a session service for an authentication token of one's
+// own, beside the client's session.
+func sendWithToken(p *peer, token *ua.NodeID, req ua.Request) error {
+	return p.c.SecureChannel().SendRequest(p.t.Context(), req, token, func(ua.Response) error { return nil })
 }

@@ -1,0 +1,288 @@
+package server
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gopcua/opcua"
+	"github.com/gopcua/opcua/ua"
+	"github.com/gopcua/opcua/uapolicy"
+)
+
+const clientURI = "urn:millwright:test:client"
+
+// clientIdentity makes a certificate for a client application.
+func clientIdentity(t testing.TB) identity {
+	t.Helper()
+	own, err := newIdentity(clientURI, "test client", []string{"localhost"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return own
+}
+
+func secured(mode Mode, s *Server, own identity) []opcua.Option {
+	for _, e := range s.endpoints(s.URL()) {
+		if e.SecurityMode == securityMode(mode) {
+			return []opcua.Option{
+				opcua.Certificate(own.cert), opcua.PrivateKey(own.key),
+				opcua.SecurityFromEndpoint(e, ua.UserTokenTypeAnonymous),
+			}
+		}
+	}
+	panic("no such endpoint")
+}
+
+func TestSecuredSessionDelivers(t *testing.T) {
+	own := clientIdentity(t)
+	for _, m := range []Mode{Sign, SignAndEncrypt} {
+		t.Run(string(m), func(t *testing.T) {
+			s := start(t, &Server{Modes: []Mode{None, m}, Users: map[string]string{"mill": "geheim"}}, 50)
+			p := dial(t, s.URL(), &uaSession{token: &userPassword{"mill", "geheim"}}, secured(m, s, own)...)
+			sub := p.subscribe(20*time.Millisecond, nil)
+			var items []*ua.MonitoredItemCreateRequest
+			for i := range 50 {
+				items = append(items, itemRequest(path(i), uint32(i), 1000, nil))
+			}
+			p.monitor(sub, items...)
+			for k := range 100 { // 5,000 values: several chunks in one message
+				vals := make([]Value, 50)
+				for i := range vals {
+					vals[i] = number(i, int64(k), float64(k))
+				}
+				s.Write(vals)
+			}
+			if got := p.numbers(5000); len(got) != 5000 {
+				t.Errorf("%d values", len(got))
+			}
+		})
+	}
+}
+
+func TestWrongPassword(t *testing.T) {
+	s := start(t, &Server{Modes: []Mode{None, SignAndEncrypt}, NoAnonymous: true, Users: map[string]string{"mill": "geheim"}}, 1)
+	own := clientIdentity(t)
+	f := func(name string, token any, want error, opts ...opcua.Option) {
+		t.Helper()
+		_, err := tryDial(t, s.URL(), &uaSession{token: token}, opts...)
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+	}
+	f("right", &userPassword{"mill", "geheim"}, nil, secured(SignAndEncrypt, s, own)...)
+	f("wrong password", &userPassword{"mill", "falsch"}, ua.StatusBadUserAccessDenied, secured(SignAndEncrypt, s, own)...)
+	f("unknown user", &userPassword{"nobody", "geheim"}, ua.StatusBadUserAccessDenied, secured(SignAndEncrypt, s, own)...)
+	f("empty password of unknown user", &userPassword{"nobody", ""}, ua.StatusBadUserAccessDenied, secured(SignAndEncrypt, s, own)...)
+	f("anonymous", nil, ua.StatusBadIdentityTokenInvalid, secured(SignAndEncrypt, s, own)...)
+	f("another policy", &ua.AnonymousIdentityToken{PolicyID: "x"}, ua.StatusBadIdentityTokenInvalid)
+	f("password in the clear", &ua.UserNameIdentityToken{PolicyID: policyUserName, UserName: "mill", Password: []byte("geheim")},
+		ua.StatusBadIdentityTokenInvalid)
+}
+
+func TestUntrustedClientCertificate(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, &Server{Modes: []Mode{SignAndEncrypt}, PKI: dir, RequireTrusted: true}, 1)
+	own := clientIdentity(t)
+	// The client hides the Error message that it gets (uasc.readChunk turns it
+	// into io.EOF), so look on the wire.
+	wire := startWire(t, s.URL())
+	if _, err := tryDial(t, wire.url, nil, secured(SignAndEncrypt, s, own)...); err == nil {
+		t.Fatal("an unknown certificate was let in")
+	}
+	if code := wire.lastError(); code != ua.StatusBadSecurityChecksFailed {
+		t.Errorf("unknown certificate: %v", code)
+	}
+	names, err := filepath.Glob(filepath.Join(dir, rejectedFolder, "*.der"))
+	if err != nil || len(names) != 1 {
+		t.Fatalf("rejected: %v %v", names, err)
+	}
+	// The operator moves it; no restart.
+	if err := os.Rename(names[0], filepath.Join(dir, trustedFolder, "client.der")); err != nil {
+		t.Fatal(err)
+	}
+	dial(t, s.URL(), nil, secured(SignAndEncrypt, s, own)...)
+
+	// A session on the discovery channel is refused where None is no endpoint.
+	if _, err := tryDial(t, s.URL(), nil); !errors.Is(err, ua.StatusBadSecurityModeRejected) {
+		t.Errorf("session without security: %v", err)
+	}
+}
+
+func TestIdentitySurvivesRestart(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, &Server{Modes: []Mode{SignAndEncrypt}, PKI: dir}, 1)
+	first := s.own.cert
+	c, err := x509.ParseCertificate(first)
+	if err != nil || len(c.URIs) != 1 || c.URIs[0].String() != s.applicationURI() {
+		t.Fatalf("certificate: %v %v", c.URIs, err)
+	}
+	s.Close()
+	again := start(t, &Server{Modes: []Mode{SignAndEncrypt}, PKI: dir}, 1)
+	if string(again.own.cert) != string(first) {
+		t.Error("a second start made another certificate")
+	}
+	again.Close()
+	if err := os.WriteFile(filepath.Join(dir, ownFolder, "key.pem"), []byte("no key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&Server{Modes: []Mode{SignAndEncrypt}, PKI: dir}).Start(t.Context()); err == nil || !strings.Contains(err.Error(), "key.pem") {
+		t.Errorf("broken key: %v", err)
+	}
+}
+
+func TestCertificateURIMustMatch(t *testing.T) {
+	s := start(t, &Server{Modes: []Mode{SignAndEncrypt}}, 1)
+	own := clientIdentity(t)
+	p, err := tryChannel(t, s.URL(), secured(SignAndEncrypt, s, own)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = send[*ua.CreateSessionResponse](p, &ua.CreateSessionRequest{
+		ClientDescription: &ua.ApplicationDescription{ApplicationURI: "urn:somebody:else", ApplicationName: text("")},
+		ClientNonce:       newNonce(), ClientCertificate: own.cert,
+	})
+	if !errors.Is(err, ua.StatusBadCertificateURIInvalid) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestCertificateUser(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, &Server{Modes: []Mode{SignAndEncrypt}, PKI: dir, NoAnonymous: true}, 1)
+	own, user, other := clientIdentity(t), clientIdentity(t), clientIdentity(t)
+	token := &ua.X509IdentityToken{PolicyID: policyCertificate, CertificateData: user.cert}
+	f := func(name string, signer identity, want error) {
+		t.Helper()
+		p, err := tryChannel(t, s.URL(), secured(SignAndEncrypt, s, own)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		created := must[*ua.CreateSessionResponse](p, &ua.CreateSessionRequest{
+			ClientDescription: &ua.ApplicationDescription{ApplicationURI: clientURI, ApplicationName: text("")},
+			EndpointURL:       s.URL(), ClientNonce: newNonce(), ClientCertificate: own.cert,
+		})
+		serverCert, err := x509.ParseCertificate(created.ServerCertificate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sign := func(k identity) *ua.SignatureData {
+			sig, err := (&Server{own: k}).sign(serverCert, created.ServerCertificate, created.ServerNonce)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return sig
+		}
+		err = sendWithToken(p, created.AuthenticationToken, &ua.ActivateSessionRequest{
+			ClientSignature: sign(own), UserIdentityToken: ua.NewExtensionObject(token), UserTokenSignature: sign(signer),
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+	}
+	f("not in the users folder", user, ua.StatusBadIdentityTokenRejected)
+	if err := os.WriteFile(filepath.Join(dir, usersFolder, "fitter.der"), user.cert, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f("trusted", user, nil)
+	f("signed by another key", other, ua.StatusBadUserSignatureInvalid)
+}
+
+// TestTokenRenewal renews the keys while values flow: neither side may lose or
+// garble a message.
+func TestTokenRenewal(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 5 s")
+	}
+	s := start(t, &Server{Modes: []Mode{SignAndEncrypt}}, 1)
+	own := clientIdentity(t)
+	p := dial(t, s.URL(), nil, append(secured(SignAndEncrypt, s, own), opcua.Lifetime(2*time.Second))...)
+	sub := p.subscribe(10*time.Millisecond, nil)
+	p.monitor(sub, itemRequest(path(0), 1, 10000, nil))
+	stop := time.After(5 * time.Second)
+	sent, got := 0, 0
+	for done := false; !done; {
+		select {
+		case <-stop:
+			done = true
+		default:
+			s.Write([]Value{number(0, int64(sent), float64(sent))})
+			sent++
+			for _, x := range p.numbers(1) {
+				if x != float64(got) {
+					t.Fatalf("value %v, want %d", x, got)
+				}
+				got++
+			}
+		}
+	}
+	if n := s.Counts()["OpenSecureChannel"]; n < 3 {
+		t.Errorf("%d OpenSecureChannel requests: the token was not renewed", n)
+	}
+	if sent != got {
+		t.Errorf("%d of %d values", got, sent)
+	}
+}
+
+func TestOldTokenEndsTheChannel(t *testing.T) {
+	f := func(name string, until time.Duration, replay bool, want error) {
+		t.Helper()
+		nonceA, nonceB := newNonce(), newNonce()
+		keys := func(local, remote []byte) *uapolicy.EncryptionAlgorithm {
+			k, err := uapolicy.Symmetric(ua.SecurityPolicyURIBasic256Sha256, local, remote)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return k
+		}
+		client := &channel{id: 1, mode: ua.MessageSecurityModeSignAndEncrypt}
+		client.addToken(&token{id: 5, keys: keys(nonceA, nonceB), until: time.Now().Add(time.Hour)})
+		server := &channel{id: 1, mode: ua.MessageSecurityModeSignAndEncrypt}
+		server.addToken(&token{id: 5, keys: keys(nonceB, nonceA), until: time.Now().Add(until)})
+		chunk, err := client.seal(nil, "MSG", 'F', 9, []byte("hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := bytes.Clone(chunk)
+		id, body, err := server.open(chunk)
+		if replay {
+			if err != nil || id != 9 || string(body) != "hello" {
+				t.Fatalf("%s: %d %q %v", name, id, body, err)
+			}
+			_, _, err = server.open(again)
+		}
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+	}
+	f("valid", time.Hour, false, nil)
+	f("expired", -time.Second, false, ua.StatusBadSecureChannelTokenUnknown)
+	f("replayed", time.Hour, true, ua.StatusBadSequenceNumberInvalid)
+}
+
+func TestEndpointsNameTheHostTheClientUsed(t *testing.T) {
+	s := start(t, &Server{Modes: []Mode{None, Sign, SignAndEncrypt}, Users: map[string]string{"a": "b"}}, 1)
+	own, err := url.Parse(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := "opc.tcp://localhost:" + own.Port()
+	eps, err := opcua.GetEndpoints(t.Context(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(eps) != 3 {
+		t.Fatalf("%d endpoints", len(eps))
+	}
+	for _, e := range eps {
+		if e.EndpointURL != at || len(e.ServerCertificate) == 0 || len(e.UserIdentityTokens) != 2 {
+			t.Errorf("%s %s: %d user policies", e.EndpointURL, e.SecurityMode, len(e.UserIdentityTokens))
+		}
+	}
+}
