@@ -12,14 +12,14 @@ import (
 )
 
 // wire is a TCP proxy between a client and the server that listens in and can be
-// cut or go silent.
+// cut or frozen.
 type wire struct {
 	url string
 
 	mu     sync.Mutex
 	conns  []net.Conn
-	silent bool
-	down   []byte // last bytes from the server
+	frozen chan struct{} // closed by cut; nil while bytes move
+	down   []byte        // last bytes from the server
 }
 
 func startWire(t testing.TB, url string) *wire {
@@ -59,12 +59,16 @@ func (w *wire) pump(to, from net.Conn, down bool) {
 	for {
 		n, err := from.Read(b)
 		w.mu.Lock()
-		silent := w.silent
+		frozen := w.frozen
 		if down && n > 0 {
 			w.down = append(w.down[:0], b[:n]...)
 		}
 		w.mu.Unlock()
-		if !silent && n > 0 {
+		if frozen != nil {
+			<-frozen // reads no more: the sender's window fills
+			return
+		}
+		if n > 0 {
 			if _, err := to.Write(b[:n]); err != nil {
 				return
 			}
@@ -75,6 +79,13 @@ func (w *wire) pump(to, from net.Conn, down bool) {
 	}
 }
 
+// freeze stops all bytes and closes nothing.
+func (w *wire) freeze() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.frozen = make(chan struct{})
+}
+
 // cut closes all connections; new ones are let through.
 func (w *wire) cut() {
 	w.mu.Lock()
@@ -83,6 +94,10 @@ func (w *wire) cut() {
 		c.Close()
 	}
 	w.conns = nil
+	if w.frozen != nil {
+		close(w.frozen)
+		w.frozen = nil
+	}
 }
 
 // lastError is the code of the Error message that the server sent last.
