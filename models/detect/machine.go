@@ -1,0 +1,619 @@
+package detect
+
+import (
+	"encoding/json"
+	"log/slog"
+	"math"
+	"time"
+
+	"millwright/plant"
+)
+
+// slot is one tag that an asset listens to.
+type slot struct {
+	tag       plant.Tag
+	value     float64 // last usable value
+	ok        bool    // value is usable now
+	time      int64   // source time of the last sample
+	gap       int64   // end of a declared gap behind it, 0 none
+	quality   plant.Quality
+	fresh     int32 // samples in the present row
+	silent    int32 // rows without a sample
+	bad       int32 // rows of bad quality
+	uncertain int32 // rows of uncertain quality
+	patience  int32 // rows of silence that are a fault; 0: silence is none
+}
+
+// mind is what is known of one mode.
+type mind struct {
+	memory memory
+	model  *model
+	failed bool
+}
+
+// machine judges one asset.
+type machine struct {
+	asset  plant.Asset
+	grid   time.Duration // plant time of a row
+	step   float64       // seconds of plant time of a row
+	rows   rows
+	slots  []slot // watched tags first, then those that only modes and limits need
+	watch  int    // watched tags
+	sense  []sensor
+	limits []limit
+	bySlot [][]int // limits per slot
+	modes  modes
+	minds  []mind
+	window window
+	say    verdict
+	count  int32   // rows of a recording
+	done   int32   // rows learned
+	target int32   // rows of commissioning
+	odds   float64 // p-value of a row that the budget allows
+	x      []float64
+	ok     []bool
+	part   []float64
+	fitted bool // a model was fitted or restored
+	told   told
+	log    *slog.Logger
+	judged func(Row)
+
+	score, health, mode, model plant.TagID // derived tags; 0: not asked for
+}
+
+// told is what the derived tags last said.
+type told struct {
+	score, health         float64
+	scoreTime, healthTime int64
+	scoreRows             int32
+	mode                  string
+	phase, modelMode      string
+	progress              int32
+	model                 bool
+}
+
+// quietTime is the least distance of two samples of a derived tag, ns of source
+// time; repeatRows is how often an unchanged score is repeated.
+const (
+	quietTime  = 100e6
+	repeatRows = 10
+)
+
+func (m *machine) recording() bool { return m.asset.Model.Rows > 0 }
+
+// commissioned reports whether enough rows were learned.
+func (m *machine) commissioned() bool {
+	if m.recording() {
+		return m.count >= m.target
+	}
+	return m.done >= m.target
+}
+
+// sample takes one sample of a slot. may says whether a fit may run now; it
+// returns true when one ran.
+func (m *machine) sample(out *plant.Batch, i int, t int64, v float64, q plant.Quality, may bool) bool {
+	if !sane(t) || q.WithoutInfo() == plant.BadWaitingForInitialData {
+		return false
+	}
+	s := &m.slots[i]
+	fitted := false
+	for {
+		row, late := m.rows.find(t)
+		if late {
+			m.tardy(s, t, v, q)
+			return fitted
+		}
+		if row != nil {
+			m.put(row, i, t, v, q)
+			break
+		}
+		fitted = m.close(out, may && !fitted) || fitted
+	}
+	if t > s.time {
+		s.time = t
+		if usable(v, q) {
+			m.lookAt(out, i, t, v)
+		}
+	}
+	for m.rows.ready() {
+		fitted = m.close(out, may && !fitted) || fitted
+	}
+	return fitted
+}
+
+func usable(v float64, q plant.Quality) bool {
+	return !q.IsBad() && !math.IsNaN(v) && !math.IsInf(v, 0)
+}
+
+func (m *machine) put(row *openRow, i int, t int64, v float64, q plant.Quality) {
+	c := &row.cells[i]
+	if c.samples == 0 {
+		row.full++
+	}
+	c.value, c.quality = v, q
+	c.samples++
+	row.last = max(row.last, t)
+	m.rows.newest = max(m.rows.newest, t)
+	m.rows.late = 0
+}
+
+// tardy takes a sample whose row is closed: it is still the tag's present value.
+// When nothing but samples from long ago arrives, the source's clock was set
+// back and the grid starts again.
+func (m *machine) tardy(s *slot, t int64, v float64, q plant.Quality) {
+	if t < m.rows.closed-5e9 {
+		m.rows.late++
+		if int(m.rows.late) > 4*len(m.slots)+16 {
+			m.rows.restart()
+			m.interrupt()
+			for i := range m.slots {
+				m.slots[i].time = 0
+			}
+		}
+		return
+	}
+	if t > s.time && !m.recording() && usable(v, q) {
+		s.time, s.value, s.ok, s.silent = t, v, true, 0
+	}
+}
+
+// lookAt holds a sample against the limits of its slot.
+func (m *machine) lookAt(out *plant.Batch, i int, t int64, v float64) {
+	for _, j := range m.bySlot[i] {
+		l := &m.limits[j]
+		if l.past != nil {
+			continue
+		}
+		if phase, change := l.look(t, v, l.applies(m.modes.name())); change {
+			m.tellLimit(out, l, phase, t, v)
+		}
+	}
+}
+
+func (m *machine) tellLimit(out *plant.Batch, l *limit, phase plant.Phase, t int64, v float64) {
+	unit := m.slots[l.slot].tag.Unit
+	if l.past != nil {
+		unit += "/s"
+	}
+	out.Findings = append(out.Findings, plant.Finding{
+		Asset: m.asset.Path, Key: l.key, Kind: l.kind, Class: plant.LimitAlarm, Phase: phase, Detector: "limit",
+		Tag: l.Tag, Mode: m.modes.name(), Time: t, Score: v, Limit: l.Value, Value: v, Unit: unit, Priority: l.Priority,
+	})
+}
+
+// interrupt says that the next row is not connected with the last one.
+func (m *machine) interrupt() {
+	m.window.restart()
+	m.say.recent = 0
+	for i := range m.minds {
+		m.minds[i].memory.interrupt()
+	}
+	for i := range m.limits {
+		m.limits[i].pastN = 0
+	}
+	for i := range m.sense {
+		m.sense[i].pastN, m.sense[i].excursion = 0, 0
+	}
+}
+
+// maxHold is the longest silence of an asset, in rows, that its rows bridge.
+const maxHold = 5
+
+// close hands the oldest open row on, with the silent rows before it.
+func (m *machine) close(out *plant.Batch, may bool) bool {
+	o := &m.rows.open[0]
+	before := m.rows.closed
+	fitted := false
+	if before > 0 && m.rows.step > 0 {
+		missing := (o.end-before)/m.rows.step - 1
+		if missing > maxHold {
+			m.interrupt()
+			missing = 0
+		}
+		for i := range missing {
+			end := before + (i+1)*m.rows.step
+			fitted = m.row(out, end, nil, may && !fitted) || fitted
+		}
+	}
+	end := o.last
+	fitted = m.row(out, end, o.cells, may && !fitted) || fitted
+	m.rows.drop()
+	return fitted
+}
+
+// row judges one row; cells is nil when nothing arrived in it.
+func (m *machine) row(out *plant.Batch, t int64, cells []cell, may bool) bool {
+	if m.count < math.MaxInt32 {
+		m.count++
+	}
+	for i := range m.slots {
+		s := &m.slots[i]
+		s.fresh = 0
+		if cells != nil && cells[i].samples > 0 {
+			m.take(s, &cells[i])
+			continue
+		}
+		if s.silent < 1<<30 {
+			s.silent++
+		}
+		if m.recording() && s.silent > 3 || s.patience > 0 && s.silent >= s.patience {
+			s.ok = false
+		}
+		if s.gap > s.time {
+			s.ok = false
+		}
+		if s.bad > 0 {
+			s.bad++
+		}
+		if s.uncertain > 0 {
+			s.uncertain++
+		}
+	}
+	if m.modes.update(m.slots) {
+		m.window.restart()
+		m.say.recent = 0
+		for i := range m.minds {
+			m.minds[i].memory.interrupt()
+		}
+		for len(m.minds) < len(m.modes.names) {
+			m.minds = append(m.minds, mind{memory: newMemory(m.watch)})
+		}
+	}
+	m.tellMode(out, t)
+	m.senses(out, t)
+	m.tick(out, t)
+	return m.think(out, t, may)
+}
+
+func (m *machine) take(s *slot, c *cell) {
+	s.fresh, s.silent, s.quality = c.samples, 0, c.quality
+	if !usable(c.value, c.quality) {
+		s.ok = false
+		s.bad++
+		s.uncertain = 0
+		return
+	}
+	s.bad = 0
+	s.uncertain++
+	if c.quality.IsGood() {
+		s.uncertain = 0
+	}
+	s.value, s.ok = c.value, true
+}
+
+// senses runs the sensor checks of all watched tags and masks the faulty ones.
+func (m *machine) senses(out *plant.Batch, t int64) {
+	judged := m.modes.running() && m.modes.settled()
+	learned := m.commissioned()
+	away, outside := 0, 0
+	for i := range m.watch {
+		s := &m.slots[i]
+		if s.bad > 0 || s.patience > 0 && s.silent >= s.patience {
+			away++
+		}
+	}
+	link := away > 1 && away == m.watch // all at once: the link, not the sensors
+	for i := range m.watch {
+		c := &m.sense[i]
+		c.check(&m.slots[i], m.step, judged, learned, link)
+		if c.outside {
+			outside++
+		}
+	}
+	for i := range m.watch {
+		c, s := &m.sense[i], &m.slots[i]
+		others := outside
+		if c.outside {
+			others--
+		}
+		c.settle(s.value, s.ok, others == 0)
+		for f := range faults {
+			l := f.law()
+			switch {
+			case !c.open[f] && c.active[f] >= l.need:
+				c.open[f] = true
+				m.tellSensor(out, l, plant.Raise, s, t)
+			case c.open[f] && c.calm[f] >= l.rest:
+				c.open[f] = false
+				m.tellSensor(out, l, plant.Clear, s, t)
+			}
+		}
+		m.x[i] = s.value
+		m.ok[i] = s.ok && !c.masked()
+	}
+}
+
+func (m *machine) tellSensor(out *plant.Batch, l law, phase plant.Phase, s *slot, t int64) {
+	v := s.value
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		v = 0
+	}
+	out.Findings = append(out.Findings, plant.Finding{
+		Asset: m.asset.Path, Key: "sensor/" + s.tag.Path + "/" + l.detector, Kind: l.kind, Class: plant.SensorFault,
+		Phase: phase, Detector: l.detector, Tag: s.tag.Path, Mode: m.modes.name(), Time: t,
+		Value: v, Unit: s.tag.Unit, Priority: 3,
+	})
+}
+
+// tick holds the row's values against the limits: delays run out without a new
+// sample, and rates of rise need rows.
+func (m *machine) tick(out *plant.Batch, t int64) {
+	for i := range m.limits {
+		l := &m.limits[i]
+		s := &m.slots[l.slot]
+		if !s.ok {
+			l.pastN = 0
+			continue
+		}
+		v := s.value
+		if l.past != nil {
+			perRow, ok := l.slope(v)
+			if !ok {
+				continue
+			}
+			v = perRow / m.step
+		}
+		if phase, change := l.look(t, v, l.applies(m.modes.name())); change {
+			m.tellLimit(out, l, phase, t, v)
+		}
+	}
+}
+
+// guarded reports whether a finding is open that forbids to learn: of the
+// machine or a limit. A faulty sensor only hides its own values.
+func (m *machine) guarded() bool {
+	if m.say.open {
+		return true
+	}
+	for i := range m.limits {
+		if m.limits[i].open {
+			return true
+		}
+	}
+	return false
+}
+
+// think learns or judges the row. It returns true when a model was fitted.
+func (m *machine) think(out *plant.Batch, t int64, may bool) bool {
+	r := Row{Asset: m.asset.Path, Time: t, Mode: m.modes.name(), Score: math.NaN(), Phase: "none"}
+	fitted := false
+	if m.watch > 0 && !m.asset.Model.Off && m.modes.running() {
+		md := &m.minds[m.modes.cur]
+		if md.model == nil {
+			fitted = m.study(md, may)
+			r.Phase = "learning"
+			if md.failed {
+				r.Phase = "none"
+			}
+		} else {
+			r.Phase = m.judge(out, md.model, t, &r)
+		}
+	}
+	r.Alarm = m.say.open
+	m.tellModel(out, t, r.Phase)
+	m.tellHealth(out, t, r.Score)
+	if m.judged != nil {
+		m.judged(r)
+	}
+	return fitted
+}
+
+// modeRows is how many rows a mode is learned from at least, where the whole
+// commissioning is not shorter.
+const modeRows = 400
+
+// least rows of a mode before its fit.
+func (m *machine) least() int {
+	return max(3*m.window.size, min(modeRows, int(m.target)))
+}
+
+// study takes the row into the memory of its mode and fits when it is time.
+func (m *machine) study(md *mind, may bool) bool {
+	if md.failed {
+		return false
+	}
+	if !m.modes.settled() || m.guarded() {
+		md.memory.interrupt()
+	} else {
+		md.memory.add(m.x, m.ok)
+		if m.done < math.MaxInt32 {
+			m.done++
+		}
+	}
+	n := md.memory.rows()
+	if !m.commissioned() || int(md.memory.seen) < m.least() || !may && !m.recording() {
+		return false
+	}
+	if n%8 != 0 && !(m.recording() && m.count == m.target) {
+		return false
+	}
+	if md.memory.windows(m.window.size) < 2*m.window.size {
+		return false
+	}
+	tags := make([]plant.Tag, m.watch)
+	for i := range tags {
+		tags[i] = m.slots[i].tag
+	}
+	mod, err := fit(&md.memory, tags, m.window.size, m.odds)
+	if err != nil {
+		m.log.Warn("model not learned", "asset", m.asset.Path, "mode", m.modes.name(), "err", err)
+		md.failed = true
+		return true
+	}
+	m.log.Info("model learned", "asset", m.asset.Path, "mode", m.modes.name(), "rows", n, "tags", len(mod.tags))
+	md.model = mod
+	md.memory = newMemory(m.watch)
+	m.window.restart()
+	return true
+}
+
+// judge scores the row and reports what it means.
+func (m *machine) judge(out *plant.Batch, mod *model, t int64, r *Row) string {
+	if !m.modes.settled() {
+		return "monitoring"
+	}
+	if 3*mod.masked(m.ok) > len(mod.tags) {
+		m.window.restart()
+		m.say.recent = 0
+		return "blind"
+	}
+	mod.push(&m.window, m.x, m.ok)
+	if !m.window.full() {
+		return "monitoring"
+	}
+	s := mod.judge(&m.window)
+	r.Score, r.Limit = s.decades/maxDecades, mod.limit/maxDecades
+	over := s.decades > mod.limit
+	if over {
+		m.say.weigh(mod, &m.window, &s, m.part)
+	}
+	phase, change := m.say.observe(s.decades, mod.limit, m.modes.cur)
+	if !change && m.say.open && over && m.say.quiet >= updateRows {
+		top := mod.tags[m.say.rank(mod)[0]]
+		change = top != m.say.top || r.Score > m.say.peak+0.1 || m.urgency(r.Score) < m.say.priority
+		phase = plant.Update
+	}
+	if change {
+		m.tellAnomaly(out, mod, phase, t, r)
+	}
+	if m.judged != nil {
+		r.Contributions = m.instant(mod, &s)
+	}
+	return "monitoring"
+}
+
+// instant names the contributions of this row alone.
+func (m *machine) instant(mod *model, s *score) []plant.Contribution {
+	v := verdict{shares: make([]float64, m.watch)}
+	v.weigh(mod, &m.window, s, m.part)
+	return v.contributions(mod, &m.window, m.slots)
+}
+
+func (m *machine) urgency(score float64) int32 {
+	if score >= surely {
+		return 2
+	}
+	return 3
+}
+
+func (m *machine) tellAnomaly(out *plant.Batch, mod *model, phase plant.Phase, t int64, r *Row) {
+	f := plant.Finding{
+		Asset: m.asset.Path, Key: anomalyKey, Kind: plant.KindAnomaly, Class: plant.Advisory, Phase: phase,
+		Detector: anomalyKey, Mode: m.modes.name(), Time: t, Score: r.Score, Limit: r.Limit,
+		Priority: int(m.urgency(r.Score)), Extrapolated: mod.guess,
+	}
+	if phase != plant.Clear {
+		f.Contributions = m.say.contributions(mod, &m.window, m.slots)
+		m.say.top = mod.tags[m.say.rank(mod)[0]]
+	}
+	m.say.quiet, m.say.peak, m.say.priority = 0, r.Score, int32(f.Priority)
+	out.Findings = append(out.Findings, f)
+}
+
+// tellMode reports the mode when it changes.
+func (m *machine) tellMode(out *plant.Batch, t int64) {
+	name := m.modes.name()
+	if name == m.told.mode {
+		return
+	}
+	m.told.mode = name
+	if m.mode != 0 {
+		out.States = append(out.States, plant.State{Tag: m.mode, Time: plant.Millis(t), Value: name})
+	}
+}
+
+// tellModel reports phase, mode, progress by tenths and bands when they change.
+func (m *machine) tellModel(out *plant.Batch, t int64, phase string) {
+	if m.modes.cur != unknown && !m.modes.settled() {
+		return
+	}
+	var mod *model
+	if m.modes.cur != unknown && m.modes.cur < len(m.minds) {
+		mod = m.minds[m.modes.cur].model
+	}
+	share := 1.0
+	if phase == "learning" {
+		done := m.done
+		if m.recording() {
+			done = m.count
+		}
+		share = min(0.99, float64(done)/float64(max(1, m.target)))
+	}
+	now := told{phase: phase, modelMode: m.modes.name(), progress: int32(share * 10), model: mod != nil}
+	was := &m.told
+	if now.phase == was.phase && now.modelMode == was.modelMode && now.progress == was.progress && now.model == was.model {
+		return
+	}
+	was.phase, was.modelMode, was.progress, was.model = now.phase, now.modelMode, now.progress, now.model
+	if m.model == 0 {
+		return
+	}
+	state := plant.ModelState{Phase: phase, Mode: m.modes.name(), Learned: math.Round(share*100) / 100}
+	if mod != nil {
+		tags := make([]plant.Tag, m.watch)
+		for i := range tags {
+			tags[i] = m.slots[i].tag
+		}
+		state.Limit, state.Guess, state.Bands = mod.limit/maxDecades, mod.guess, mod.bands(tags)
+	}
+	text, err := json.Marshal(state)
+	if err != nil {
+		m.log.Error("model state", "asset", m.asset.Path, "err", err)
+		return
+	}
+	out.States = append(out.States, plant.State{Tag: m.model, Time: plant.Millis(t), Value: string(text)})
+}
+
+// tellHealth reports score and health where they changed, at most every 100 ms.
+//
+// Health is 1 less half of score over limit while no finding is open. An open
+// machine finding takes it to 0.5 at the limit and 0 at certainty, a limit alarm
+// of priority 1, 2, 3, 4 to at most 0.1, 0.2, 0.4, 0.6, a sensor fault to at most
+// 0.8.
+func (m *machine) tellHealth(out *plant.Batch, t int64, score float64) {
+	w := &m.told
+	if !math.IsNaN(score) {
+		w.scoreRows++
+		s := math.Round(score*1000) / 1000
+		moved := math.Abs(s-w.score) >= 0.02 || w.scoreRows >= repeatRows
+		if m.score != 0 && moved && t-w.scoreTime >= quietTime {
+			w.score, w.scoreTime, w.scoreRows = s, t, 0
+			out.Samples = append(out.Samples, plant.Sample{Tag: m.score, Time: plant.Millis(t), Value: s})
+		}
+	}
+	h := math.Round(m.wellness(score)*100) / 100
+	if m.health != 0 && (math.Abs(h-w.health) >= 0.02 || w.healthTime == 0) && t-w.healthTime >= quietTime {
+		w.health, w.healthTime = h, t
+		out.Samples = append(out.Samples, plant.Sample{Tag: m.health, Time: plant.Millis(t), Value: h})
+	}
+}
+
+func (m *machine) wellness(score float64) float64 {
+	h := 1.0
+	limit := 0.0
+	if m.modes.cur != unknown && m.modes.cur < len(m.minds) && m.minds[m.modes.cur].model != nil {
+		limit = m.minds[m.modes.cur].model.limit / maxDecades
+	}
+	switch {
+	case m.say.open && !math.IsNaN(score) && limit > 0 && score > limit:
+		h = 0.5 * (1 - score) / (1 - limit)
+	case m.say.open:
+		h = 0.5
+	case !math.IsNaN(score) && limit > 0:
+		h = 1 - 0.5*min(1, score/limit)
+	case limit > 0 && m.modes.running():
+		h = m.told.health // no score yet in this window: as it was
+	}
+	for i := range m.limits {
+		if l := &m.limits[i]; l.open {
+			h = min(h, [5]float64{0.1, 0.1, 0.2, 0.4, 0.6}[min(4, max(0, l.Priority))])
+		}
+	}
+	for i := range m.sense {
+		if m.sense[i].anyOpen() {
+			h = min(h, 0.8)
+			break
+		}
+	}
+	return h
+}

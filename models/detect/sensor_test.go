@@ -1,0 +1,101 @@
+package detect
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"millwright/plant"
+)
+
+func TestSensorFaults(t *testing.T) {
+	f := func(name, key string, within int, spoil func(row int, x []float64, q []plant.Quality)) {
+		t.Helper()
+		b := newBench(t, 8, func(b *bench) {
+			b.tags[1].MaxRate = 15
+			b.tags[4].Cyclic, b.tags[4].Sampling = true, time.Second
+		})
+		b.learn()
+		from := b.row
+		b.spoil = func(row int, x []float64, q []plant.Quality) { spoil(row-from, x, q) }
+		fs := b.run(within + 3)
+		got := only(fs, key)
+		if len(got) != 1 || got[0].Phase != plant.Raise || got[0].Class != plant.SensorFault || got[0].Tag == "" {
+			t.Fatalf("%s: want one %s within %d rows, got %+v", name, key, within, fs)
+		}
+		none(t, fs, plant.Advisory)
+		b.spoil = nil
+		if got := only(b.run(100), key); len(got) != 1 || got[0].Phase != plant.Clear {
+			t.Fatalf("%s: not cleared after the fault: %+v", name, got)
+		}
+	}
+	var hold float64
+	f("bad quality", "sensor/M/TA/bad", 3, func(_ int, x []float64, q []plant.Quality) { q[0] = plant.BadSensorFailure })
+	f("uncertain for long", "sensor/M/TA/bad", 6, func(_ int, x []float64, q []plant.Quality) { q[0] = plant.UncertainLastUsableValue })
+	f("not a number", "sensor/M/TA/bad", 3, func(_ int, x []float64, q []plant.Quality) { x[0] = math.NaN() })
+	f("a cyclic tag is silent", "sensor/M/TE/dropout", 14, func(_ int, x []float64, q []plant.Quality) { x[4] = math.Inf(-1) })
+	f("stuck with fresh stamps", "sensor/M/TC/stuck", 34, func(row int, x []float64, q []plant.Quality) {
+		if row == 0 {
+			hold = x[2]
+		}
+		x[2] = hold
+	})
+	f("silent where it always moved", "sensor/M/TC/flat", 34, func(_ int, x []float64, q []plant.Quality) { x[2] = math.Inf(-1) })
+	f("spike", "sensor/M/TD/spike", 8, func(row int, x []float64, q []plant.Quality) {
+		if row == 3 {
+			x[3] += 40
+		}
+	})
+	f("out of range", "sensor/M/TA/range", 8, func(_ int, x []float64, q []plant.Quality) { x[0] += 150 })
+	f("impossible rate", "sensor/M/TB/rate", 8, func(row int, x []float64, q []plant.Quality) {
+		if row >= 2 && row < 30 {
+			x[1] += 50
+		}
+	})
+}
+
+func TestSilenceOfAnOrdinaryTagIsNoDropout(t *testing.T) {
+	b := newBench(t, 4)
+	b.run(100)
+	b.spoil = func(_ int, x []float64, q []plant.Quality) { x[2] = math.Inf(-1) }
+	if fs := b.run(60); len(fs) > 0 {
+		t.Errorf("findings: %+v", fs)
+	}
+}
+
+func TestOneUncertainRowIsNoFault(t *testing.T) {
+	b := newBench(t, 4)
+	b.learn()
+	b.spoil = func(row int, x []float64, q []plant.Quality) {
+		if row%10 == 0 {
+			q[1] = plant.UncertainLastUsableValue
+		}
+	}
+	if fs := b.run(200); len(fs) > 0 {
+		t.Errorf("findings: %+v", fs)
+	}
+}
+
+func TestSetPointsAndIdleModesMayStandStill(t *testing.T) {
+	b := newBench(t, 4, func(b *bench) { b.tags[3].Kind = plant.SetPoint })
+	b.spoil = func(_ int, x []float64, q []plant.Quality) { x[3] = 5 }
+	b.learn()
+	b.mode = "idle"
+	if fs := b.run(2000); len(fs) > 0 {
+		t.Errorf("findings: %+v", fs)
+	}
+}
+
+func TestOneShockOfAllTagsIsNoSensorFault(t *testing.T) {
+	b := newBench(t, 6)
+	b.learn()
+	from := b.row
+	b.spoil = func(row int, x []float64, q []plant.Quality) {
+		if row == from+5 {
+			for i := range x {
+				x[i] += 30
+			}
+		}
+	}
+	none(t, b.run(100), plant.SensorFault)
+}

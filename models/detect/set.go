@@ -1,0 +1,294 @@
+package detect
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"time"
+
+	"millwright/plant"
+)
+
+// Config says what a Set watches.
+type Config struct {
+	Assets []plant.Asset
+	Tags   []plant.Tag  // with IDs; the derived ones too, as far as they are wanted
+	Speed  float64      // seconds of plant time per second of source time; 1 where 0
+	Log    *slog.Logger // nil: slog.Default()
+
+	// Judged, where set, is called for every row of every asset. It is for
+	// offline work: it makes each row cost allocations.
+	Judged func(Row)
+}
+
+// Row is what became of one row of an asset.
+type Row struct {
+	Asset         string
+	Time          int64 // source time of the row's youngest sample, ns UTC
+	Mode          string
+	Phase         string               // "learning", "monitoring", "blind", "none"
+	Score         float64              // 0..1; NaN without a score
+	Limit         float64              // 0..1; 0 without a score
+	Alarm         bool                 // a machine finding is open
+	Contributions []plant.Contribution // of this row, largest first; nil without a score
+}
+
+// Set judges many assets. It is not safe for concurrent use.
+type Set struct {
+	machines []machine
+	start    []uint32 // routes of tag ID i are routes[start[i]:start[i+1]]
+	routes   []route
+	seen     uint64 // samples
+	next     uint64 // sample from which on the next fit may run
+	log      *slog.Logger
+}
+
+// route leads from a tag to a slot of a machine.
+type route struct {
+	machine int32
+	slot    int32
+}
+
+// Defaults of an asset's model.
+const (
+	DefaultLearn  = time.Hour
+	DefaultGrid   = time.Second
+	DefaultWindow = 20
+	DefaultBudget = 1
+)
+
+// maxTagID bounds the routing table; durable IDs are dense.
+const maxTagID = 1 << 24
+
+// Derived lists the tags that the assets' results are told on, without IDs.
+func Derived(assets []plant.Asset) []plant.Tag {
+	var out []plant.Tag
+	for _, a := range assets {
+		for _, d := range []plant.Tag{
+			{Path: plant.TagScore, Kind: plant.Analog, High: 1, Resolution: 0.001, Description: "Model score"},
+			{Path: plant.TagHealth, Kind: plant.Analog, High: 1, Resolution: 0.01, Description: "Health"},
+			{Path: plant.TagMode, Kind: plant.Text, Description: "Operating mode"},
+			{Path: plant.TagModel, Kind: plant.Text, Description: "State of the model"},
+		} {
+			d.Path, d.Asset, d.Derived = a.Path+"/"+d.Path, a.Path, true
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// New builds a Set. Errors name the asset and what it asks for.
+func New(cfg Config) (*Set, error) {
+	if cfg.Speed == 0 {
+		cfg.Speed = 1
+	}
+	if cfg.Speed < 0 || math.IsNaN(cfg.Speed) || math.IsInf(cfg.Speed, 0) {
+		return nil, fmt.Errorf("speed %v: must be positive", cfg.Speed)
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	s := &Set{log: cfg.Log}
+	byPath := make(map[string]plant.Tag, len(cfg.Tags))
+	top := plant.TagID(0)
+	var faults []error
+	for _, t := range cfg.Tags {
+		if t.ID > maxTagID {
+			faults = append(faults, fmt.Errorf("tag %s: ID %d is above %d", t.Path, t.ID, maxTagID))
+			continue
+		}
+		byPath[t.Path] = t
+		top = max(top, t.ID)
+	}
+	byAsset := make(map[string][]plant.Tag)
+	for _, t := range cfg.Tags {
+		byAsset[t.Asset] = append(byAsset[t.Asset], t)
+	}
+	listeners := make([][]route, int(top)+1)
+	s.machines = make([]machine, 0, len(cfg.Assets))
+	for _, a := range cfg.Assets {
+		m, err := newMachine(a, byAsset[a.Path], byPath, &cfg)
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		for i, sl := range m.slots {
+			r := route{machine: int32(len(s.machines)), slot: int32(i)}
+			listeners[sl.tag.ID] = append(listeners[sl.tag.ID], r)
+		}
+		s.machines = append(s.machines, m)
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	for _, l := range listeners {
+		s.start = append(s.start, uint32(len(s.routes)))
+		s.routes = append(s.routes, l...)
+	}
+	s.start = append(s.start, uint32(len(s.routes)))
+	return s, nil
+}
+
+func newMachine(a plant.Asset, tags []plant.Tag, byPath map[string]plant.Tag, cfg *Config) (machine, error) {
+	if a.Model.Grid == 0 {
+		a.Model.Grid = DefaultGrid
+	}
+	if a.Model.Window == 0 {
+		a.Model.Window = DefaultWindow
+	}
+	if a.Model.Budget == 0 {
+		a.Model.Budget = DefaultBudget
+	}
+	if a.Model.Learn == 0 {
+		a.Model.Learn = DefaultLearn
+	}
+	grid := a.Model.Grid
+	step := int64(float64(grid) / cfg.Speed)
+	switch {
+	case step < 1e6:
+		return machine{}, fmt.Errorf("asset %s: model: grid %v at speed %v is less than 1 ms", a.Path, grid, cfg.Speed)
+	case a.Model.Window < 2 || a.Model.Window > 200:
+		return machine{}, fmt.Errorf("asset %s: model: window %d: allowed are 2 to 200 rows", a.Path, a.Model.Window)
+	case a.Model.Budget < 0:
+		return machine{}, fmt.Errorf("asset %s: model: budget %v: must be positive", a.Path, a.Model.Budget)
+	}
+	m := machine{asset: a, grid: grid, step: grid.Seconds(), log: cfg.Log, judged: cfg.Judged}
+	m.odds = a.Model.Budget * float64(a.Model.Window) * grid.Seconds() / (7 * 24 * 3600)
+	m.target = int32(min(math.MaxInt32, int64(a.Model.Learn/grid)))
+	if m.recording() {
+		m.target = int32(a.Model.Rows)
+		step = 0
+	}
+	for _, t := range tags {
+		if t.Derived || t.Kind != plant.Analog && t.Kind != "" {
+			continue
+		}
+		m.slots = append(m.slots, slot{tag: t, patience: patience(t, &m, cfg.Speed)})
+	}
+	m.watch = len(m.slots)
+	var missing []error
+	find := func(path string) int {
+		for i := range m.slots {
+			if m.slots[i].tag.Path == path {
+				return i
+			}
+		}
+		t, ok := byPath[path]
+		if !ok {
+			missing = append(missing, fmt.Errorf("asset %s: tag %s is not known", a.Path, path))
+			return -1
+		}
+		m.slots = append(m.slots, slot{tag: t})
+		return len(m.slots) - 1
+	}
+	m.modes = newModes(&a, grid, find)
+	if i := m.modes.tag; i >= 0 && m.slots[i].tag.Kind != plant.Text {
+		missing = append(missing, fmt.Errorf("asset %s: mode tag %s: must be of kind text", a.Path, a.ModeTag))
+	}
+	for _, l := range a.Limits {
+		if i := find(l.Tag); i >= 0 {
+			m.limits = append(m.limits, newLimit(l, i, grid, cfg.Speed))
+		}
+	}
+	if len(missing) > 0 {
+		return machine{}, errors.Join(missing...)
+	}
+	m.bySlot = make([][]int, len(m.slots))
+	for i := range m.limits {
+		j := m.limits[i].slot
+		m.bySlot[j] = append(m.bySlot[j], i)
+	}
+	for range m.modes.names {
+		m.minds = append(m.minds, mind{memory: newMemory(m.watch)})
+	}
+	if m.modes.tag < 0 && !m.modes.named {
+		m.modes.cur, m.modes.candidate = 0, 0
+	}
+	m.rows = newRows(step, len(m.slots))
+	m.sense = make([]sensor, m.watch)
+	m.window = newWindow(a.Model.Window, max(1, m.watch))
+	m.say.shares = make([]float64, m.watch)
+	m.say.order = make([]int, 0, min(m.watch, maxFeatures))
+	m.x, m.ok = make([]float64, m.watch), make([]bool, m.watch)
+	m.part = make([]float64, m.watch)
+	m.told.health = 1
+	m.score, m.health = byPath[a.Path+"/"+plant.TagScore].ID, byPath[a.Path+"/"+plant.TagHealth].ID
+	m.mode, m.model = byPath[a.Path+"/"+plant.TagMode].ID, byPath[a.Path+"/"+plant.TagModel].ID
+	return m, nil
+}
+
+// patience is the number of rows after which a tag's own silence is a fault.
+func patience(t plant.Tag, m *machine, speed float64) int32 {
+	if m.recording() {
+		return silentRows
+	}
+	if !t.Cyclic {
+		return 0
+	}
+	wait := float64(max(silentTime, 3*t.Sampling)) * speed
+	return int32(min(1<<30, math.Ceil(wait/float64(m.grid))))
+}
+
+// Observe takes samples and states in the order of their arrival and appends
+// findings and derived samples and states to out. Declared gaps end the
+// validity of the tag's present value. It keeps nothing of in.
+func (s *Set) Observe(out *plant.Batch, in plant.Batch) {
+	for i := range in.Gaps {
+		g := &in.Gaps[i]
+		for _, r := range s.of(g.Tag) {
+			if sl := &s.machines[r.machine].slots[r.slot]; g.To > sl.time && sane(g.To) {
+				sl.gap = g.To
+			}
+		}
+	}
+	for i := range in.States {
+		st := &in.States[i]
+		for _, r := range s.of(st.Tag) {
+			m := &s.machines[r.machine]
+			if int(r.slot) != m.modes.tag {
+				continue
+			}
+			v := float64(m.modes.index(st.Value))
+			s.one(out, m, int(r.slot), st.Time, v, st.Quality)
+		}
+	}
+	for i := range in.Samples {
+		sm := &in.Samples[i]
+		for _, r := range s.of(sm.Tag) {
+			m := &s.machines[r.machine]
+			if int(r.slot) == m.modes.tag {
+				continue // a number is no mode
+			}
+			s.one(out, m, int(r.slot), sm.Time, sm.Value, sm.Quality)
+		}
+	}
+}
+
+func (s *Set) of(id plant.TagID) []route {
+	if int(id)+1 >= len(s.start) {
+		return nil
+	}
+	return s.routes[s.start[id]:s.start[id+1]]
+}
+
+// one takes one sample. A fit costs some 30 ms. Assets that finish commissioning
+// together take turns: one fit per third of a round of all tags, which leaves the
+// live path its time and keeps the order of samples the only clock.
+func (s *Set) one(out *plant.Batch, m *machine, slot int, t int64, v float64, q plant.Quality) {
+	s.seen++
+	if m.sample(out, slot, t, v, q, s.seen >= s.next) {
+		s.next = s.seen + uint64(max(1, len(s.routes)/3))
+	}
+}
+
+// Flush closes the rows that still wait for younger samples: at the end of a
+// recording nothing else would.
+func (s *Set) Flush(out *plant.Batch) {
+	for i := range s.machines {
+		m := &s.machines[i]
+		for m.rows.n > 0 {
+			m.close(out, true)
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package detect
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"reflect"
+	"testing"
+	"time"
+
+	"millwright/plant"
+)
+
+// TestRestoredSetGoesOnBitForBit saves and restores in the middle of learning,
+// of a row, of a sensor fault, of a machine finding.
+func TestRestoredSetGoesOnBitForBit(t *testing.T) {
+	b := newBench(t, 8, eventful)
+	in := record(b)
+	want := feed(b.fresh(), in)
+	for _, cut := range []int{0, 1, 30, 399, 640, 703, 725, 765, 815, 885, 1010, 1060, 1250} {
+		first := b.fresh()
+		got := feed(first, in[:cut])
+		state, err := first.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		second := b.fresh()
+		rep, err := second.Restore(state)
+		if err != nil || len(rep.Restored) != 1 || len(rep.Fresh) != 0 {
+			t.Fatalf("cut %d: %v %+v", cut, err, rep)
+		}
+		again, err := second.MarshalBinary()
+		if err != nil || string(again) != string(state) {
+			t.Fatalf("cut %d: a restored set saves other bytes", cut)
+		}
+		rest := feed(second, in[cut:])
+		got.Findings = append(got.Findings, rest.Findings...)
+		got.Samples = append(got.Samples, rest.Samples...)
+		got.States = append(got.States, rest.States...)
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("cut %d: the run differs after the restart", cut)
+		}
+	}
+}
+
+func TestStateOfOtherTagsIsRefusedPerAsset(t *testing.T) {
+	assets := []plant.Asset{{Path: "A"}, {Path: "B"}}
+	tags := []plant.Tag{{ID: 1, Path: "A/X", Asset: "A"}, {ID: 2, Path: "B/X", Asset: "B"}}
+	old, err := New(Config{Assets: assets, Tags: tags, Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out plant.Batch
+	old.Observe(&out, plant.Batch{Samples: []plant.Sample{{Tag: 1, Time: epoch, Value: 3}, {Tag: 2, Time: epoch, Value: 4}}})
+	state, err := old.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags = append(tags, plant.Tag{ID: 3, Path: "B/Y", Asset: "B"})
+	now, err := New(Config{Assets: append(assets, plant.Asset{Path: "C"}), Tags: tags, Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep, err := now.Restore(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(rep.Restored, []string{"A"}) || len(rep.Fresh) != 2 || rep.Fresh[0].Asset != "B" || rep.Fresh[1].Asset != "C" {
+		t.Errorf("report %+v", rep)
+	}
+}
+
+func TestDamagedStateIsRefused(t *testing.T) {
+	b := newBench(t, 4)
+	b.learn()
+	state, err := b.set.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(state); i += 1 + len(state)/200 {
+		bad := append([]byte(nil), state...)
+		bad[i] ^= 0x10
+		if err := b.fresh().UnmarshalBinary(bad); !errors.Is(err, ErrState) {
+			t.Fatalf("byte %d changed: error %v", i, err)
+		}
+		if err := b.fresh().UnmarshalBinary(state[:i]); !errors.Is(err, ErrState) {
+			t.Fatalf("cut to %d bytes: error %v", i, err)
+		}
+	}
+	next := append([]byte(nil), state[:len(state)-4]...)
+	binary.LittleEndian.PutUint32(next[4:], stateVersion+1)
+	next = binary.LittleEndian.AppendUint32(next, crc32.Checksum(next, castagnoli))
+	if err := b.fresh().UnmarshalBinary(next); err == nil {
+		t.Error("a newer version was read")
+	}
+}
+
+func TestStateIsSmall(t *testing.T) {
+	b := newBench(t, 8)
+	b.run(200)
+	learning, err := b.set.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.run(500)
+	done, err := b.set.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("state of an asset with 8 tags: %d bytes while learning, %d after", len(learning), len(done))
+	if len(learning) > 64<<10 || len(done) > 64<<10 {
+		t.Error("more than 64 kB")
+	}
+}
+
+// FuzzRestore gives the decoder bytes behind a right checksum; whatever it
+// takes, the set must go on without a panic.
+func FuzzRestore(f *testing.F) {
+	mk := func(tb testing.TB) *bench { return newBench(tb, 3, func(b *bench) { eventfulSmall(b) }) }
+	b := mk(f)
+	for _, n := range []int{0, 5, 640, 80} {
+		b.run(n)
+		m := &b.set.machines[0]
+		c := codec{}
+		m.code(&c)
+		f.Add(c.b)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		b := mk(t)
+		m := &b.set.machines[0]
+		if err := m.restore(data); err != nil {
+			return
+		}
+		b.run(30)
+		b.set.Flush(&b.out)
+		if _, err := b.set.MarshalBinary(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func eventfulSmall(b *bench) {
+	b.asset.Limits = []plant.Limit{{Tag: "M/TA", Kind: plant.LimitRate, Value: 0.4}, {Tag: "M/TB", Kind: plant.LimitHigh, Value: 14, Delay: time.Second}}
+}
