@@ -1,0 +1,3 @@
+// Package storetest is the suite that every back end of historian/store passes,
+// and the load by which they are compared.
+package storetest
