@@ -41,9 +41,9 @@ func bundleApp(root string) (*bundle, error) {
 		MinifySyntax:      true,
 		LegalComments:     api.LegalCommentsNone,
 		Metafile:          true,
-		EntryNames:        "assets/[name]-[hash]",
-		ChunkNames:        "assets/[name]-[hash]",
-		AssetNames:        "assets/[name]-[hash]",
+		EntryNames:        "static/[name]-[hash]",
+		ChunkNames:        "static/[name]-[hash]",
+		AssetNames:        "static/[name]-[hash]",
 		PublicPath:        "/",
 		Loader: map[string]api.Loader{
 			".woff2": api.LoaderFile,
@@ -103,7 +103,7 @@ func (b *bundle) addIndex(root string) error {
 	if err != nil {
 		return err
 	}
-	icon := fmt.Sprintf("assets/favicon-%X.svg", sha256.Sum256(svg))[:len("assets/favicon-")+8] + ".svg"
+	icon := fmt.Sprintf("static/favicon-%X.svg", sha256.Sum256(svg))[:len("static/favicon-")+8] + ".svg"
 	b.files[icon] = svg
 	font := ""
 	for name := range b.files {

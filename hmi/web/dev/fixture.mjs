@@ -1,0 +1,372 @@
+// Development only: serves the built pages and plays a made-up works over the
+// same interface as the product (../API.md), to look at pages without one.
+//   node dev/fixture.mjs [port]
+//   curl -X POST 'http://127.0.0.1:PORT/fixture?fault=1'   (fault=0, plc=down,
+//   plc=live, sensor=1, learning=1, hang=1, many=1)
+
+import { readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { assets, bandsOf, isDown, modeAt, modelOf, nextChange, qualityAt, scoreAt, STALE, severityOfFault, state, valueAt } from "./works.mjs";
+import { accept } from "./ws.mjs";
+
+const dist = join(fileURLToPath(new URL(".", import.meta.url)), "..", "dist");
+const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2", ".txt": "text/plain" };
+const CSP =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+const iso = (t) => new Date(t).toISOString();
+const names = { 0: "Good", [STALE]: "UncertainNoCommunicationLastUsableValue", [0x808c0000]: "BadSensorFailure" };
+const find = (path) => {
+  for (const a of assets) {
+    const g = a.tags.find((x) => `${a.path}/${x.name}` === path);
+    if (g) return { a, read: (t) => valueAt(a, g, t), q: (t) => qualityAt(a, g, t), unit: g.unit, every: 100 };
+    if (path === `${a.path}/$SCORE`) return { a, read: (t) => scoreAt(a, t), q: () => 0, unit: "", every: 1000 };
+    if (path === `${a.path}/$HEALTH`) return { a, read: (t) => 1 - 0.72 * (a.path.endsWith("GBX") ? severityOfFault(t) : 0) - 0.02, q: () => 0, unit: "", every: 1000 };
+    if (path === `${a.path}/$MODE` || path === `${a.path}/$MODEL`) return { a, text: (t) => (path.endsWith("$MODE") ? modeAt(a.path, t) : JSON.stringify(modelOf(a, t))), unit: "", q: () => 0 };
+  }
+  return null;
+};
+
+// Alarms
+let seq = 40;
+const alarms = new Map();
+const listeners = new Set();
+const journal = [];
+
+function put(a) {
+  a.seq = ++seq;
+  alarms.set(a.id, a);
+  journal.push(structuredClone(a));
+  for (const f of listeners) f(a);
+}
+
+const none = { detector: "limit", score: 1, limit: null, contributions: [], key: "", kind: "", phase: "raise", tag: null, mode: null, time: "", value: null, unit: null, extrapolated: false };
+
+function alarm(id, asset, cls, priority, title, ago, finding, more = {}) {
+  const t = iso(Date.now() - ago);
+  put({ id, asset, class: cls, state: "unacked", priority, title, raised: t, returned: null, acked: null, acked_by: null, count: 1, edge: "mill-edge-1", note: null, finding: { ...none, time: t, ...finding }, ...more });
+}
+
+function seedAlarms() {
+  const day = 86_400_000;
+  alarm(3, "HSM/DESC/P2", "alarm", 2, "High: HSM/DESC/P2/BRG_T", day * 1.2, { detector: "limit", key: "limit/x", kind: "limit.high", tag: "HSM/DESC/P2/BRG_T", value: 82.4, limit: 80, unit: "°C", mode: "spraying", phase: "clear" }, { state: "cleared", returned: iso(Date.now() - day * 1.1), acked: iso(Date.now() - day * 1.05), acked_by: "k.ahmed", note: "Cooling water valve was half shut; opened." });
+  alarm(5, "BOF/GAS/FAN1", "sensor", 4, "Sensor spikes: BOF/GAS/FAN1/T_GAS", day * 0.4, { detector: "spike", key: "sensor/x", kind: "sensor.spike", tag: "BOF/GAS/FAN1/T_GAS", value: 188, limit: 20, unit: "°C", phase: "clear" }, { state: "cleared", returned: iso(Date.now() - day * 0.39), acked: iso(Date.now() - day * 0.38), acked_by: "demo", count: 4 });
+}
+
+function gearbox() {
+  const P = "HSM/FM/F3/GBX";
+  alarm(17, P, "advisory", 2, `Unusual behaviour: ${P}/VIB_H`, 95_000, {
+    detector: "wpca", key: "wpca", kind: "machine.anomaly", score: 5.2, limit: 3.0, mode: "rolling",
+    contributions: [
+      { tag: `${P}/VIB_H`, share: 0.58, value: 4.83, expected: 2.11, direction: "high", unit: "mm/s" },
+      { tag: `${P}/BRG_DE_T`, share: 0.22, value: 66.9, expected: 58.0, direction: "high", unit: "°C" },
+      { tag: `${P}/VIB_V`, share: 0.13, value: 2.61, expected: 1.69, direction: "noisy", unit: "mm/s" },
+      { tag: `${P}/OIL_T`, share: 0.05, value: 54.0, expected: 52.1, direction: "high", unit: "°C" },
+      { tag: `${P}/I_ARM`, share: 0.02, value: 3361, expected: 3348, direction: "low", unit: "A" },
+    ],
+  });
+  alarm(18, P, "alarm", 3, `High: ${P}/VIB_H`, 41_000, { detector: "limit", key: "limit/v", kind: "limit.high", tag: `${P}/VIB_H`, value: 4.61, limit: 4.5, unit: "mm/s", mode: "rolling", score: 1 });
+}
+
+function sensorFault() {
+  alarm(21, "HSM/DESC/P2", "sensor", 4, "Sensor does not move: HSM/DESC/P2/P_DIS", 30_000, { detector: "flat", key: "sensor/y", kind: "sensor.flat", tag: "HSM/DESC/P2/P_DIS", value: 176.4, limit: 60, unit: "bar" });
+}
+
+function plcAlarm(down) {
+  if (down) alarm(25, "HSM/FM/F3/GBX", "system", 1, "PLC connection lost", 0, { detector: "link", key: "plc/mill", kind: "system.plc" });
+  else if (alarms.has(25)) put({ ...alarms.get(25), state: alarms.get(25).state === "acked" ? "cleared" : "rtn_unacked", returned: iso(Date.now()) });
+}
+
+function manyAlarms() {
+  const kinds = ["limit.high", "limit.low", "sensor.stuck", "limit.rate", "sensor.bad"];
+  for (let i = 0; i < 60; i++) {
+    const a = assets[i % 3];
+    const g = a.tags[i % a.tags.length];
+    const kind = kinds[i % 5];
+    alarm(100 + i, a.path, kind.startsWith("sensor") ? "sensor" : "alarm", (i % 4) + 1, `${kind}: ${g.name}`, i * 97_000, { detector: kind.split(".")[0] === "sensor" ? "stuck" : "limit", key: `k${i}`, kind, tag: `${a.path}/${g.name}`, value: g.run * 1.2, limit: g.run, unit: g.unit });
+  }
+}
+
+const isOpen = (a) => a.state !== "cleared";
+const active = (a) => a.state === "unacked" || a.state === "acked";
+
+function assetRows() {
+  const now = Date.now();
+  const down = state.plc !== "Live";
+  const order = ["stale", "alarm", "warning", "sensor", "learning", "normal"];
+  const rows = assets.map((a) => {
+    const open = [...alarms.values()].filter((x) => x.asset === a.path && isOpen(x)).sort((x, y) => active(y) - active(x) || x.priority - y.priority);
+    const has = (c) => open.some((x) => active(x) && c.includes(x.class));
+    const model = modelOf(a, now);
+    delete model.bands;
+    const s = down ? "stale" : has(["alarm"]) ? "alarm" : has(["advisory", "system"]) ? "warning" : has(["sensor"]) ? "sensor" : model.phase === "learning" ? "learning" : "normal";
+    const w = open[0];
+    return {
+      path: a.path, name: a.name, class: a.class, criticality: a.criticality,
+      health: find(`${a.path}/$HEALTH`).read(now), score: scoreAt(a, now), state: s, mode: modeAt(a.path, now), alarms: open.length,
+      unacked: open.filter((x) => x.state !== "acked").length, age_ms: down ? now - state.plcSince : 120, tags: a.tags.length, stale_tags: down ? a.tags.length : 0, model,
+      worst: w ? { id: w.id, class: w.class, state: w.state, priority: w.priority, title: w.title, kind: w.finding.kind, tag: w.finding.tag ?? w.finding.contributions[0]?.tag ?? null, raised: w.raised } : null,
+    };
+  });
+  return rows.sort((x, y) => order.indexOf(x.state) - order.indexOf(y.state));
+}
+
+function tagRows(asset) {
+  const now = Date.now();
+  const out = [];
+  for (const a of assets) {
+    if (asset && a.path !== asset) continue;
+    const down = state.plc !== "Live";
+    const last = (x) => ({ t: iso(down ? state.plcSince : now - 80), q: down ? names[STALE] : (names[x.q(now)] ?? "Bad") });
+    for (const n of ["$HEALTH", "$MODE", "$MODEL", "$SCORE"]) {
+      const x = find(`${a.path}/${n}`);
+      out.push({ path: `${a.path}/${n}`, asset: a.path, unit: "", low: null, high: null, description: "", kind: x.text ? "text" : "analog", derived: true, resolution: null, last: x.text ? { ...last(x), v: null, text: x.text(now) } : { ...last(x), v: x.read(now) } });
+    }
+    for (const g of a.tags) {
+      const path = `${a.path}/${g.name}`;
+      const x = find(path);
+      out.push({ path, asset: a.path, unit: g.unit, low: g.low, high: g.high, description: g.description, kind: g.kind, derived: false, resolution: g.noise > 10 ? 1 : g.noise > 0.3 ? 0.1 : 0.01, last: { ...last(x), v: x.read(now) } });
+    }
+  }
+  return out.sort((x, y) => (x.path < y.path ? -1 : 1));
+}
+
+function trend(x, from, to, n) {
+  const now = Date.now();
+  const w = (to - from) / n;
+  const out = [];
+  for (let i = 0; i < n; i++) {
+    const t0 = from + i * w;
+    const k = Math.max(1, Math.min(24, Math.floor(w / x.every)));
+    let min = Number.POSITIVE_INFINITY;
+    let max = Number.NEGATIVE_INFINITY;
+    let sum = 0;
+    let good = 0;
+    let all = 0;
+    for (let j = 0; j < k; j++) {
+      const t = t0 + (j * w) / k;
+      if (t > now || isDown(t) || t < now - 3 * 86_400_000) continue;
+      all++;
+      if (x.q(t) !== 0) continue;
+      const v = x.read(t);
+      min = Math.min(min, v);
+      max = Math.max(max, v);
+      sum += v;
+      good++;
+    }
+    out.push({ t: iso(t0), min: good ? min : null, max: good ? max : null, mean: good ? sum / good : null, count: all, good: all ? good / all : 0 });
+  }
+  return out;
+}
+
+function states(a, path, from, to, limit) {
+  const end = Math.min(to, Date.now());
+  const x = find(path);
+  const out = [];
+  let t = from;
+  const before = { t: iso(from - 1000), v: x.text(from - 1), q: "Good" };
+  while (out.length <= limit) {
+    t = nextChange(a.path, t);
+    if (t >= end) break;
+    out.push({ t: iso(t), v: path.endsWith("$MODE") ? modeAt(a.path, t + 1) : JSON.stringify({ ...modelOf(a, t + 1), mode: modeAt(a.path, t + 1), bands: bandsOf(a, modeAt(a.path, t + 1)) }), q: "Good" });
+  }
+  return { tag: path, before, states: out.slice(0, limit), next: out.length > limit ? "more" : null };
+}
+
+function edges() {
+  const now = Date.now();
+  const down = state.plc !== "Live";
+  return [
+    {
+      name: "mill-edge-1", state: "live", since: iso(now - 3_723_000), queue_bytes: 18_432, oldest: iso(now - 240), sent: 48_211 + Math.floor((now - state.begun) / 100), acked: 48_209 + Math.floor((now - state.begun) / 100), declared: 0, clock_offset_ms: 3, version: "0.1.0",
+      plcs: [
+        { name: "mill", url: "opc.tcp://127.0.0.1:4840", state: state.plc, reason: down ? "dial tcp 127.0.0.1:4840: connect: connection refused" : null, since: iso(state.plcSince), tags: 33, values_s: down ? 0 : 318.4, rejected: [], overflows: 0, received: 1_204_332 },
+        { name: "utilities", url: "opc.tcp://10.20.4.17:4840", state: "Live", reason: null, since: iso(now - 86_000_000), tags: 12, values_s: 11.8, rejected: ["ns=2;s=UTIL/TWR/FAN3/VIB", "ns=2;s=UTIL/TWR/FAN4/VIB"], overflows: 2, received: 88_120 },
+      ],
+    },
+  ];
+}
+
+let hang = false;
+
+const server = createServer((req, res) => {
+  if (hang && !req.url.startsWith("/fixture")) return;
+  const u = new URL(req.url, "http://x");
+  const q = (k) => u.searchParams.get(k);
+  const json = (body, status = 200) => {
+    res.writeHead(status, { "Content-Type": status < 400 ? "application/json" : "application/problem+json" });
+    res.end(JSON.stringify(body));
+  };
+  const bad = (status, detail) => json({ type: "about:blank", title: "Refused", status, detail, instance: u.pathname }, status);
+  if (u.pathname === "/fixture") {
+    control(u.searchParams);
+    return json({ ok: true });
+  }
+  if (!u.pathname.startsWith("/api/v1/")) return file(u.pathname, res);
+  const route = u.pathname.slice(8);
+  const span = () => [Date.parse(q("from")), Date.parse(q("to"))];
+  switch (route) {
+    case "health":
+      return json({ status: "ok", version: "0.1.0", roles: ["simulator", "edge", "broker", "historian", "hmi"].map((name) => ({ name, state: "running", reason: null })) });
+    case "me":
+      return json({ name: "demo", role: "admin", login: false, can: ["read", "ack"] });
+    case "assets": {
+      const rows = assetRows();
+      return json({ assets: q("asset") ? rows.filter((a) => a.path === q("asset")) : rows, next: null });
+    }
+    case "tags":
+      return json({ tags: tagRows(q("asset")), next: null });
+    case "trend": {
+      const x = find(q("tag"));
+      if (!x) return bad(404, "no such tag");
+      return json({ tag: q("tag"), unit: x.unit, buckets: trend(x, ...span(), Number(q("buckets") ?? 1000)) });
+    }
+    case "states": {
+      const x = find(q("tag"));
+      if (!x) return bad(404, "no such tag");
+      return json(states(x.a, q("tag"), ...span(), Number(q("limit") ?? 1000)));
+    }
+    case "gaps": {
+      const [from, to] = span();
+      const out = [];
+      for (const a of assets) for (const g of a.tags) for (const [f, t] of state.plcDown) if (f < to && (t ?? to) > from && t) out.push({ tag: `${a.path}/${g.name}`, from: iso(f), to: iso(t), reason: "server-down" });
+      return json({ gaps: out, next: null });
+    }
+    case "alarms": {
+      const list = [...alarms.values()].filter((a) => !q("state") || a.state === q("state")).sort((x, y) => y.seq - x.seq);
+      return json({ alarms: list.slice(0, Number(q("limit") ?? 1000)), next: null, seq });
+    }
+    case "edges":
+      return json({ edges: edges() });
+    case "events": {
+      res.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
+      const send = (a) => res.write(`id: ${a.seq}\nevent: alarm\ndata: ${JSON.stringify(a)}\n\n`);
+      res.write("retry: 2000\n\n");
+      const after = Number(req.headers["last-event-id"] ?? q("after") ?? seq);
+      for (const a of journal) if (a.seq > after) send(a);
+      listeners.add(send);
+      res.on("close", () => listeners.delete(send));
+      return;
+    }
+  }
+  const m = /^alarms\/(\d+)(\/ack)?$/.exec(route);
+  const a = m && alarms.get(Number(m[1]));
+  if (!a) return bad(404, "no such alarm");
+  if (!m[2]) return json(a);
+  let body = "";
+  req.on("data", (d) => {
+    body += d;
+  });
+  req.on("end", () => {
+    const want = JSON.parse(body || "{}");
+    if (want.if_state && want.if_state !== a.state) return bad(409, `the alarm is ${a.state} by now`);
+    const next = { ...a, state: a.state === "unacked" ? "acked" : "cleared", acked: iso(Date.now()), acked_by: "demo", note: want.note ?? a.note };
+    put(next);
+    json(next);
+  });
+});
+
+function file(path, res) {
+  let p = join(dist, normalize(path));
+  try {
+    if (!p.startsWith(dist) || !statSync(p).isFile()) throw new Error("no file");
+  } catch {
+    p = join(dist, "index.html");
+  }
+  res.writeHead(200, { "Content-Type": types[extname(p)] ?? "application/octet-stream", "Content-Security-Policy": CSP });
+  res.end(readFileSync(p));
+}
+
+function control(q) {
+  const now = Date.now();
+  if (q.get("fault") === "1") {
+    state.fault = now - 110_000;
+    gearbox();
+  }
+  if (q.get("fault") === "0") state.fault = Number.NaN;
+  if (q.get("sensor")) {
+    state.sensor = true;
+    sensorFault();
+  }
+  if (q.get("learning")) state.learning = true;
+  if (q.get("many")) manyAlarms();
+  if (q.get("hang")) hang = q.get("hang") === "1";
+  if (q.get("plc") === "down" && state.plc === "Live") {
+    state.plc = "Down";
+    state.plcSince = now;
+    state.plcDown.push([now, null]);
+    plcAlarm(true);
+  }
+  if (q.get("plc") === "live" && state.plc !== "Live") {
+    state.plc = "Live";
+    state.plcSince = now;
+    state.plcDown.at(-1)[1] = now;
+    plcAlarm(false);
+  }
+  if (q.get("return")) {
+    const a = alarms.get(Number(q.get("return")));
+    put({ ...a, state: a.state === "acked" ? "cleared" : "rtn_unacked", returned: iso(now) });
+  }
+}
+
+server.on("upgrade", (req, socket) => {
+  if (hang) return socket.destroy();
+  const ws = accept(req, socket);
+  let list = [];
+  let texts = [];
+  let wasDown = null;
+  let sentTexts = new Map();
+  ws.onText = (raw) => {
+    const tags = JSON.parse(raw).tags;
+    const ids = {};
+    const unknown = [];
+    list = [];
+    texts = [];
+    tags.forEach((path, i) => {
+      const x = find(path);
+      if (!x) return unknown.push(path);
+      ids[path] = i + 1;
+      (x.text ? texts : list).push({ id: i + 1, x, path });
+    });
+    ws.send(JSON.stringify({ ids, unknown }));
+    wasDown = null;
+    sentTexts = new Map();
+    frame();
+  };
+  const frame = () => {
+    if (hang) return;
+    const now = Date.now();
+    const down = state.plc !== "Live";
+    const changed = down && wasDown === true ? [] : list;
+    wasDown = down;
+    const buf = Buffer.alloc(2 + 12 * changed.length);
+    buf.writeUInt16LE(changed.length, 0);
+    changed.forEach(({ id, x }, i) => {
+      const t = down ? state.plcSince : now;
+      const at = 2 + 12 * i;
+      buf.writeUInt16LE(id, at);
+      buf.writeUInt16LE(Math.min(65535, Math.round((now - t) / 10) + 6), at + 2);
+      buf.writeUInt32LE(down ? STALE : x.q(t), at + 4);
+      buf.writeFloatLE(x.read(t), at + 8);
+    });
+    ws.send(buf);
+    const fresh = texts.filter(({ id, x }) => {
+      const v = x.text(down ? state.plcSince : now) + down;
+      if (sentTexts.get(id) === v) return false;
+      sentTexts.set(id, v);
+      return true;
+    });
+    if (fresh.length) ws.send(JSON.stringify({ texts: fresh.map(({ id, x }) => ({ id, t: iso(now), v: x.text(down ? state.plcSince : now), q: names[down ? STALE : 0] })) }));
+  };
+  let n = 0;
+  const timer = setInterval(() => {
+    n++;
+    if (state.plc === "Live" || n % 10 === 0 || wasDown === false) frame();
+  }, 100);
+  ws.onClose = () => clearInterval(timer);
+});
+
+seedAlarms();
+server.listen(Number(process.argv[2] ?? 8099), "127.0.0.1", () => console.log(`fixture at http://127.0.0.1:${server.address().port}`));

@@ -1,0 +1,83 @@
+// A finding in words: what, where, against which limit.
+
+import type { JSX } from "preact";
+import { fixed } from "../format.ts";
+import { known, t } from "../i18n/text.ts";
+import type { Alarm, Contribution, Worst } from "../data/types.ts";
+import { Data, Num, TagName } from "../parts/data.tsx";
+
+type PlainKey = "kind.machine.anomaly" | "detector.wpca" | "direction.high" | "gap.server-down";
+
+/** word is the text of a key made from data, or the data itself where there is no text. */
+export function word(prefix: "kind" | "detector" | "direction" | "gap", value: string): string {
+  const key = `${prefix}.${value}`;
+  return known(key) ? t(key as PlainKey) : value;
+}
+
+/** What is the headline: kind and tag. Findings of several tags name the largest part. */
+export function What(props: { alarm: Alarm }): JSX.Element {
+  const f = props.alarm.finding;
+  const tag = f.tag ?? f.contributions?.[0]?.tag;
+  return (
+    <span class="what">
+      <span class="what-kind">{word("kind", f.kind)}</span>
+      {tag && <TagName path={tag} asset={props.alarm.asset} />}
+    </span>
+  );
+}
+
+/** WhatWorst is the headline of an asset's worst alarm. */
+export function WhatWorst(props: { worst: Worst; asset: string }): JSX.Element {
+  return (
+    <span class="what">
+      <span class="what-kind">{word("kind", props.worst.kind)}</span>
+      {props.worst.tag && <TagName path={props.worst.tag} asset={props.asset} />}
+    </span>
+  );
+}
+
+/** Measure is what was judged against its limit. */
+export function Measure(props: { alarm: Alarm }): JSX.Element {
+  const f = props.alarm.finding;
+  const judged = f.value ?? f.score;
+  const unit = f.value === null ? "" : (f.unit ?? "");
+  const places = placesOf(judged, f.limit);
+  const write = (v: number | null) => (unit ? `${fixed(v, places)} ${unit}` : fixed(v, places));
+  return (
+    <span class="measure">
+      <Num>{write(judged)}</Num>
+      {f.limit !== null && (
+        <span class="muted">
+          {" "}
+          {t("finding.limit")} <Num>{write(f.limit)}</Num>
+        </span>
+      )}
+    </span>
+  );
+}
+
+/** Direction says which way a tag went, with a sign that greyscale keeps. */
+export function Direction(props: { c: Contribution }): JSX.Element {
+  const d = props.c.direction;
+  const sign = d === "high" ? "↑" : d === "low" ? "↓" : d === "noisy" ? "≈" : d === "frozen" ? "=" : "·";
+  return (
+    <span class="direction">
+      <span class="direction-sign" aria-hidden="true">
+        <Data>{sign}</Data>
+      </span>{" "}
+      {word("direction", d)}
+    </span>
+  );
+}
+
+/** placesOf is how many decimals two numbers need to be compared by eye. */
+function placesOf(a: number | null, b: number | null): number {
+  const big = Math.max(Math.abs(a ?? 0), Math.abs(b ?? 0));
+  return big >= 1000 ? 0 : big >= 100 ? 1 : big >= 1 ? 2 : 3;
+}
+
+/** compared is the value against what the model expected, with the same decimals. */
+export function compared(c: Contribution): { value: string; expected: string } {
+  const places = placesOf(c.value, c.expected);
+  return { value: fixed(c.value, places), expected: fixed(c.expected, places) };
+}

@@ -1,0 +1,56 @@
+import { observeDate } from "./clock.ts";
+
+const BASE = "/api/v1/";
+const PATIENCE = 8000; // ms that an answer may take
+
+/** Problem is what the server (or the way to it) said instead of an answer. */
+export class Problem extends Error {
+  readonly status: number; // 0: no answer at all
+  constructor(status: number, detail: string) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+type Query = Record<string, string | number | undefined>;
+
+export function get<T>(route: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
+  const q = new URLSearchParams();
+  for (const [k, v] of Object.entries(query)) if (v !== undefined && v !== "") q.set(k, String(v));
+  const tail = q.size > 0 ? `?${q}` : "";
+  return call<T>(route + tail, signal ? { signal } : {});
+}
+
+export function post<T>(route: string, body: unknown): Promise<T> {
+  return call<T>(route, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+}
+
+async function call<T>(route: string, init: RequestInit): Promise<T> {
+  const patience = AbortSignal.timeout(PATIENCE);
+  const signal = init.signal ? AbortSignal.any([init.signal, patience]) : patience;
+  const sent = Date.now();
+  let res: Response;
+  try {
+    res = await fetch(BASE + route, { ...init, signal, headers: { Accept: "application/json", ...init.headers } });
+  } catch (e) {
+    throw new Problem(0, e instanceof Error ? e.message : String(e));
+  }
+  observeDate(res.headers.get("Date"), sent, Date.now());
+  if (res.status === 401) toLogin();
+  if (!res.ok) throw new Problem(res.status, await detail(res));
+  return (await res.json()) as T;
+}
+
+async function detail(res: Response): Promise<string> {
+  try {
+    const p = (await res.json()) as { detail?: string; title?: string };
+    return p.detail || p.title || res.statusText;
+  } catch {
+    return res.statusText;
+  }
+}
+
+/** toLogin leaves the page for the server's login form and comes back. */
+export function toLogin(): void {
+  location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+}

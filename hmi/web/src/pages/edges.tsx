@@ -1,0 +1,182 @@
+// The way of the values: edges and the PLCs that they read.
+
+import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
+import { LinkMark, linkLook } from "../alarm/link.tsx";
+import { now, tick } from "../data/clock.ts";
+import { isFresh, usePoll } from "../data/poll.ts";
+import type { Edge, PLC } from "../data/types.ts";
+import { bytes, fixed, integer, short, span } from "../format.ts";
+import { t } from "../i18n/text.ts";
+import { Data, Num } from "../parts/data.tsx";
+import { Empty, Failed, Loading } from "../parts/empty.tsx";
+import { setTitle } from "../parts/title.ts";
+import { linkText } from "./plant.tsx";
+
+const EVERY = 1000;
+
+export function EdgesPage(): JSX.Element {
+  const edges = usePoll<{ edges: Edge[] }>("edges", {}, EVERY);
+  useEffect(() => setTitle(t("nav.edges")), []);
+  const old = !isFresh(edges, EVERY);
+  const list = edges.data.value?.edges;
+  return (
+    <div class="page edges">
+      <div class="page-head">
+        <h1>{t("nav.edges")}</h1>
+        <p class="muted">{t("edges.lead")}</p>
+      </div>
+      {!list ? (
+        edges.error.value ? (
+          <Failed problem={edges.error.value} />
+        ) : (
+          <Loading />
+        )
+      ) : list.length === 0 ? (
+        <Empty title={t("edges.none")} text={t("edges.noneText")} />
+      ) : (
+        list.map((e) => <EdgeCard key={e.name} edge={e} old={old} />)
+      )}
+    </div>
+  );
+}
+
+function EdgeCard(props: { edge: Edge; old: boolean }): JSX.Element {
+  const e = props.edge;
+  const look = props.old ? "stale" : linkLook(e.state);
+  const waiting = Math.max(0, e.sent - e.acked);
+  const clockOff = Math.abs(e.clock_offset_ms) > 1000;
+  return (
+    <section class={`edge panel ${look}${props.old ? " q-stale" : ""}`} aria-labelledby={`edge-${e.name}`} data-edge={e.name} data-link-state={e.state}>
+      <header class="edge-head">
+        <LinkMark state={look} />
+        <div>
+          <h2 id={`edge-${e.name}`}>
+            <Data>{e.name}</Data>
+          </h2>
+          <p class="muted">
+            {t("edges.edge")} · {t("works.version")} <Num>{e.version || "–"}</Num>
+          </p>
+        </div>
+        <p class="edge-state">
+          <strong>{props.old ? t("quality.stale") : linkText(e.state)}</strong>
+          <Since since={e.since} />
+        </p>
+      </header>
+      <dl class="edge-figures">
+        <Figure label={t("edges.queue")} value={bytes(e.queue_bytes)} note={t("edges.queueText")} />
+        <Figure
+          label={t("edges.oldest")}
+          value={e.oldest ? span(tick.value - Date.parse(e.oldest)) : "–"}
+          note={e.oldest ? short(Date.parse(e.oldest), now()) : t("edges.oldestNone")}
+        />
+        <Figure label={t("edges.sent")} value={integer(e.sent)} note={t("edges.waiting", { n: waiting })} />
+        <Figure label={t("edges.acked")} value={integer(e.acked)} note={t("edges.ackedText")} />
+        <Figure label={t("edges.declared")} value={integer(e.declared)} note={t("edges.declaredText")} strong={e.declared > 0} />
+        <Figure
+          label={t("edges.clock")}
+          value={t("span.ms", { v: fixed(e.clock_offset_ms, 0) })}
+          note={clockOff ? t("edges.clockOff") : t("edges.clockText")}
+          strong={clockOff}
+        />
+      </dl>
+      <h3>{t("edges.plcs")}</h3>
+      {(e.plcs ?? []).length === 0 ? (
+        <p class="muted">{t("edges.noPlcs")}</p>
+      ) : (
+        <ul class="plc-list">
+          {(e.plcs ?? []).map((p) => (
+            <PlcRow key={p.name || p.url} plc={p} old={props.old || e.state === "down"} />
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Since(props: { since: string | null }): JSX.Element | null {
+  if (!props.since) return null;
+  const at = Date.parse(props.since);
+  return (
+    <span class="muted">
+      {t("edges.since")} <Num>{short(at, now())}</Num> (<Num>{span(tick.value - at)}</Num>)
+    </span>
+  );
+}
+
+function Figure(props: { label: string; value: string; note: string; strong?: boolean }): JSX.Element {
+  return (
+    <div class={props.strong ? "figure strong" : "figure"}>
+      <dt>{props.label}</dt>
+      <dd>
+        <Num class="figure-value">{props.value}</Num> <span class="figure-of">{props.note}</span>
+      </dd>
+    </div>
+  );
+}
+
+function PlcRow(props: { plc: PLC; old: boolean }): JSX.Element {
+  const p = props.plc;
+  const look = props.old ? "stale" : linkLook(p.state);
+  const rejected = p.rejected ?? [];
+  return (
+    <li class={`plc ${look}`} data-plc={p.name} data-link-state={p.state}>
+      <div class="plc-main">
+        <LinkMark state={look} />
+        <div class="plc-name">
+          <h4>
+            <Data>{p.name || p.url}</Data>
+          </h4>
+          <Num class="muted small">{p.url}</Num>
+        </div>
+        <p class="plc-state">
+          <strong>{props.old ? t("quality.stale") : linkText(p.state)}</strong>
+          <Since since={p.since} />
+        </p>
+        <dl class="plc-figures">
+          <div>
+            <dt>{t("edges.tags")}</dt>
+            <dd>
+              <Num>{integer(p.tags)}</Num>
+            </dd>
+          </div>
+          <div>
+            <dt>{t("edges.rate")}</dt>
+            <dd>
+              <Num>{t("edges.perSecond", { v: p.values_s < 10 ? fixed(p.values_s, 1) : integer(Math.round(p.values_s)) })}</Num>
+            </dd>
+          </div>
+          <div>
+            <dt>{t("edges.received")}</dt>
+            <dd>
+              <Num>{integer(p.received)}</Num>
+            </dd>
+          </div>
+          <div>
+            <dt>{t("edges.overflows")}</dt>
+            <dd class={p.overflows > 0 ? "strong" : undefined}>
+              <Num>{integer(p.overflows)}</Num>
+            </dd>
+          </div>
+        </dl>
+      </div>
+      {p.reason && (
+        <p class="plc-reason">
+          <span class="muted">{t("edges.reason")}</span> <Data>{p.reason}</Data>
+        </p>
+      )}
+      {rejected.length > 0 && (
+        <details class="rejected">
+          <summary>{t("edges.rejected", { n: rejected.length })}</summary>
+          <ul>
+            {rejected.map((r) => (
+              <li key={r}>
+                <Num class="tag">{r}</Num>
+              </li>
+            ))}
+          </ul>
+        </details>
+      )}
+    </li>
+  );
+}

@@ -1,0 +1,42 @@
+// One animation loop for all trends of a page: each draws as often as its time
+// axis moves by a visible step, and none while the page is hidden.
+
+interface Turn {
+  every: number;
+  due: number;
+  draw: () => void;
+}
+
+const turns = new Set<Turn>();
+let running = false;
+
+/** repeat calls draw about every so many ms until the returned function is called. */
+export function repeat(every: number, draw: () => void): () => void {
+  const turn: Turn = { every, due: 0, draw };
+  turns.add(turn);
+  if (!running) {
+    running = true;
+    requestAnimationFrame(frame);
+  }
+  return () => turns.delete(turn);
+}
+
+function frame(at: number): void {
+  if (turns.size === 0) {
+    running = false;
+    return;
+  }
+  requestAnimationFrame(frame);
+  let spent = 0;
+  for (const turn of turns) {
+    if (turn.due > at) continue;
+    if (spent > 8) break; // the rest in the next frame: keep the page smooth
+    const begun = performance.now();
+    turn.draw();
+    turn.due = at + turn.every;
+    // Who has been served goes to the end of the queue.
+    turns.delete(turn);
+    turns.add(turn);
+    spent += performance.now() - begun;
+  }
+}
