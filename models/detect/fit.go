@@ -21,7 +21,8 @@ const (
 
 var (
 	errFewRows = errors.New("too few rows with whole windows")
-	errNoTags  = errors.New("no tag that moves and keeps its level")
+	errStill   = errors.New("no tag moved while it was learned")
+	errNoTags  = errors.New("no tag moves independently of the others")
 )
 
 // commissioning is what a fit works on.
@@ -125,7 +126,7 @@ func fit(mem *memory, watched []plant.Tag, windowRows int, allowed float64) (*mo
 		m.tags = restless
 	}
 	if len(m.tags) == 0 {
-		return nil, errNoTags
+		return nil, errStill
 	}
 	if len(m.tags) > maxFeatures {
 		m.tags = m.tags[:maxFeatures]

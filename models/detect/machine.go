@@ -2,6 +2,7 @@ package detect
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"math"
 	"time"
@@ -28,7 +29,8 @@ type slot struct {
 type mind struct {
 	memory memory
 	model  *model
-	failed bool
+	failed string // why it cannot be learned, empty: it can
+	again  int32  // rows offered before the next try after too few of them
 }
 
 // machine judges one asset.
@@ -382,7 +384,7 @@ func (m *machine) think(out *plant.Batch, t int64, may bool) bool {
 		if md.model == nil {
 			fitted = m.study(md, may)
 			r.Phase = "learning"
-			if md.failed {
+			if md.failed != "" {
 				r.Phase = "none"
 			}
 		} else {
@@ -404,12 +406,12 @@ const modeRows = 400
 
 // least rows of a mode before its fit.
 func (m *machine) least() int {
-	return max(3*m.window.size, min(modeRows, int(m.target)))
+	return max(6*m.window.size, min(modeRows, int(m.target)))
 }
 
 // study takes the row into the memory of its mode and fits when it is time.
 func (m *machine) study(md *mind, may bool) bool {
-	if md.failed {
+	if md.failed != "" {
 		return false
 	}
 	if !m.modes.settled() || m.guarded() {
@@ -427,7 +429,7 @@ func (m *machine) study(md *mind, may bool) bool {
 	if n%8 != 0 && !(m.recording() && m.count == m.target) {
 		return false
 	}
-	if md.memory.windows(m.window.size) < 2*m.window.size {
+	if md.memory.seen < md.again {
 		return false
 	}
 	tags := make([]plant.Tag, m.watch)
@@ -435,9 +437,13 @@ func (m *machine) study(md *mind, may bool) bool {
 		tags[i] = m.slots[i].tag
 	}
 	mod, err := fit(&md.memory, tags, m.window.size, m.odds)
+	if errors.Is(err, errFewRows) { // many short runs: wait for as many again
+		md.again = 2 * md.memory.seen
+		return true
+	}
 	if err != nil {
 		m.log.Warn("model not learned", "asset", m.asset.Path, "mode", m.modes.name(), "err", err)
-		md.failed = true
+		md.failed = err.Error()
 		return true
 	}
 	m.log.Info("model learned", "asset", m.asset.Path, "mode", m.modes.name(), "rows", n, "tags", len(mod.tags))

@@ -305,7 +305,8 @@ func (m *modes) code(c *codec) {
 }
 
 func (d *mind) code(c *codec, width int) {
-	c.bit(&d.failed)
+	c.text(&d.failed)
+	c.i32(&d.again)
 	if c.read {
 		d.memory = newMemory(width)
 	}
