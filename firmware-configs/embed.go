@@ -1,0 +1,10 @@
+// Package configs carries the configuration files that ship inside the binary.
+// It has no logic.
+package configs
+
+import "embed"
+
+// Demo is the simulated mill: demo/assets.toml and demo/tags.csv.
+//
+//go:embed demo/assets.toml demo/tags.csv
+var Demo embed.FS
