@@ -1,0 +1,17 @@
+// Package simulator is a steel mill that can break: the physics of three
+// machines worth watching, the faults they develop, a ledger of what was really
+// wrong, and an OPC UA server through which alone anybody else sees it.
+//
+// The machines are the drive and gearbox of finishing stand F3 of a hot strip
+// mill, its descaling pump, and the induced draught fan of a converter. Their
+// equations are those of the textbooks named beside them, their sensors have
+// lag, noise, range and resolution, and their healthy data vary as the products,
+// the grid and the weather do.
+//
+// Plant time runs Speed times as fast as the clock; the source times of values
+// are always the clock's. A run is determined by its seed: what is measured at a
+// plant time does not depend on how fast the host is. Faults grow by laws in
+// closed form, so their severity does not depend on the step of the simulation.
+//
+// The package knows nothing of detectors.
+package simulator

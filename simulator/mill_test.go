@@ -1,0 +1,474 @@
+package simulator
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"millwright/plant"
+	"millwright/simulator/server"
+)
+
+func mill(t *testing.T, seed uint64, speed float64, faults ...string) *Mill {
+	t.Helper()
+	m, err := NewMill(seed, speed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range faults {
+		f, err := ParseFault(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Inject(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
+// runs hashes what a mill says and what its ledger holds.
+func runs(t *testing.T, seed uint64, faults ...string) (values, truth string) {
+	m := mill(t, seed, 20, faults...)
+	said, ledger := sha256.New(), sha256.New()
+	var vals []server.Value
+	var notes []Truth
+	for m.Now() < 20*time.Minute {
+		m.Step()
+		vals = m.Values(vals[:0])
+		for _, v := range vals {
+			fmt.Fprintln(said, m.Now(), v.Var, v.Number, v.Text, v.Quality)
+		}
+		notes = m.Truth(notes[:0])
+		for _, n := range notes {
+			ledger.Write(appendTruth(nil, &n))
+		}
+	}
+	return hex.EncodeToString(said.Sum(nil)), hex.EncodeToString(ledger.Sum(nil))
+}
+
+func TestDeterminism(t *testing.T) {
+	faults := []string{"HSM/FM/F3/GBX:bearing-outer:0.6@2m", "BOF/C1/FAN:dust@1m+3m", "HSM/DSC/P1:spike=FLOW:0.5@30s"}
+	a1, l1 := runs(t, 7, faults...)
+	a2, l2 := runs(t, 7, faults...)
+	b, lb := runs(t, 8, faults...)
+	if a1 != a2 || l1 != l2 {
+		t.Error("two runs with one seed differ")
+	}
+	if a1 == b {
+		t.Error("two seeds give the same values")
+	}
+	if l1 != lb {
+		t.Error("the ledger depends on the seed")
+	}
+}
+
+// Halving the step moves energy and severities by less than 3 %.
+func TestStepHalving(t *testing.T) {
+	energy := func(step time.Duration) (kwh, severity float64) {
+		m, err := newMill(3, 1, step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := Fault{Asset: "HSM/DSC/P1", Name: "wear-rings", Severity: 0.7, Growth: 40 * time.Minute}
+		if err := m.Inject(f); err != nil {
+			t.Fatal(err)
+		}
+		g, p := m.machines[0].(*gearbox), m.machines[1].(*pump)
+		for m.Now() < 30*time.Minute {
+			m.Step()
+			kwh += (g.power + p.power + m.fan.power) * step.Hours()
+		}
+		return kwh, p.wear
+	}
+	one, s1 := energy(millStep)
+	half, s2 := energy(millStep / 2)
+	within(t, "energy at half the step", half, one, 0.03)
+	within(t, "severity at half the step", s2, s1, 0.001)
+	if one < 1000 {
+		t.Errorf("three machines took %.0f kWh in half an hour", one)
+	}
+}
+
+// average is the mean of each channel in its asset's running mode, and its
+// standard deviation.
+func average(m *Mill, from, to time.Duration) (mean, sd map[string]float64) {
+	type sum struct{ n, x, xx float64 }
+	sums := map[string]*sum{}
+	var vals []server.Value
+	for m.Now() < to {
+		m.Step()
+		vals = m.Values(vals[:0])
+		if m.Now() < from || m.steps%20 != 0 {
+			continue
+		}
+		running := map[string]bool{"HSM/FM/F3/GBX": m.line.mode == modeRolling, "HSM/DSC/P1": m.line.mode == modeRolling,
+			"BOF/C1/FAN": m.fan.mode == "blow" && m.fan.blown > 300}
+		for i := range m.channels {
+			c := &m.channels[i]
+			if c.value == nil || !running[m.tags[c.variable].Asset] {
+				continue
+			}
+			s := sums[c.path]
+			if s == nil {
+				s = &sum{}
+				sums[c.path] = s
+			}
+			v := c.last.Number
+			s.n, s.x, s.xx = s.n+1, s.x+v, s.xx+v*v
+		}
+	}
+	mean, sd = map[string]float64{}, map[string]float64{}
+	for path, s := range sums {
+		mean[path] = s.x / s.n
+		sd[path] = math.Sqrt(math.Max(0, s.xx/s.n-mean[path]*mean[path]))
+	}
+	return mean, sd
+}
+
+// Each fault moves the tags that theory names, and leaves those that it cannot
+// touch. A move is told in standard deviations of the healthy tag.
+func TestFaultSignatures(t *testing.T) {
+	const from, to = 48 * time.Minute, 76 * time.Minute
+	healthy, sd := average(mill(t, 5, 1), from, to)
+	f := func(fault string, moves ...string) {
+		t.Helper()
+		asset, _, _ := strings.Cut(fault, ":")
+		sick, _ := average(mill(t, 5, 1, fault), from, to)
+		for _, move := range moves {
+			name, sign := move[:len(move)-1], move[len(move)-1]
+			path := asset + "/" + name
+			by := (sick[path] - healthy[path]) / sd[path]
+			ok := sign == '+' && by > 2.5 || sign == '-' && by < -2.5 || sign == '0' && math.Abs(by) < 0.5
+			if !ok {
+				t.Errorf("%s: %s moves by %+.1f standard deviations (%.3g → %.3g), want %c", fault, name, by, healthy[path], sick[path], sign)
+			}
+		}
+	}
+	const g, p, fan = "HSM/FM/F3/GBX:", "HSM/DSC/P1:", "BOF/C1/FAN:"
+	f(g+"bearing-outer:0.5@5m", "VIB_ENV+", "VIB_HF+", "VIB_H0", "OIL_P0", "VIB_SB0")
+	f(g+"bearing-outer@5m", "VIB_ENV+", "VIB_HF+", "VIB_KURT+", "BRG_T_PDE+", "VIB_H+", "OIL_P0", "VIB_SB0")
+	f(g+"gear-wear@5m", "VIB_SB+", "VIB_GMF+", "VIB_H+", "VIB_HF+", "VIB_ENV0", "VIB_KURT0")
+	f(g+"gear-crack@5m", "VIB_KURT+", "VIB_SB+", "VIB_GMF0", "OIL_P0")
+	f(g+"lubrication@5m", "OIL_P-", "OIL_F-", "VIB_HF+", "BRG_T_PDE+", "BRG_T_WDE+", "VIB_KURT0", "VIB_SB0")
+	f(p+"cavitation@5m", "P_SUC-", "VIB_HF+", "VIB_A+", "VIB_H+", "P_DIS-", "VIB_KURT0", "T_WATER0")
+	f(p+"wear-rings@5m", "LEAK_F+", "LEAK_T+", "P_DIS-", "VIB_ENV0", "T_WATER0")
+	f(p+"bearing-outer@5m", "VIB_HF+", "VIB_ENV+", "BRG_T_DE+", "P_DIS0", "LEAK_F0")
+	f(fan+"dust@5m", "VIB_H+", "VIB_V+", "VIB_ENV0", "VIB_HF0", "DP0")
+	f(fan+"bearing-outer@5m", "VIB_HF+", "VIB_ENV+", "VIB_KURT+", "BRG_T_DE+", "DP0")
+	f(p+"drift=FLOW@5m+5m", "FLOW+", "P_DIS0", "VIB_HF0")
+}
+
+// The dust's unbalance turns when a lump falls.
+func TestDustSheds(t *testing.T) {
+	f, err := ParseFault("BOF/C1/FAN:dust:0.8@1m+10m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(d time.Duration, want float64) {
+		t.Helper()
+		if got := f.At(d); math.Abs(got-want) > 1e-9 {
+			t.Errorf("severity %v at %v, want %v", got, d, want)
+		}
+	}
+	at(time.Minute, 0)
+	at(6*time.Minute, 0.4)
+	at(11*time.Minute, 0.4)
+	at(16*time.Minute, 0.6)
+	at(21*time.Minute, 0.4)
+	m := mill(t, 1, 1, "BOF/C1/FAN:dust:0.8@0s+1m")
+	lumps := map[float64]bool{}
+	for m.Now() < 4*time.Minute {
+		m.Step()
+		lumps[m.fan.lump] = true
+	}
+	if len(lumps) < 4 {
+		t.Errorf("the dust lay at %d angles", len(lumps))
+	}
+}
+
+func TestGrowth(t *testing.T) {
+	f := Fault{Asset: "HSM/FM/F3/GBX", Name: "bearing-outer", Severity: 0.5, Offset: time.Minute, Growth: 10 * time.Minute}
+	if f.At(0) != 0 || f.At(time.Minute) != onset || f.At(time.Hour) != 0.5 {
+		t.Errorf("%v %v %v", f.At(0), f.At(time.Minute), f.At(time.Hour))
+	}
+	within(t, "half way", f.At(6*time.Minute), math.Sqrt(onset*0.5), 1e-9)
+	within(t, "a fault that is there at once", (&Fault{Severity: 0.3}).At(0), 0.3, 0)
+}
+
+// A fault of a sensor shows in that sensor and nowhere else.
+func TestSensorFaults(t *testing.T) {
+	scan := func(fault string) (changes, bad, jumps int) {
+		m := mill(t, 2, 1, fault)
+		var vals []server.Value
+		last := math.NaN()
+		for m.Now() < 20*time.Minute {
+			m.Step()
+			vals = m.Values(vals[:0])
+			for _, v := range vals {
+				tag := m.tags[v.Var]
+				if tag.Path != "HSM/FM/F3/GBX/OIL_T" {
+					if v.Quality != plant.Good {
+						t.Errorf("%s is %v", tag.Path, v.Quality)
+					}
+					continue
+				}
+				if m.Now() < 2*time.Minute {
+					continue
+				}
+				changes++
+				if !v.Quality.IsGood() {
+					bad++
+				}
+				if math.Abs(v.Number-last) > 10 {
+					jumps++
+				}
+				last = v.Number
+			}
+		}
+		return changes, bad, jumps
+	}
+	f := func(fault string, check func(changes, bad, jumps int) bool) {
+		t.Helper()
+		if c, b, j := scan("HSM/FM/F3/GBX:" + fault); !check(c, b, j) {
+			t.Errorf("%s: %d changes, %d bad, %d jumps", fault, c, b, j)
+		}
+	}
+	f("stuck=OIL_T@1m", func(c, b, j int) bool { return c == 0 })
+	f("stuck=OIL_T@30m", func(c, b, j int) bool { return c > 300 && b == 0 && j == 0 })
+	f("spike=OIL_T@1m", func(c, b, j int) bool { return j > 40 && j < 200 && b == 0 })
+	f("dropout=HSM/FM/F3/GBX/OIL_T@1m", func(c, b, j int) bool { return b >= 4 && b < 40 && j == 0 })
+}
+
+func TestLedgerAndRepair(t *testing.T) {
+	m := mill(t, 1, 20, "HSM/FM/F3/GBX:gear-wear:0.3@10s+1m")
+	var notes []Truth
+	for m.Now() < 2*time.Minute {
+		m.Step()
+		notes = m.Truth(notes)
+	}
+	m.Repair("HSM/FM/F3/GBX")
+	notes = m.Truth(notes)
+	if len(notes) < 7 || notes[0].PlantTime != 10*time.Second || notes[0].Severity != onset {
+		t.Fatalf("ledger %+v", notes)
+	}
+	for i := 1; i < len(notes)-1; i++ {
+		if d := notes[i].Severity - notes[i-1].Severity; d <= 0 || d > 0.06 {
+			t.Errorf("step %v at %v", d, notes[i].PlantTime)
+		}
+	}
+	if last := notes[len(notes)-2]; last.Severity != 0.3 {
+		t.Errorf("final severity %v", last.Severity)
+	}
+	if end := notes[len(notes)-1]; end.Severity != 0 || end.Fault != "gear-wear" {
+		t.Errorf("repair %+v", end)
+	}
+	m.Step()
+	if m.machines[0].(*gearbox).wear != 0 {
+		t.Error("the gear is still worn")
+	}
+}
+
+// Eight healthy hours: every mode occurs, tags stay in range, keep their
+// resolution, move, and cross no limit of the asset file.
+func TestHealthyHours(t *testing.T) {
+	m := mill(t, 11, 20)
+	assets, err := MillAssets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	limits := map[string][]plant.Limit{}
+	for _, a := range assets {
+		for _, l := range a.Limits {
+			limits[l.Tag] = append(limits[l.Tag], l)
+		}
+	}
+	modes := map[string]bool{}
+	changes := make([]int, len(m.tags))
+	crossed := map[string]bool{}
+	var vals []server.Value
+	for m.Now() < 8*time.Hour {
+		m.Step()
+		vals = m.Values(vals[:0])
+		for _, v := range vals {
+			tag := &m.tags[v.Var]
+			changes[v.Var]++
+			if tag.Kind == plant.Text {
+				if v.Text == "" {
+					t.Fatalf("%s is empty", tag.Path)
+				}
+				if strings.HasSuffix(tag.Path, "/MODE") {
+					modes[tag.Asset+" "+v.Text] = true
+				}
+				continue
+			}
+			if v.Quality != plant.Good || math.IsNaN(v.Number) || tag.Low < tag.High && (v.Number < tag.Low || v.Number > tag.High) {
+				t.Fatalf("%s is %v %v", tag.Path, v.Number, v.Quality)
+			}
+			if r := tag.Resolution; r > 0 && math.Abs(v.Number/r-math.Round(v.Number/r)) > 1e-6 {
+				t.Fatalf("%s is %v, resolution %v", tag.Path, v.Number, r)
+			}
+			for _, l := range limits[tag.Path] {
+				over := v.Number > l.Value && (l.Kind == plant.LimitHigh || l.Kind == plant.LimitHighHigh)
+				under := v.Number < l.Value && (l.Kind == plant.LimitLow || l.Kind == plant.LimitLowLow)
+				if (over || under) && !crossed[tag.Path] {
+					crossed[tag.Path] = true
+					t.Errorf("%s is %v at %v, %s limit %v", tag.Path, v.Number, m.Now(), l.Kind, l.Value)
+				}
+			}
+		}
+	}
+	for _, a := range assets {
+		for _, mode := range a.Modes {
+			if !modes[a.Path+" "+mode.Name] && mode.Name != modeRollingHard {
+				t.Errorf("%s was never in mode %s", a.Path, mode.Name)
+			}
+		}
+	}
+	for i, n := range changes {
+		if n < 5 {
+			t.Errorf("%s changed %d times", m.tags[i].Path, n)
+		}
+	}
+}
+
+// Every mode that the mill names is one that the asset file knows.
+func TestModesAreKnown(t *testing.T) {
+	assets, err := MillAssets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, a := range assets {
+		for _, m := range a.Modes {
+			known[a.Path+" "+m.Name] = true
+		}
+	}
+	for _, m := range []string{modeThreading, modeRolling, modeRollingHard, modeTailOut, modeGap, modeIdle, modeRollChange, modeWarmUp} {
+		if !known["HSM/FM/F3/GBX "+m] {
+			t.Errorf("the asset file lacks the mode %s", m)
+		}
+	}
+	for m := range heatSteps {
+		if !known["BOF/C1/FAN "+m] {
+			t.Errorf("the asset file lacks the mode %s", m)
+		}
+	}
+}
+
+// At no speed has a tag more than 50 values a second of the clock.
+func TestPace(t *testing.T) {
+	for _, speed := range []float64{0.5, 1, 20, 200, 1000} {
+		m := mill(t, 1, speed)
+		last := make([]time.Duration, len(m.tags))
+		var vals []server.Value
+		until := time.Duration(speed * 10 * float64(time.Second))
+		for m.Now() < min(until, time.Hour) {
+			m.Step()
+			vals = m.Values(vals[:0])
+			for _, v := range vals {
+				wall := time.Duration(float64(m.Now()) / speed)
+				if gap := wall - last[v.Var]; last[v.Var] > 0 && gap < minInterval-time.Microsecond {
+					t.Fatalf("speed %v: %s again after %v", speed, m.tags[v.Var].Path, gap)
+				}
+				last[v.Var] = wall
+			}
+		}
+	}
+}
+
+func TestParseFault(t *testing.T) {
+	f := func(s string, want Fault) {
+		t.Helper()
+		got, err := ParseFault(s)
+		if err != nil || got != want {
+			t.Errorf("%s read as %+v, %v", s, got, err)
+		}
+		if again, err := ParseFault(got.String()); err != nil || again != got {
+			t.Errorf("%s written as %s, read as %+v, %v", s, got, again, err)
+		}
+	}
+	const g = "HSM/FM/F3/GBX"
+	f(g+":bearing-outer@90s", Fault{g, "bearing-outer", "", 1, 90 * time.Second, 10 * time.Minute})
+	f(g+":bearing-outer:0.6@2h+1h", Fault{g, "bearing-outer", "", 0.6, 2 * time.Hour, time.Hour})
+	f(g+":stuck=OIL_T@0s", Fault{g, "stuck", g + "/OIL_T", 1, 0, 0})
+	f(g+":drift="+g+"/OIL_T:0.5@1m", Fault{g, "drift", g + "/OIL_T", 0.5, time.Minute, 30 * time.Minute})
+	bad := func(s, want string) {
+		t.Helper()
+		_, err := ParseFault(s)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", s, err, want)
+		}
+	}
+	bad("", "has no @OFFSET")
+	bad("X@1s", "has no :FAULT")
+	bad("X:dust@1s", `there is no asset "X", allowed are HSM/FM/F3/GBX, HSM/DSC/P1, BOF/C1/FAN`)
+	bad(g+":dust@1s", `has no fault "dust", allowed are bearing-outer, gear-wear, gear-crack, lubrication, drift, stuck, spike, dropout`)
+	bad(g+":bearing-outer:2@1s", `severity "2"`)
+	bad(g+":bearing-outer:NaN@1s", `severity "NaN"`)
+	bad(g+":bearing-outer@soon", `offset "soon"`)
+	bad(g+":bearing-outer@-1s", `offset "-1s"`)
+	bad(g+":bearing-outer@1s+x", `growth "x"`)
+	bad(g+":stuck@1s", "needs a tag")
+	bad(g+":stuck=@1s", "names no tag")
+	bad(g+":gear-wear=OIL_T@1s", "takes no =TAG")
+	m := mill(t, 1, 1)
+	if err := m.Inject(Fault{Asset: g, Name: "stuck", Tag: g + "/NOPE", Severity: 1}); err == nil || !strings.Contains(err.Error(), "no measured tag") {
+		t.Errorf("%v", err)
+	}
+	if err := m.Inject(Fault{Asset: g, Name: "gear-wear"}); err == nil {
+		t.Error("a fault without severity was taken")
+	}
+}
+
+func FuzzParseFault(f *testing.F) {
+	f.Add("HSM/FM/F3/GBX:bearing-outer:0.6@20m+1h")
+	f.Add("BOF/C1/FAN:stuck=VIB_H@0s")
+	f.Fuzz(func(t *testing.T, s string) {
+		fault, err := ParseFault(s)
+		if err != nil {
+			return
+		}
+		if again, err := ParseFault(fault.String()); err != nil || again != fault {
+			t.Fatalf("%q read as %+v, written as %q, read as %+v, %v", s, fault, fault.String(), again, err)
+		}
+		for _, d := range []time.Duration{0, time.Minute, time.Hour} {
+			if at := fault.At(d); !(at >= 0 && at <= 1) {
+				t.Fatalf("severity %v", at)
+			}
+		}
+	})
+}
+
+// Once it runs, a step and its scans allocate nothing.
+func TestStepAllocs(t *testing.T) {
+	m := mill(t, 1, 20, "HSM/FM/F3/GBX:bearing-outer@0s+1s")
+	vals := make([]server.Value, 0, 1024)
+	for m.Now() < time.Minute {
+		m.Step()
+		vals = m.Values(vals[:0])
+	}
+	if n := testing.AllocsPerRun(2000, func() {
+		m.Step()
+		vals = m.Values(vals[:0])
+	}); n > 0.01 { // the next coil's id is a new text
+		t.Errorf("%v allocations a step", n)
+	}
+}
+
+func BenchmarkStep(b *testing.B) {
+	m, err := NewMill(1, 20)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var vals []server.Value
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Step()
+		vals = m.Values(vals[:0])
+	}
+}
