@@ -43,13 +43,14 @@ type device struct {
 	names map[string]*Declared
 }
 
-// Declared is a metric of a birth. Tag belongs to the caller, who sets it once
-// it knows the tag.
+// Declared is a metric of a birth. Tag and Use belong to the caller: which tag
+// it is, or what else it is for.
 type Declared struct {
 	Device string // "" for the node itself
 	Name   string
 	Type   DataType
 	Tag    plant.TagID
+	Use    uint8
 }
 
 // Born reports whether the births of the node are known.
@@ -128,10 +129,12 @@ func (n *Node) Data(deviceName string, p *Payload, now int64) bool {
 		return false
 	}
 	n.sequence(p, now)
-	return n.alive(deviceName)
+	return n.Alive(deviceName)
 }
 
-func (n *Node) alive(name string) bool {
+// Alive reports whether the births of the node (name "") or of a device of it
+// are known and no death has followed.
+func (n *Node) Alive(name string) bool {
 	if name == "" {
 		return n.born
 	}

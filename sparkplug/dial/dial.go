@@ -1,0 +1,94 @@
+// Package dial opens the network connection of an MQTT client: TCP or TLS, with
+// a small send buffer, no proxy from the environment, and an end when ctx ends.
+package dial
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"syscall"
+	"time"
+)
+
+// SendBuffer is asked of the system for each connection: what is waiting in
+// front of an urgent message is at most about twice this.
+const SendBuffer = 64 << 10
+
+const timeout = 5 * time.Second
+
+// Check says what is wrong with a broker's URL or a CA file before anything is
+// dialled.
+func Check(broker, ca string) error {
+	_, _, err := parse(broker, ca)
+	return err
+}
+
+// Dial connects to a broker's URL: tcp:// or mqtt:// plain, ssl://, tls:// or
+// mqtts:// with TLS, checked against the certificates in the file ca or, where
+// that is empty, those of the system.
+func Dial(ctx context.Context, broker, ca string) (net.Conn, error) {
+	u, config, err := parse(broker, ca)
+	if err != nil {
+		return nil, err
+	}
+	d := net.Dialer{Timeout: timeout, Control: func(_, _ string, c syscall.RawConn) error {
+		var err error
+		cerr := c.Control(func(fd uintptr) {
+			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, SendBuffer)
+		})
+		return errors.Join(cerr, err)
+	}}
+	conn, err := d.DialContext(ctx, "tcp", u.Host)
+	if err != nil || config == nil {
+		return conn, err
+	}
+	secure := tls.Client(conn, config)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("TLS with %s: %w", u.Host, err), conn.Close())
+	}
+	return secure, nil
+}
+
+func parse(broker, ca string) (*url.URL, *tls.Config, error) {
+	u, err := url.Parse(broker)
+	if err != nil {
+		return nil, nil, fmt.Errorf("broker %q: %w", broker, err)
+	}
+	secure, port := false, "1883"
+	switch u.Scheme {
+	case "tcp", "mqtt":
+	case "ssl", "tls", "mqtts":
+		secure, port = true, "8883"
+	default:
+		return nil, nil, fmt.Errorf("broker %q: must begin with tcp:// or ssl://", broker)
+	}
+	if u.Hostname() == "" {
+		return nil, nil, fmt.Errorf("broker %q: names no host", broker)
+	}
+	if u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), port)
+	}
+	if !secure {
+		return u, nil, nil
+	}
+	config := &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
+	if ca == "" {
+		return u, config, nil
+	}
+	pem, err := os.ReadFile(ca)
+	if err != nil {
+		return nil, nil, fmt.Errorf("broker CA: %w", err)
+	}
+	config.RootCAs = x509.NewCertPool()
+	if !config.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, nil, fmt.Errorf("broker CA: %s holds no certificate", ca)
+	}
+	return u, config, nil
+}
