@@ -1,0 +1,422 @@
+package uplink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"millwright/edge/queue"
+	"millwright/plant"
+	"millwright/sparkplug"
+)
+
+const (
+	tickEvery   = 50 * time.Millisecond
+	checkEvery  = 200 * time.Millisecond
+	statusEvery = 30 * time.Second
+	statusLeast = time.Second // between two, however much changes
+	flushFor    = 500 * time.Millisecond
+)
+
+var (
+	errHostOffline = errors.New("the primary host is offline")
+	errLost        = errors.New("connection lost")
+)
+
+// session is one connection: waiting for the host, births, data.
+type session struct {
+	u     *Uplink
+	link  *link
+	bdSeq uint8
+	seq   uint8
+
+	states   chan sparkplug.HostState
+	commands chan sparkplug.Command
+	state    sparkplug.HostState // last valid one
+	seen     bool
+
+	birth    int64 // ns UTC
+	rebirth  bool
+	changed  bool
+	statusAt time.Time
+	own      announced
+	devices  map[string]*announced
+	declared []bool
+	paths    map[plant.TagID]string
+	oldest   map[uint64]uint64 // last Oldest sent, by epoch
+
+	sweeps   [2]sweep
+	pace     pace
+	replayAt time.Time
+	checked  time.Time
+
+	payload sparkplug.Payload
+	buf     []byte
+	order   []place
+}
+
+// session connects and works until the connection or the host is lost, or ctx
+// ends. It reports whether births were sent.
+func (u *Uplink) session(ctx context.Context, bdSeq uint8) (born bool, err error) {
+	l, err := u.connect(ctx, bdSeq)
+	if err != nil {
+		return false, err
+	}
+	s := &session{
+		u: u, link: l, bdSeq: bdSeq,
+		states: make(chan sparkplug.HostState, 64), commands: make(chan sparkplug.Command, 256),
+		paths: map[plant.TagID]string{},
+	}
+	defer l.close()
+	if err := s.subscribe(ctx); err != nil {
+		return false, err
+	}
+	if err := s.awaitHost(ctx); err != nil {
+		return false, err
+	}
+	u.flights.reset()
+	u.hand.begin()
+	s.sweeps = [2]sweep{{lane: queue.Findings}, {lane: queue.Telemetry}}
+	s.sweeps[queue.Findings].start()
+	s.sweeps[queue.Telemetry].start()
+	if err := s.births(); err != nil {
+		return false, fmt.Errorf("births: %w", err)
+	}
+	s.replayAt = time.Now().Add(delay(u.Queue.Stats().Bytes))
+	u.Log.Info("connected to the plant", "broker", u.Broker, "node", u.Group+"/"+u.Node)
+	err = s.run(ctx)
+	if ctx.Err() != nil {
+		s.flush()
+		return true, errors.Join(ctx.Err(), s.leave())
+	}
+	if errors.Is(err, errHostOffline) {
+		err = errors.Join(err, s.leave())
+	}
+	return true, err
+}
+
+// subscribe asks for the host's STATE and for commands before anything is said
+// (tck-id-message-flow-edge-node-ncmd-subscribe).
+func (s *session) subscribe(ctx context.Context) error {
+	u := s.u
+	if u.PrimaryHost != "" {
+		topic := sparkplug.Topic{Kind: sparkplug.STATE, Host: u.PrimaryHost}.String()
+		err := s.link.subscribe(ctx, topic, func(m mqtt.Message) {
+			state, err := sparkplug.ParseHostState(m.Payload())
+			if err != nil {
+				u.counts.dropped.Add(1)
+				return
+			}
+			hand(u, s.states, state)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return s.link.subscribe(ctx, u.topic(sparkplug.NCMD, ""), func(m mqtt.Message) {
+		var p sparkplug.Payload
+		if err := p.Decode(m.Payload()); err != nil {
+			u.counts.refused.Add(1)
+			return
+		}
+		c, err := p.Command()
+		if err != nil {
+			u.counts.acksIgnored.Add(1)
+		}
+		hand(u, s.commands, c)
+	})
+}
+
+// hand puts a message from the broker into an inbox. A full one drops it: what
+// matters is said again.
+func hand[T any](u *Uplink, inbox chan<- T, v T) {
+	select {
+	case inbox <- v:
+	default:
+		u.counts.dropped.Add(1)
+	}
+}
+
+// awaitHost returns when the primary host says that it is online
+// (tck-id-message-flow-edge-node-birth-publish-phid-wait).
+func (s *session) awaitHost(ctx context.Context) error {
+	told := time.NewTimer(2 * time.Second)
+	defer told.Stop()
+	for s.u.PrimaryHost != "" {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-s.link.lost:
+			return errors.Join(errLost, err)
+		case <-s.commands: // to a node that has not been born
+		case <-told.C:
+			s.u.Log.Info("connected, waiting for the primary host", "host", s.u.PrimaryHost)
+		case state := <-s.states:
+			if s.takeState(state) && state.Online {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// takeState notes a STATE unless it is older than the last one
+// (tck-id-message-flow-edge-node-birth-publish-phid-wait-timestamp).
+func (s *session) takeState(state sparkplug.HostState) (valid bool) {
+	if s.seen && state.Timestamp < s.state.Timestamp {
+		return false
+	}
+	s.state, s.seen = state, true
+	return true
+}
+
+// run sends until something ends the session.
+func (s *session) run(ctx context.Context) error {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		if err := s.receive(ctx); err != nil {
+			return err
+		}
+		did, err := s.step(time.Now())
+		if err != nil {
+			return err
+		}
+		if did {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-s.link.lost:
+			return errors.Join(errLost, err)
+		case c := <-s.commands:
+			s.obey(c)
+		case state := <-s.states:
+			if s.takeState(state) && !state.Online {
+				return errHostOffline
+			}
+		case <-s.u.changed:
+			s.changed = true
+		case <-s.u.hand.wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// receive takes what has arrived, without waiting.
+func (s *session) receive(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-s.link.lost:
+			return errors.Join(errLost, err)
+		case state := <-s.states:
+			if s.takeState(state) && !state.Online {
+				return errHostOffline
+			}
+		case c := <-s.commands:
+			s.obey(c)
+		case <-s.u.changed:
+			s.changed = true
+		default:
+			return nil
+		}
+	}
+}
+
+// step does the most urgent thing there is to do.
+func (s *session) step(now time.Time) (did bool, err error) {
+	s.check(now)
+	switch {
+	case s.rebirth:
+		return true, s.births()
+	case s.changed && now.Sub(s.statusAt) >= statusLeast:
+		s.changed = false
+		if err := s.syncDevices(); err != nil {
+			return false, err
+		}
+		return true, s.sendStatus(now)
+	}
+	if r := s.u.hand.take(queue.Findings); r != nil {
+		return true, s.sendRecord(r, false, now)
+	}
+	if did, err := s.again(&s.sweeps[queue.Findings], now); did || err != nil {
+		return did, err
+	}
+	if r := s.u.hand.take(queue.Telemetry); r != nil {
+		return true, s.sendRecord(r, false, now)
+	}
+	if now.Sub(s.statusAt) >= statusEvery {
+		return true, s.sendStatus(now)
+	}
+	return s.again(&s.sweeps[queue.Telemetry], now)
+}
+
+// check looks at what is overdue, and has the backlog looked through for
+// records that were not handed over or must be sent again.
+func (s *session) check(now time.Time) {
+	if now.Sub(s.checked) < checkEvery {
+		return
+	}
+	s.checked = now
+	u := s.u
+	due, aside := u.flights.expire(now)
+	for _, k := range aside {
+		s.setAside(k, errors.New("never answered"))
+	}
+	missed := u.hand.takeMissed()
+	for i := range s.sweeps {
+		w := &s.sweeps[i]
+		every := sweepEvery
+		if w.lane == queue.Findings {
+			every = quickSweep
+		}
+		if due[i] || !w.active && (missed || now.Sub(w.ended) >= every) {
+			w.start()
+		}
+	}
+}
+
+// again sends the next record of a lane's backlog, where that may be.
+func (s *session) again(w *sweep, now time.Time) (did bool, err error) {
+	u := s.u
+	f := &u.flights
+	if !f.room(w.lane) || w.lane == queue.Telemetry && now.Before(s.replayAt) {
+		return false, nil
+	}
+	r, err := w.next(u.Queue, f, now)
+	if r == nil || err != nil {
+		return false, err
+	}
+	n := len(r.Batch.Samples) + len(r.Batch.States)
+	if w.lane == queue.Telemetry && !s.pace.allow(n, u.hand.liveRate(now), now) {
+		return false, nil
+	}
+	w.buf = w.buf[1:]
+	return true, s.sendRecord(r, true, now)
+}
+
+// sendRecord publishes a record.
+func (s *session) sendRecord(r *queue.Record, replay bool, now time.Time) error {
+	u := s.u
+	k := key{r.Epoch, r.Number}
+	if u.flights.busy(k) {
+		return nil
+	}
+	historical := replay || u.flights.list[k] != nil || r.Created <= s.birth || now.UnixNano()-r.Created > int64(liveFor)
+	topic, err := s.encode(r, historical)
+	if errors.Is(err, errUndeclared) { // a tag that came since the births
+		if err := s.births(); err != nil {
+			return err
+		}
+		historical = true
+		topic, err = s.encode(r, historical)
+	}
+	if err != nil {
+		u.flights.setAside(k)
+		s.setAside(k, err)
+		return nil
+	}
+	if err := s.send(topic); err != nil {
+		return err
+	}
+	if r.Epoch == u.Queue.Epoch() {
+		u.flights.publish(r.Number)
+	}
+	if u.flights.send(k, r.Lane, len(s.buf), replay, now) {
+		u.counts.sent.Add(1)
+	} else {
+		u.counts.again.Add(1)
+	}
+	return nil
+}
+
+// setAside reports a record that is not sent any more. It stays in the queue.
+func (s *session) setAside(k key, reason error) {
+	u := s.u
+	u.counts.setAside.Add(1)
+	u.Log.Error("record set aside", "epoch", k.epoch, "record", k.number, "reason", reason)
+	records, err := u.Queue.Append([]queue.Draft{{Lane: queue.Findings, Batch: plant.Batch{Findings: []plant.Finding{{
+		Asset: u.Node, Key: fmt.Sprintf("queue/%d/%d", k.epoch, k.number), Kind: plant.KindQueue,
+		Class: plant.SystemFault, Phase: plant.Raise, Detector: "uplink",
+		Time: plant.Millis(time.Now().UnixNano()), Priority: 3,
+	}}}}}, nil)
+	if err != nil {
+		u.Log.Error("finding not queued", "err", err)
+		return
+	}
+	for _, r := range records {
+		u.hand.offer(r)
+	}
+}
+
+// flush sends what has been handed over, for a moment.
+func (s *session) flush() {
+	for end := time.Now().Add(flushFor); time.Now().Before(end); {
+		r := s.u.hand.take(queue.Findings)
+		if r == nil {
+			r = s.u.hand.take(queue.Telemetry)
+		}
+		if r == nil {
+			return
+		}
+		if err := s.sendRecord(r, false, time.Now()); err != nil {
+			return
+		}
+	}
+}
+
+// leave says goodbye: the NDEATH first, then DISCONNECT
+// (tck-id-operational-behavior-edge-node-intentional-disconnect-ndeath).
+func (s *session) leave() error {
+	s.payload.SetNodeDeath(time.Now().UnixNano(), s.bdSeq)
+	tok := s.link.client.Publish(s.u.topic(sparkplug.NDEATH, ""), 1, false, slices.Clone(s.payload.AppendTo(nil)))
+	if !tok.WaitTimeout(goodbye) {
+		return errTimeout
+	}
+	s.link.client.Disconnect(uint(goodbye / time.Millisecond))
+	return tok.Error()
+}
+
+// obey does what a command asks for: a rebirth, or the freeing of records.
+func (s *session) obey(c sparkplug.Command) {
+	u := s.u
+	if n := len(c.Refused); n > 0 {
+		u.counts.refused.Add(uint64(n))
+		u.Log.Warn("command refused: nothing but a rebirth can be asked of this node", "metrics", c.Refused[:min(n, 5)])
+	}
+	if c.Rebirth {
+		s.rebirth = true
+	}
+	if c.Ack != nil {
+		s.settle(*c.Ack)
+	}
+}
+
+// settle frees records on the historian's word, if it is the historian's, of an
+// epoch that is held, and of numbers that have gone out.
+func (s *session) settle(a sparkplug.Ack) {
+	u := s.u
+	current := a.Epoch == u.Queue.Epoch()
+	switch {
+	case a.Host != u.PrimaryHost || u.PrimaryHost == "",
+		!current && u.Queue.Oldest(a.Epoch) == 0,
+		current && !u.flights.wasPublished(a.Spans):
+		u.counts.acksIgnored.Add(1)
+		u.Log.Debug("acknowledgement ignored", "host", a.Host, "epoch", a.Epoch, "spans", len(a.Spans))
+		return
+	}
+	n, err := u.Queue.Settle(a.Epoch, a.Spans)
+	if err != nil {
+		u.Log.Error("records are not freed", "err", err)
+		return
+	}
+	u.counts.settled.Add(uint64(n))
+	u.flights.acked(a.Epoch, a.Spans, time.Now())
+}

@@ -1,0 +1,157 @@
+package uplink
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"millwright/edge/queue"
+	"millwright/plant"
+	"millwright/sparkplug"
+	"millwright/sparkplug/dial"
+)
+
+// Device is a Sparkplug device of the node. Name "" stands for tags of the node
+// itself. Alive false makes a DDEATH, true again a DBIRTH.
+type Device struct {
+	Name  string
+	Tags  []plant.TagID
+	Alive bool
+}
+
+// Uplink is the node. Fill in the fields, then Run.
+type Uplink struct {
+	Broker      string // "tcp://host:1883" or "ssl://host:8883"
+	User        string
+	Password    string
+	CA          string // file with the broker's CA; empty: those of the system
+	Group       string
+	Node        string
+	PrimaryHost string // host id whose STATE and acknowledgements count; empty: births at once, nothing is ever settled
+	Version     string
+	StateDir    string // where the number of the connection survives a restart
+
+	Queue   *queue.Queue
+	Devices func() []Device
+	Status  func() plant.EdgeStatus // nil: no status metric
+	Assets  []plant.Asset
+	Log     *slog.Logger // nil = slog.Default()
+
+	once    sync.Once
+	hand    handover
+	changed chan struct{} // buffered 1
+	flights flights       // of the Run goroutine
+	counts  counts
+}
+
+// Counts are counters since the start.
+type Counts struct {
+	Births      uint64 // times that all births were sent
+	Sent        uint64 // records published at least once by this process
+	Again       uint64 // second and later sends
+	Settled     uint64 // records freed on the historian's word
+	Refused     uint64 // metrics of commands that ask for anything but a rebirth
+	AcksIgnored uint64 // acknowledgements that were broken, foreign or of numbers never published
+	SetAside    uint64 // records in quarantine
+	Dropped     uint64 // messages from the broker that found the inbox full
+}
+
+type counts struct {
+	births, sent, again, settled, refused, acksIgnored, setAside, dropped atomic.Uint64
+}
+
+// Counts returns the counters. Any goroutine may ask.
+func (u *Uplink) Counts() Counts {
+	c := &u.counts
+	return Counts{
+		Births: c.births.Load(), Sent: c.sent.Load(), Again: c.again.Load(), Settled: c.settled.Load(),
+		Refused: c.refused.Load(), AcksIgnored: c.acksIgnored.Load(), SetAside: c.setAside.Load(), Dropped: c.dropped.Load(),
+	}
+}
+
+// Pause between two attempts to connect. It is short because a plant's broker
+// that is back should have its values within seconds, and drawn at random
+// because a hundred edges see it come back at the same moment.
+const (
+	pauseLeast = 200 * time.Millisecond
+	pauseMost  = 1500 * time.Millisecond
+)
+
+func (u *Uplink) init() {
+	u.once.Do(func() {
+		if u.Log == nil {
+			u.Log = slog.Default()
+		}
+		u.changed = make(chan struct{}, 1)
+		u.hand.wake = make(chan struct{}, 1)
+	})
+}
+
+// Run connects, again and again, until ctx ends; then it says goodbye with an
+// NDEATH. It returns an error only for what no retry mends.
+func (u *Uplink) Run(ctx context.Context) error {
+	u.init()
+	if err := u.check(); err != nil {
+		return fmt.Errorf("uplink: %w", err)
+	}
+	numbers, err := openBdSeq(u.StateDir)
+	if err != nil {
+		return fmt.Errorf("uplink: %w", err)
+	}
+	u.flights.init()
+	var told string
+	for ctx.Err() == nil {
+		bdSeq, err := numbers.next()
+		if err != nil {
+			return fmt.Errorf("uplink: %w", err)
+		}
+		born, err := u.session(ctx, bdSeq)
+		u.hand.close()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if reason := err.Error(); born || reason != told { // each reason once, not at every attempt
+			u.Log.Warn("not connected to the plant, records are kept", "broker", u.Broker, "err", err)
+			told = reason
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pauseLeast + rand.N(pauseMost-pauseLeast)):
+		}
+	}
+	return nil
+}
+
+func (u *Uplink) check() error {
+	for what, id := range map[string]string{"group": u.Group, "node": u.Node} {
+		if err := sparkplug.CheckID(id); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	if u.PrimaryHost != "" {
+		if err := sparkplug.CheckID(u.PrimaryHost); err != nil {
+			return fmt.Errorf("primary host: %w", err)
+		}
+	}
+	return dial.Check(u.Broker, u.CA)
+}
+
+// Offer hands a new record over. It never blocks: what finds no room is sent
+// from the backlog.
+func (u *Uplink) Offer(r *queue.Record) {
+	u.init()
+	u.hand.offer(r)
+}
+
+// Changed says that Devices or Status give other answers now.
+func (u *Uplink) Changed() {
+	u.init()
+	select {
+	case u.changed <- struct{}{}:
+	default:
+	}
+}
