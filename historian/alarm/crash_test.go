@@ -1,0 +1,97 @@
+package alarm
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"millwright/plant"
+)
+
+// crashChild applies records without end and says which are committed. Record
+// n raises alarm n.
+func crashChild(dir string) {
+	b, err := Open(dir)
+	if err != nil {
+		fmt.Println("error", err)
+		os.Exit(1)
+	}
+	first, _ := strconv.ParseUint(os.Getenv("ALARM_CRASH_FIRST"), 10, 64)
+	for n := first; ; n++ {
+		f := finding(fmt.Sprintf("A%06d", n), plant.Raise, int64(n))
+		if err := b.Apply(context.Background(), "e", 1, n, []plant.Finding{f}); err != nil {
+			fmt.Println("error", err)
+			os.Exit(1)
+		}
+		fmt.Println(n)
+	}
+}
+
+// A process killed at any moment loses nothing that it has acknowledged, and
+// what it is given again it does not raise twice.
+func TestKill(t *testing.T) {
+	kills := 12
+	if testing.Short() {
+		kills = 3
+	}
+	dir := filepath.Join(t.TempDir(), "alarms")
+	acked := uint64(0)
+	for range kills {
+		cmd := exec.CommandContext(t.Context(), os.Args[0])
+		cmd.Env = append(os.Environ(), "ALARM_CRASH_DIR="+dir, fmt.Sprint("ALARM_CRASH_FIRST=", max(1, acked)))
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		if lines.Scan() { // it is open
+			timer := time.AfterFunc(time.Duration(rand.IntN(60))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+			for ok := true; ok; ok = lines.Scan() {
+				if strings.HasPrefix(lines.Text(), "error") {
+					t.Fatal(lines.Text())
+				}
+				if n, err := strconv.ParseUint(lines.Text(), 10, 64); err == nil {
+					acked = max(acked, n)
+				}
+			}
+			timer.Stop()
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+
+		b, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		spans, err := b.Committed("e", 1)
+		if err != nil || len(spans) != 1 || spans[0].First != 1 || spans[0].Last < acked {
+			t.Fatalf("acknowledged up to %d, committed %v %v", acked, spans, err)
+		}
+		alarms, _, err := b.List(t.Context(), plant.AlarmQuery{Limit: maxLimit})
+		if err != nil || uint64(len(alarms)) != spans[0].Last {
+			t.Fatalf("%d alarms of %d records, %v", len(alarms), spans[0].Last, err)
+		}
+		for i, a := range alarms {
+			if want := fmt.Sprintf("A%06d", len(alarms)-i); a.Finding.Asset != want || a.Count != 1 {
+				t.Fatalf("alarm %+v, want %s", a, want)
+			}
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if acked < uint64(kills) {
+		t.Errorf("only %d records in %d runs", acked, kills)
+	}
+}

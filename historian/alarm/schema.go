@@ -1,0 +1,117 @@
+package alarm
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	_ "modernc.org/sqlite" // the "sqlite" driver of database/sql
+)
+
+const schemaVersion = 1
+
+// Times are ns UTC. finding and alarm.* of the journal are JSON of the plant
+// types. mark holds the record numbers of an epoch as ranges.
+const schema = `
+CREATE TABLE alarm (
+  id       INTEGER PRIMARY KEY AUTOINCREMENT,
+  seq      INTEGER NOT NULL,
+  state    TEXT NOT NULL,
+  edge     TEXT NOT NULL,
+  asset    TEXT NOT NULL,
+  key      TEXT NOT NULL,
+  raised   INTEGER NOT NULL,
+  returned INTEGER NOT NULL,
+  acked    INTEGER NOT NULL,
+  acked_by TEXT NOT NULL,
+  note     TEXT NOT NULL,
+  count    INTEGER NOT NULL,
+  finding  TEXT NOT NULL
+) STRICT;
+CREATE INDEX alarm_condition ON alarm(asset, key, id);
+CREATE UNIQUE INDEX alarm_seq ON alarm(seq);
+CREATE INDEX alarm_state ON alarm(state, seq);
+CREATE TABLE journal (
+  seq   INTEGER PRIMARY KEY AUTOINCREMENT,
+  alarm INTEGER NOT NULL,
+  at    INTEGER NOT NULL,
+  event TEXT NOT NULL,
+  who   TEXT NOT NULL,
+  note  TEXT NOT NULL,
+  after TEXT NOT NULL
+) STRICT;
+CREATE INDEX journal_alarm ON journal(alarm, seq);
+CREATE TABLE early (
+  asset TEXT NOT NULL,
+  key   TEXT NOT NULL,
+  at    INTEGER NOT NULL,
+  PRIMARY KEY (asset, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE mark (
+  edge  TEXT NOT NULL,
+  epoch INTEGER NOT NULL,
+  first INTEGER NOT NULL,
+  last  INTEGER NOT NULL,
+  at    INTEGER NOT NULL,
+  PRIMARY KEY (edge, epoch, first)
+) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 1;
+`
+
+// openFile opens or makes alarms.db in a folder.
+func openFile(dir string) (*sql.DB, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("alarms: %w", err)
+	}
+	path, err := filepath.Abs(filepath.Join(dir, "alarms.db"))
+	if err != nil {
+		return nil, fmt.Errorf("alarms: %w", err)
+	}
+	// SQLite would make the file readable to all that the umask lets in.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("alarms: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("alarms: %w", err)
+	}
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{
+		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)"},
+		"_txlock": {"immediate"},
+	}.Encode()}
+	db, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		return nil, fmt.Errorf("alarms: %s: %w", path, err)
+	}
+	db.SetMaxOpenConns(4)
+	if err := migrate(context.Background(), db); err != nil {
+		return nil, errors.Join(fmt.Errorf("alarms: %s: %w", path, err), db.Close())
+	}
+	return db, nil
+}
+
+func migrate(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	var v int
+	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&v); err != nil {
+		return err
+	}
+	switch {
+	case v > schemaVersion:
+		return fmt.Errorf("%w: format %d, this one reads up to %d; use that version, or another folder", ErrNewer, v, schemaVersion)
+	case v == schemaVersion:
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, schema); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
