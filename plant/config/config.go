@@ -100,11 +100,11 @@ type Simulator struct {
 	Speed           float64
 	Faults          []string // ASSET:FAULT[:SEVERITY]@OFFSET; the simulator knows the names
 	Ledger, Samples string   // files, empty: not written
-	Policies        []string // security policies offered: "None", "Basic256Sha256"
-	Users           map[string]string
-	Certificate     string // PEM files; empty: the simulator makes its own
-	Key             string
-	Trust           string // folder of trusted client certificates
+	Modes           []string // security modes offered: "None", "Sign", "SignAndEncrypt"
+	PKI             string   // folder of certificates, empty: in memory
+	RequireTrusted  bool     // clients' certificates must lie in PKI/trusted
+	NoAnonymous     bool
+	Users           map[string]string // passwords by name
 }
 
 // Load reads the file of a process and all files that it names. The error is
@@ -359,20 +359,28 @@ func (root *table) simulator() *Simulator {
 		Speed:  t.number("speed", 1, 0.001, 1000),
 		Faults: t.texts("fault"),
 
-		Ledger:   t.at(t.text("ledger", "")),
-		Samples:  t.at(t.text("samples", "")),
-		Policies: t.texts("security_policies"),
-		Users:    t.users("users"),
-		Trust:    t.folder("trust", ""),
+		Ledger:  t.at(t.text("ledger", "")),
+		Samples: t.at(t.text("samples", "")),
+		Modes:   t.texts("security_modes"),
+		PKI:     t.folder("pki", ""),
+		Users:   t.users("users"),
+
+		RequireTrusted: t.flag("require_trusted"),
+		NoAnonymous:    t.flag("no_anonymous"),
 	}
-	s.Certificate, s.Key = t.pair("certificate", "key")
-	for _, p := range s.Policies {
-		if p != "None" && p != "Basic256Sha256" {
-			t.fault("security_policies", "%q, allowed are None and Basic256Sha256", p)
+	for _, m := range s.Modes {
+		if m != "None" && m != "Sign" && m != "SignAndEncrypt" {
+			t.fault("security_modes", "%q, allowed are None, Sign and SignAndEncrypt", m)
 		}
 	}
-	if len(s.Policies) == 0 {
-		s.Policies = []string{"None"}
+	if len(s.Modes) == 0 {
+		s.Modes = []string{"None"}
+	}
+	if s.RequireTrusted && s.PKI == "" {
+		t.fault("require_trusted", "needs the folder pki")
+	}
+	if s.NoAnonymous && len(s.Users) == 0 && s.PKI == "" {
+		t.fault("no_anonymous", "leaves nobody to log in, it needs users or the folder pki")
 	}
 	for _, f := range s.Faults {
 		if !faultForm.MatchString(f) {

@@ -96,7 +96,7 @@ func FuzzKeys(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src string) {
 		m := map[string]any{}
 		_, err := toml.Decode(src, &m)
-		found := keys(src) // must end, whatever it is
+		found := keys(src)                        // must end, whatever it is
 		if err != nil || !utf8.ValidString(src) { // parse refuses both
 			return
 		}
