@@ -426,9 +426,6 @@ func (m *machine) study(md *mind, may bool) bool {
 	if !m.commissioned() || int(md.memory.seen) < m.least() || !may && !m.recording() {
 		return false
 	}
-	if n%8 != 0 && !(m.recording() && m.count == m.target) {
-		return false
-	}
 	if md.memory.seen < md.again {
 		return false
 	}
