@@ -14,11 +14,14 @@ import (
 )
 
 // Sizes of the transport (OPC 10000-6, 7.1.2). The same message size bounds
-// what is taken and what is sent.
+// what is taken and what is sent. It is small because gopcua's decoder recurses
+// without limit: a request of nothing but nested values takes about 1 kB of
+// stack per byte, and a stack of 1 GB is fatal. Whoever has not logged in gets
+// one chunk.
 const (
 	maxChunk       = 0xffff
 	minChunk       = 8192
-	maxMessage     = 2 << 20
+	maxMessage     = 512 << 10
 	maxChunks      = 512
 	opcTCPHeader   = 8
 	opening        = 10 * time.Second // for Hello and OpenSecureChannel
@@ -32,8 +35,9 @@ type conn struct {
 	net net.Conn
 	ch  *channel // nil until OpenSecureChannel
 
-	sendChunk  int // chunk size that the client takes
-	maxMessage int // message size that the client takes
+	sendChunk  int  // chunk size that the client takes
+	maxMessage int  // message size that the client takes
+	loggedIn   bool // a session was activated here; the reader's own
 
 	mu      sync.Mutex
 	more    sync.Cond // out has something, or closed
@@ -43,7 +47,6 @@ type conn struct {
 	parts   []byte // chunks of an unfinished request
 	partsOf uint32
 	chunks  int
-	gone    []uint32 // requests that were aborted by the client: none kept
 }
 
 // outgoing is an answer: a response to be encoded, or encoded parts.
@@ -242,7 +245,11 @@ func (c *conn) message(chunk []byte) error {
 	}
 	c.partsOf = id
 	c.chunks++
-	if c.chunks > maxChunks || len(c.parts)+len(body) > maxMessage {
+	limit := maxMessage
+	if !c.loggedIn {
+		limit = maxChunk
+	}
+	if c.chunks > maxChunks || len(c.parts)+len(body) > limit {
 		return ua.StatusBadTCPMessageTooLarge
 	}
 	if chunk[3] == 'C' {

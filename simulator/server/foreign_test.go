@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -109,7 +110,9 @@ func foreign(t *testing.T, dir string, env []string, command ...string) seen {
 	}, 0)
 	s.Write([]Value{{Var: 0, Time: stamp(123), Number: 1.25}, {Var: 1, Time: stamp(0), Number: 0}})
 	args := append(command[1:], s.URL(), dir, "fitter", "geheim", strconv.Itoa(values))
-	cmd := exec.CommandContext(t.Context(), command[0], args...)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, command[0], args...)
 	cmd.Env = append(os.Environ(), env...)
 	var out bytes.Buffer
 	cmd.Stdout = &out
@@ -148,7 +151,7 @@ func foreign(t *testing.T, dir string, env []string, command ...string) seen {
 	}
 	errText := <-quiet
 	if err := cmd.Wait(); err != nil {
-		t.Fatalf("%v\n%s", err, errText)
+		t.Fatalf("%v, %v\n%s", err, s.Counts(), errText)
 	}
 	var got seen
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n") // the libraries print too

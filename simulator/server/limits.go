@@ -5,9 +5,9 @@ import "time"
 // Limits bounds what clients may ask for. A zero field takes the default. The
 // first three are declared in the address space as operation limits.
 type Limits struct {
-	MaxNodesPerRead          int // 5,000
+	MaxNodesPerRead          int // 2,000
 	MaxNodesPerBrowse        int // 1,000; also nodes per TranslateBrowsePaths and RegisterNodes
-	MaxMonitoredItemsPerCall int // 5,000
+	MaxMonitoredItemsPerCall int // 2,000
 
 	MaxReferences    int // per node and Browse answer, 1,000
 	MaxConnections   int // 200
@@ -41,9 +41,9 @@ func (l Limits) withDefaults() Limits {
 			*v = d
 		}
 	}
-	set(&l.MaxNodesPerRead, 5000)
+	set(&l.MaxNodesPerRead, 2000)
 	set(&l.MaxNodesPerBrowse, 1000)
-	set(&l.MaxMonitoredItemsPerCall, 5000)
+	set(&l.MaxMonitoredItemsPerCall, 2000)
 	set(&l.MaxReferences, 1000)
 	set(&l.MaxConnections, 200)
 	set(&l.MaxSessions, 100)

@@ -165,5 +165,6 @@ func (s *Server) activateSession(c *conn, r *ua.ActivateSessionRequest) (ua.Resp
 	}
 	ses.nonce = newNonce()
 	ses.conn, ses.user, ses.active = c, who, time.Now()
+	c.loggedIn = true
 	return &ua.ActivateSessionResponse{ServerNonce: ses.nonce}, ua.StatusOK
 }

@@ -105,13 +105,12 @@ fill:
 }
 
 const (
-	maxNotificationBytes = 512 << 10
-	publishFrame         = 8 << 10 // left for the PublishResponse around a message
+	publishFrame = 8 << 10 // left for the PublishResponse around a message
 )
 
 // room is the size of a notification message that the client takes.
 func (s *session) room() int {
-	room := maxNotificationBytes
+	room := maxMessage
 	if s.conn != nil {
 		room = min(room, s.conn.maxMessage)
 	}

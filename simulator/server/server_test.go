@@ -184,11 +184,13 @@ func TestDeadClientsDoNotBlockWrite(t *testing.T) {
 	for range 4 {
 		p := dial(t, w.url, nil)
 		sub := p.subscribe(10*time.Millisecond, nil)
-		items := make([]*ua.MonitoredItemCreateRequest, n)
-		for i := range items {
-			items[i] = itemRequest(path(i), uint32(i), 100, nil)
+		for at := 0; at < n; at += 1000 {
+			items := make([]*ua.MonitoredItemCreateRequest, 1000)
+			for i := range items {
+				items[i] = itemRequest(path(at+i), uint32(at+i), 100, nil)
+			}
+			p.monitor(sub, items...)
 		}
-		p.monitor(sub, items...)
 		for range 20 {
 			go send[*ua.PublishResponse](p, &ua.PublishRequest{})
 		}
@@ -294,8 +296,8 @@ func TestRead(t *testing.T) {
 	f("ns=2;s=HSM/F3/VIB", ua.AttributeIDValue, ua.StatusBadNodeIDUnknown)
 	f("ns=1;s=HSM/F3/", ua.AttributeIDEventNotifier, uint8(0))
 	f("i=2255", ua.AttributeIDValue, []string{"http://opcfoundation.org/UA/", Namespace})
-	f("i=11705", ua.AttributeIDValue, uint32(5000))
-	f("i=11714", ua.AttributeIDValue, uint32(5000))
+	f("i=11705", ua.AttributeIDValue, uint32(2000))
+	f("i=11714", ua.AttributeIDValue, uint32(2000))
 	f("i=2267", ua.AttributeIDValue, uint8(255))
 	f("i=2259", ua.AttributeIDValue, int32(0))
 	f("i=35", ua.AttributeIDInverseName, text("OrganizedBy"))

@@ -3,6 +3,7 @@
 const {
   OPCUAClient, OPCUACertificateManager, MessageSecurityMode, SecurityPolicy, UserTokenType, AttributeIds,
   TimestampsToReturn, DataChangeFilter, DataChangeTrigger, DeadbandType, makeBrowsePath, BrowseDirection,
+  ClientMonitoredItem,
 } = require("node-opcua");
 
 const [url, pki, userName, password, wanted] = process.argv.slice(2);
@@ -75,17 +76,17 @@ async function walk(session, node, path, out) {
   });
   const values = [];
   let overflow = 0;
-  const enough = new Promise(resolve => {
-    sub.monitor({ nodeId: "ns=1;s=MILL/RAMP", attributeId: AttributeIds.Value },
-      { samplingInterval: 0, queueSize: 5000, discardOldest: true }, TimestampsToReturn.Both).then(item => {
-      seen.monitored = item.statusCode.name;
-      item.on("changed", dv => {
-        if (dv.statusCode.hasOverflowBit) overflow++;
-        values.push(dv.value.value);
-        if (values.length >= Number(wanted)) resolve();
-      });
-    });
-  });
+  // create() gives the item before the server answers, so that the listener
+  // misses nothing; monitor() does not.
+  const item = ClientMonitoredItem.create(sub, { nodeId: "ns=1;s=MILL/RAMP", attributeId: AttributeIds.Value },
+    { samplingInterval: 0, queueSize: 5000, discardOldest: true }, TimestampsToReturn.Both);
+  const enough = new Promise(resolve => item.on("changed", dv => {
+    if (dv.statusCode.hasOverflowBit) overflow++;
+    values.push(dv.value.value);
+    if (dv.value.value >= Number(wanted) - 1) resolve();
+  }));
+  await new Promise(resolve => item.once("initialized", resolve));
+  seen.monitored = item.statusCode.name;
   const refused = await sub.monitor({ nodeId: "ns=1;s=MILL/RAMP", attributeId: AttributeIds.Value },
     { samplingInterval: 0, queueSize: 1, filter: new DataChangeFilter({ trigger: DataChangeTrigger.StatusValue, deadbandType: DeadbandType.Percent, deadbandValue: 10 }) },
     TimestampsToReturn.Both).then(i => i.statusCode.name, e => String(e.message));
