@@ -95,6 +95,9 @@ func (s *Server) alarms(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	found, after, err := s.Alarms.List(r.Context(), ask)
+	if s.ErrCursor != nil && errors.Is(err, s.ErrCursor) {
+		return wrong("after", "not a cursor of this list", cursorAllowed)
+	}
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
@@ -214,6 +215,7 @@ func TestBadParameters(t *testing.T) {
 		{"gaps?" + ok[1:] + "&after=" + *cursor('g', "x"), 400, "after: not a cursor"},
 		{"assets?after=" + *cursor('r', "x"), 400, "after: not a cursor"},
 		{"alarms?after=zzz", 400, "after: not a cursor"},
+		{"alarms?after=" + *cursor('a', "x"), 400, "after: not a cursor"},
 		{"tags?after=zzz", 400, "after: not a cursor"},
 		{"trend?tag=" + vibration + ok + "&buckets=0", 400, `buckets: "0" is not allowed; a whole number from 1 to 10000`},
 		{"trend?tag=" + vibration + ok + "&buckets=10001", 400, "buckets:"},
@@ -394,4 +396,28 @@ func pageOf(t *testing.T, body, key string) ([]string, string) {
 		return out, ""
 	}
 	return out, *next
+}
+
+// BenchmarkSamples is one page of 10,000 raw values.
+func BenchmarkSamples(b *testing.B) {
+	w := newWorks()
+	id := w.id(vibration)
+	for i := range maxList {
+		w.samples[id] = append(w.samples[id], plant.Sample{Tag: id, Time: epoch + int64(i)*second, Value: float64(i) / 7})
+	}
+	s := &Server{NoLogin: true, Listen: "127.0.0.1:0", History: w, Alarms: book{w}, Plant: w, Hub: &Hub{}}
+	if err := s.open(); err != nil {
+		b.Fatal(err)
+	}
+	h := s.handler()
+	r := httptest.NewRequest("GET", "/api/v1/samples?limit=10000&tag="+vibration+"&from=2026-11-22T00:05:00Z&to=2026-11-23T00:05:00Z", nil)
+	r.Host = "127.0.0.1"
+	b.ReportAllocs()
+	for b.Loop() {
+		a := httptest.NewRecorder()
+		h.ServeHTTP(a, r)
+		if a.Code != 200 {
+			b.Fatal(a.Body)
+		}
+	}
 }

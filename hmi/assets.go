@@ -172,15 +172,18 @@ func (s *Server) openAlarms(ctx context.Context, asset string) (map[string][]pla
 var classOrder = []plant.Class{plant.LimitAlarm, plant.Advisory, plant.SystemFault, plant.SensorFault}
 
 func moreUrgent(a, b plant.Alarm) int {
-	returned := func(x *plant.Alarm) int {
-		if x.State == plant.RtnUnacked {
-			return 1
-		}
-		return 0
+	return cmp.Or(cmp.Compare(is(a.State == plant.RtnUnacked), is(b.State == plant.RtnUnacked)),
+		cmp.Compare(a.Finding.Priority, b.Finding.Priority),
+		cmp.Compare(is(a.State == plant.Acked), is(b.State == plant.Acked)),
+		cmp.Compare(slices.Index(classOrder, a.Finding.Class), slices.Index(classOrder, b.Finding.Class)), cmp.Compare(b.Raised, a.Raised), cmp.Compare(a.ID, b.ID))
+}
+
+// is makes false come before true.
+func is(b bool) int {
+	if b {
+		return 1
 	}
-	return cmp.Or(cmp.Compare(returned(&a), returned(&b)),
-		cmp.Compare(slices.Index(classOrder, a.Finding.Class), slices.Index(classOrder, b.Finding.Class)),
-		cmp.Compare(a.Finding.Priority, b.Finding.Priority), cmp.Compare(b.Raised, a.Raised), cmp.Compare(a.ID, b.ID))
+	return 0
 }
 
 // judge puts together what is known of one asset. open are its open alarms, the

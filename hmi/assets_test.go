@@ -152,3 +152,22 @@ func TestRank(t *testing.T) {
 		}
 	}
 }
+
+func TestMoreUrgent(t *testing.T) {
+	want := []plant.Alarm{
+		alarmAt(1, plant.Unacked, plant.SensorFault, 1),
+		alarmAt(2, plant.Acked, plant.LimitAlarm, 1),
+		alarmAt(3, plant.Unacked, plant.LimitAlarm, 2),
+		alarmAt(5, plant.Unacked, plant.Advisory, 2), // newer than the next
+		alarmAt(4, plant.Unacked, plant.Advisory, 2),
+		alarmAt(6, plant.RtnUnacked, plant.LimitAlarm, 1),
+	}
+	got := slices.Clone(want)
+	slices.Reverse(got)
+	slices.SortFunc(got, moreUrgent)
+	for i := range want {
+		if got[i].ID != want[i].ID {
+			t.Errorf("place %d: alarm %d, want %d", i, got[i].ID, want[i].ID)
+		}
+	}
+}

@@ -73,8 +73,8 @@ type Server struct {
 	Log     *slog.Logger // nil: slog.Default
 
 	// What Alarms answers for an id that it does not have, and for an alarm that
-	// is in another state than the caller said.
-	ErrNotFound, ErrChanged error
+	// is in another state than the caller said, and for a cursor that is none.
+	ErrNotFound, ErrChanged, ErrCursor error
 
 	once      sync.Once
 	started   chan struct{}

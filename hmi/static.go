@@ -21,6 +21,12 @@ import (
 //go:embed all:web/dist
 var dist embed.FS
 
+// The app's design tokens from its source: the login pages look like the app even
+// when it has not been built.
+//
+//go:embed web/src/styles/tokens.css
+var tokens []byte
+
 // webFiles are the embedded files of the web app.
 func webFiles() fs.FS {
 	files, err := fs.Sub(dist, "web/dist")
@@ -103,9 +109,9 @@ func (s *Server) web(files fs.FS) http.Handler {
 			}
 			a.serve(w, r, cache)
 		case name == "tokens.css":
-			// The login page links it whether or not the app is built in.
 			w.Header().Set("Content-Type", contentTypes[".css"])
 			w.Header().Set("Cache-Control", "no-cache")
+			_, _ = w.Write(tokens)
 		case navigates(r, name):
 			if err := s.index(w, r, assets["index.html"]); err != nil {
 				s.answer(w, r, err)

@@ -13,6 +13,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -43,6 +44,7 @@ type works struct {
 var (
 	errNoAlarm  = errors.New("no such alarm")
 	errMoved    = errors.New("alarm has changed")
+	errCursor   = errors.New("no cursor")
 	errNoDisk   = errors.New("secret detail of the disk")
 	epoch       = time.Date(2026, 11, 22, 0, 5, 0, 0, time.UTC).UnixNano()
 	gearbox     = "HSM/FM/F3/GBX"
@@ -196,8 +198,12 @@ func (b book) List(_ context.Context, q plant.AlarmQuery) (out []plant.Alarm, ne
 	if b.fault != nil {
 		return nil, "", b.fault
 	}
+	after, err := strconv.ParseUint(cmp.Or(q.After, "999999999"), 10, 64)
+	if err != nil {
+		return nil, "", fmt.Errorf("list: %w", errCursor)
+	}
 	for _, a := range b.newest() {
-		if q.After != "" && fmt.Sprint(a.Seq) >= q.After || q.State != "" && a.State != q.State || !below(a.Finding.Asset, q.Asset) || a.Raised < q.Since {
+		if a.Seq >= after || q.State != "" && a.State != q.State || !below(a.Finding.Asset, q.Asset) || a.Raised < q.Since {
 			continue
 		}
 		if len(out) == q.Limit {
@@ -283,7 +289,7 @@ func run(t *testing.T, configure func(*Server)) *site {
 	w := newWorks()
 	out := &output{}
 	s := &Server{Listen: "127.0.0.1:0", NoLogin: true, Data: t.TempDir(), History: w, Alarms: book{w}, Plant: w, Hub: &Hub{}, Version: "1.2.3",
-		Log: slog.New(slog.NewTextHandler(out, nil)), ErrNotFound: errNoAlarm, ErrChanged: errMoved,
+		Log: slog.New(slog.NewTextHandler(out, nil)), ErrNotFound: errNoAlarm, ErrChanged: errMoved, ErrCursor: errCursor,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "up 1\n") }),
 		Roles:   func() []Role { return []Role{{Name: "edge", State: "running"}} }}
 	if configure != nil {
