@@ -111,13 +111,14 @@ func (j *journal) write(fill func([]byte) []byte) {
 	}
 }
 
-func (j *journal) failed() error {
+// broken reports whether an entry could not be written; close says why.
+func (j *journal) broken() bool {
 	if j == nil {
-		return nil
+		return false
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.err
+	return j.err != nil
 }
 
 func (j *journal) close() error {

@@ -134,6 +134,16 @@ func (m *Mill) StepTime() time.Duration { return m.step }
 
 // Inject adds a fault. One whose offset has passed begins now.
 func (m *Mill) Inject(f Fault) error {
+	if err := m.check(f); err != nil {
+		return err
+	}
+	f.Offset = max(f.Offset, m.Now())
+	m.faults = append(m.faults, growing{Fault: f})
+	return nil
+}
+
+// check reads only what never changes.
+func (m *Mill) check(f Fault) error {
 	if _, err := f.kind(); err != nil {
 		return fmt.Errorf("fault %s: %w", f, err)
 	}
@@ -143,8 +153,6 @@ func (m *Mill) Inject(f Fault) error {
 	if f.Tag != "" && m.channel(f.Tag) == nil {
 		return fmt.Errorf("fault %s: %s is no measured tag of %s, allowed are %s", f, f.Tag, f.Asset, m.measured(f.Asset))
 	}
-	f.Offset = max(f.Offset, m.Now())
-	m.faults = append(m.faults, growing{Fault: f})
 	return nil
 }
 

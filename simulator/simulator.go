@@ -1,0 +1,314 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"millwright/plant"
+	"millwright/simulator/server"
+)
+
+// Simulator serves the mill, or a recording in its place, through OPC UA. Set
+// the fields, then Run.
+type Simulator struct {
+	Listen string // "opc.tcp://host:port" or "host:port"; empty or port 0: a free port of 127.0.0.1
+	Seed   uint64
+	Speed  float64 // plant time over clock time, 1 where 0
+	Faults []Fault
+
+	Ledger, Samples string // files that are continued; empty: not written
+
+	Replay *Replay // in place of the mill
+
+	Modes          []server.Mode // security offered: None alone where empty
+	PKI            string
+	RequireTrusted bool
+	NoAnonymous    bool
+	Users          map[string]string
+
+	Log *slog.Logger // nil = slog.Default()
+
+	mu      sync.Mutex
+	started chan struct{}
+	server  *server.Server
+	mill    *Mill
+	orders  []order // for the mill, taken by Run before its next step
+}
+
+// order is what Inject and Repair ask of a running mill.
+type order struct {
+	repair string
+	fault  Fault
+}
+
+// Started is closed when the server listens and the first values are there.
+func (s *Simulator) Started() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ready()
+}
+
+// ready needs s.mu.
+func (s *Simulator) ready() chan struct{} {
+	if s.started == nil {
+		s.started = make(chan struct{})
+	}
+	return s.started
+}
+
+// URL is the server's endpoint, "opc.tcp://host:port", empty before Started.
+func (s *Simulator) URL() string {
+	if srv := s.running(); srv != nil {
+		return srv.URL()
+	}
+	return ""
+}
+
+// Monitored is the number of variables that a client monitors.
+func (s *Simulator) Monitored() int {
+	if srv := s.running(); srv != nil {
+		return srv.Monitored()
+	}
+	return 0
+}
+
+// Counts is how often each OPC UA service was requested.
+func (s *Simulator) Counts() map[string]uint64 {
+	if srv := s.running(); srv != nil {
+		return srv.Counts()
+	}
+	return nil
+}
+
+func (s *Simulator) running() *server.Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.server
+}
+
+func (s *Simulator) log() *slog.Logger {
+	if s.Log != nil {
+		return s.Log
+	}
+	return slog.Default()
+}
+
+func (s *Simulator) speed() float64 {
+	if s.Speed > 0 {
+		return s.Speed
+	}
+	return 1
+}
+
+// Inject breaks something in the running mill. An offset that has passed means
+// now.
+func (s *Simulator) Inject(f Fault) error {
+	if _, err := f.kind(); err != nil {
+		return fmt.Errorf("fault %s: %w", f, err)
+	}
+	return s.order(order{fault: f})
+}
+
+// Repair takes all faults from an asset of the running mill.
+func (s *Simulator) Repair(asset string) error { return s.order(order{repair: asset}) }
+
+func (s *Simulator) order(o order) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mill == nil {
+		return errors.New("simulator: no mill is running")
+	}
+	if o.repair == "" {
+		if err := s.mill.check(o.fault); err != nil {
+			return err
+		}
+	}
+	s.orders = append(s.orders, o)
+	return nil
+}
+
+// Run serves until ctx ends. It returns what no retry mends: a port in use, a
+// file that cannot be written, a recording that cannot be read.
+func (s *Simulator) Run(ctx context.Context) error {
+	if s.Replay != nil {
+		return s.runReplay(ctx)
+	}
+	mill, err := NewMill(s.Seed, s.speed())
+	if err != nil {
+		return err
+	}
+	for _, f := range s.Faults {
+		if err := mill.Inject(f); err != nil {
+			return err
+		}
+	}
+	return s.serve(ctx, mill.Tags(), func(srv *server.Server, l logs) error { return s.runMill(ctx, mill, srv, l) })
+}
+
+// serve opens logs and server, and closes them behind work.
+func (s *Simulator) serve(ctx context.Context, tags []plant.Tag, work func(*server.Server, logs) error) (err error) {
+	var l logs
+	if l.ledger, err = journalAt(s.Ledger); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	defer func() { err = errors.Join(err, l.ledger.close()) }()
+	if l.samples, err = journalAt(s.Samples); err != nil {
+		return fmt.Errorf("samples: %w", err)
+	}
+	defer func() { err = errors.Join(err, l.samples.close()) }()
+	srv := &server.Server{Listen: s.Listen, Variables: variables(tags), Modes: s.Modes, PKI: s.PKI, RequireTrusted: s.RequireTrusted,
+		NoAnonymous: s.NoAnonymous, Users: s.Users, Log: s.Log, Offered: offered(l.samples, tags)}
+	if err := srv.Start(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.server = srv
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.server, s.mill = nil, nil
+		s.mu.Unlock()
+		err = errors.Join(err, srv.Close())
+	}()
+	return work(srv, l)
+}
+
+// begin tells the waiting that the first values are there.
+func (s *Simulator) begin(mill *Mill) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mill = mill
+	select {
+	case <-s.ready():
+	default:
+		close(s.started)
+	}
+}
+
+// logs are the files of a run, nil where they are not written.
+type logs struct{ ledger, samples *journal }
+
+// broken reports whether one of them cannot be written; closing it says why.
+func (l *logs) broken() bool { return l.ledger.broken() || l.samples.broken() }
+
+func journalAt(path string) (*journal, error) {
+	if path == "" {
+		return nil, nil
+	}
+	return openJournal(path)
+}
+
+// offered writes the sample log.
+func offered(samples *journal, tags []plant.Tag) func([]server.Value) {
+	if samples == nil {
+		return func([]server.Value) {}
+	}
+	paths := make([][]byte, len(tags))
+	for i, t := range tags {
+		paths[i] = quote(t.Path)
+	}
+	return func(vals []server.Value) {
+		samples.write(func(b []byte) []byte {
+			for i := range vals {
+				v := &vals[i]
+				b = appendOffer(b, paths[v.Var], v, tags[v.Var].Kind == plant.Text)
+			}
+			return b
+		})
+	}
+}
+
+const (
+	tick    = 10 * time.Millisecond // of the clock, between two looks at the mill
+	maxLate = 2 * time.Second       // beyond it plant time waits for the host
+)
+
+// runMill moves the mill with the clock.
+func (s *Simulator) runMill(ctx context.Context, mill *Mill, srv *server.Server, l logs) error {
+	start := time.Now()
+	clock := pace{wall: start.UnixNano(), speed: s.speed()}
+	var vals []server.Value
+	var notes []Truth
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for first := true; ; first = false {
+		elapsed := time.Since(start)
+		if late := elapsed - clock.at(mill.Now()); late > maxLate {
+			s.log().Warn("the host is too slow for the mill, plant time waits", "late", late.Round(time.Millisecond))
+			clock.waited += late
+		}
+		s.obey(mill)
+		vals, notes = vals[:0], notes[:0]
+		for first || clock.at(mill.Now()+mill.StepTime()) <= elapsed {
+			first = false
+			from := len(vals)
+			mill.Step()
+			vals = mill.Values(vals)
+			now := clock.wall + int64(clock.at(mill.Now()))
+			for i := from; i < len(vals); i++ {
+				vals[i].Time = plant.Millis(now)
+			}
+			before := len(notes)
+			notes = mill.Truth(notes)
+			for i := before; i < len(notes); i++ {
+				notes[i].Time = plant.Millis(now)
+			}
+		}
+		s.say(srv, l, vals, notes)
+		if l.broken() {
+			return nil
+		}
+		s.begin(mill)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// pace maps plant time to the clock.
+type pace struct {
+	wall   int64 // ns UTC at plant time 0
+	speed  float64
+	waited time.Duration
+}
+
+// at is the time on the clock since the start at which it is plant time t.
+func (p *pace) at(t time.Duration) time.Duration {
+	return time.Duration(float64(t)/p.speed) + p.waited
+}
+
+func (s *Simulator) obey(mill *Mill) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.orders {
+		if o.repair != "" {
+			mill.Repair(o.repair)
+			continue
+		}
+		if err := mill.Inject(o.fault); err != nil { // was checked when it was ordered
+			s.log().Error("fault", "err", err)
+		}
+	}
+	s.orders = s.orders[:0]
+}
+
+// say writes the ledger first: the truth is known before anybody sees its
+// effect.
+func (s *Simulator) say(srv *server.Server, l logs, vals []server.Value, notes []Truth) {
+	for i := range notes {
+		n := &notes[i]
+		s.log().Info("fault", "asset", n.Asset, "fault", n.Fault, "severity", n.Severity, "plant_time", n.PlantTime)
+		if l.ledger != nil {
+			l.ledger.write(func(b []byte) []byte { return appendTruth(b, n) })
+		}
+	}
+	if len(vals) > 0 {
+		srv.Write(vals)
+	}
+}
