@@ -69,11 +69,8 @@ func openChannel(ctx context.Context, p *security, e *endpoint) (*channel, error
 	policy := cfg.SecurityPolicyURI
 	if err := sc.Open(ctx); err != nil {
 		c.drop()
-		if errors.Is(err, io.EOF) && policy != ua.SecurityPolicyURINone {
-			// The reason that the server sends before it hangs up is not handed on
-			// by the codec; nearly always it is this one.
-			return nil, fmt.Errorf("opening the secure channel to %s: the server hung up, most likely because it does not trust our certificate (SHA-256 %s): trust it at the server",
-				e.url, fingerprint(p.own.der))
+		if policy != ua.SecurityPolicyURINone {
+			err = explainOpen(err, p)
 		}
 		return nil, fmt.Errorf("opening the secure channel to %s: %w", e.url, err)
 	}
@@ -84,6 +81,17 @@ func openChannel(ctx context.Context, p *security, e *endpoint) (*channel, error
 		return nil, fmt.Errorf("opening the secure channel to %s: the server answered with another certificate or policy than its endpoint says", e.url)
 	}
 	return c, nil
+}
+
+// explainOpen says what to do about a refusal. Servers give no reason for it,
+// on purpose; nearly always it is that they do not know us.
+func explainOpen(err error, p *security) error {
+	if errors.Is(err, io.EOF) {
+		err = errHangUp
+	} else if code := ua.StatusCode(0); !errors.As(err, &code) || code == ua.StatusBadTimeout {
+		return err
+	}
+	return fmt.Errorf("%w: most likely the server does not trust our certificate yet; trust SHA-256 %s at the server", err, fingerprint(p.own.leaf()))
 }
 
 // close ends the secure channel in order; drop only cuts the connection. Both

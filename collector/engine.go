@@ -191,18 +191,14 @@ func (e *engine) classify(err error) {
 // server for the next connection or process, unless nobody could find them
 // again.
 func (e *engine) leave(ctx context.Context, l *link) {
-	if ctx.Err() == nil {
+	switch {
+	case ctx.Err() == nil:
 		l.drop()
-		return
+	case e.src.StateFile == "":
+		l.leave(ctx)
+	default:
+		l.close()
 	}
-	if e.src.StateFile == "" {
-		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		if err := l.closeSession(bye); err != nil {
-			e.log.Debug("the session could not be closed", "err", err)
-		}
-	}
-	l.close()
 }
 
 func (e *engine) close() {

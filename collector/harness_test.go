@@ -143,6 +143,10 @@ func (s *nodeServer) kill() {
 	if s.cmd == nil {
 		return
 	}
+	if s.t.Failed() {
+		b, _ := os.ReadFile(filepath.Join(s.dir, "stderr"))
+		s.t.Logf("the foreign server said: %s", b)
+	}
 	_ = s.cmd.Process.Kill()
 	_ = s.cmd.Wait()
 	for range s.out {

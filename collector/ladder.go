@@ -22,29 +22,8 @@ const (
 // notifications flow from e.seq.next on. The link may be non-nil with an error;
 // the caller gives it up.
 func (e *engine) connect(ctx context.Context) (*link, error) {
-	offers, err := getEndpoints(ctx, e.src.URL)
+	l, same, err := e.reach(ctx)
 	if err != nil {
-		return nil, err
-	}
-	end, err := e.sec.choose(e.src.URL, offers)
-	if err != nil {
-		return nil, err
-	}
-	if e.sec.needsTrust(end) {
-		if e.sec.PKI == "" {
-			return nil, errors.New("a password or user certificate needs a trusted server certificate: give a folder for certificates")
-		}
-		if err := verifyServer(e.sec.PKI, end.certificate, end.applURI, time.Now()); err != nil {
-			return nil, err
-		}
-	}
-	c, err := openChannel(ctx, e.sec, end)
-	if err != nil {
-		return nil, err
-	}
-	l, same, err := e.login(ctx, c, end)
-	if err != nil {
-		c.drop()
 		return nil, err
 	}
 	srv, err := l.describe(ctx)
@@ -61,6 +40,42 @@ func (e *engine) connect(ctx context.Context) (*link, error) {
 	e.resumed = true
 	e.showItems()
 	return l, nil
+}
+
+// reach connects as the settings say, up to an active session; same says that
+// it is the old one.
+func (e *engine) reach(ctx context.Context) (l *link, same bool, err error) {
+	offers, err := getEndpoints(ctx, e.src.URL)
+	if err != nil {
+		return nil, false, err
+	}
+	end, err := e.sec.choose(e.src.URL, offers)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := e.trust(end); err != nil {
+		return nil, false, err
+	}
+	c, err := openChannel(ctx, e.sec, end)
+	if err != nil {
+		return nil, false, err
+	}
+	if l, same, err = e.login(ctx, c, end); err != nil {
+		c.drop()
+		return nil, false, err
+	}
+	return l, same, nil
+}
+
+// trust checks the server's certificate where something depends on it.
+func (e *engine) trust(end *endpoint) error {
+	if !e.sec.needsTrust(end) {
+		return nil
+	}
+	if e.sec.PKI == "" {
+		return errors.New("a password or user certificate needs a trusted server certificate: give a folder for certificates")
+	}
+	return verifyServer(e.sec.PKI, end.certificate, end.applURI, time.Now())
 }
 
 // login gives a link with an active session; same says that it is the old one.

@@ -29,6 +29,15 @@ type identity struct {
 	uri string // application URI in the certificate
 }
 
+// leaf is the certificate without its chain.
+func (id *identity) leaf() []byte {
+	c, err := leafOf(id.der)
+	if err != nil {
+		return id.der
+	}
+	return c.Raw
+}
+
 // ErrUntrusted is the reason of a server certificate that nobody has trusted.
 var ErrUntrusted = errors.New("not trusted")
 
@@ -242,6 +251,14 @@ func verifyServer(pki string, der []byte, applURI string, now time.Time) error {
 	}
 	return fmt.Errorf("server certificate %q %w: compare SHA-256 %s with what the server itself shows, then move %s to %s",
 		leaf.Subject.CommonName, ErrUntrusted, fingerprint(leaf.Raw), file, filepath.Join(pki, trustedDir))
+}
+
+func leafOf(der []byte) (*x509.Certificate, error) {
+	certs, err := x509.ParseCertificates(der)
+	if err != nil || len(certs) == 0 {
+		return nil, fmt.Errorf("no readable certificate (%v)", err)
+	}
+	return certs[0], nil
 }
 
 func checkLeaf(leaf *x509.Certificate, applURI string, now time.Time) error {

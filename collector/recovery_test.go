@@ -111,7 +111,7 @@ func TestServerKilled(t *testing.T) {
 }
 
 func TestHalfOpen(t *testing.T) {
-	srv := newNodeServer(t, map[string]any{"nodes": 20, "run": true})
+	srv := newNodeServer(t, map[string]any{"nodes": 20, "run": true, "good": true})
 	p := newProxy(t, srv.port)
 	s := &Source{Name: "PLC", URL: p.url(), Tags: srv.tags(20)}
 	for i := range s.Tags {

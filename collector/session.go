@@ -124,7 +124,7 @@ func explainLogin(err error, p *security) error {
 		if p.user == ua.UserTokenTypeUserName {
 			who = fmt.Sprintf("user %q with this password", p.User)
 		} else if p.user == ua.UserTokenTypeCertificate {
-			who = "the user certificate SHA-256 " + fingerprint(p.person.der)
+			who = "the user certificate SHA-256 " + fingerprint(p.person.leaf())
 		}
 		return fmt.Errorf("%w: the server does not let in %s: %w", errLogin, who, err)
 	case errors.Is(err, ua.StatusBadIdentityTokenInvalid):
@@ -149,10 +149,14 @@ func call[T ua.Response](ctx context.Context, l *link, req ua.Request, timeout t
 	return send[T](ctx, l.channel, l.session.token, req, timeout)
 }
 
-// closeSession ends the session together with its subscriptions.
-func (l *link) closeSession(ctx context.Context) error {
-	_, err := call[*ua.CloseSessionResponse](ctx, l, &ua.CloseSessionRequest{DeleteSubscriptions: true}, dialTimeout)
-	return err
+// leave ends the session together with its subscriptions, and the channel, also
+// when ctx has ended.
+func (l *link) leave(ctx context.Context) {
+	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	// A server that does not hear this lets the session run out.
+	_, _ = call[*ua.CloseSessionResponse](bye, l, &ua.CloseSessionRequest{DeleteSubscriptions: true}, time.Second)
+	l.close()
 }
 
 // read returns one result for each id, in order.

@@ -39,7 +39,7 @@ const server = new ua.OPCUAServer({
   defaultSecureTokenLifetime: set.tokenLife ?? 3600000,
   maxConnectionsPerEndpoint: 100,
   serverCapabilities: {
-    maxSessions: 100,
+    maxSessions: 100, minSupportedSampleRate: 0,
     maxMonitoredItemsPerSubscription: 100000, maxMonitoredItems: 200000,
     operationLimits: { maxMonitoredItemsPerCall: set.perCall ?? 1000, maxNodesPerBrowse: 100, maxNodesPerRead: 500 },
   },
@@ -64,6 +64,10 @@ ns.addVariable({ browseName: "Array", nodeId: "s=Array", componentOf: mill, data
   value: { dataType: "Double", arrayType: ua.VariantArrayType.Array, value: [1, 2, 3] } });
 ns.addVariable({ browseName: "Count", nodeId: "s=Count", componentOf: mill, dataType: "UInt32", value: { dataType: "UInt32", value: 7 } });
 
+if (set.hideLimits) // enforces limits that it does not declare
+  space.findNode("i=11714").bindVariable({ get: () => new ua.Variant({ dataType: "UInt32", value: 0 }) }, true);
+const subscriptions = () => Object.values(server.engine._sessions).flatMap((s) => [...s.publishEngine.subscriptions]);
+
 const log = set.log ? fs.openSync(set.log, "a") : -1;
 let tick = set.tick ?? 0, running = false;
 const write = () => {
@@ -78,7 +82,7 @@ const write = () => {
     if (!v || v.last === ms) continue;
     if ((set.still ?? []).includes(i) && tick > 3) continue;
     v.last = ms;
-    const status = tick % 50 === 0 && i % 7 === 0 ? ua.StatusCodes.UncertainLastUsableValue : ua.StatusCodes.Good;
+    const status = !set.good && tick % 50 === 0 && i % 7 === 0 ? ua.StatusCodes.UncertainLastUsableValue : ua.StatusCodes.Good;
     const value = v.isText ? "tick " + tick : tick + i / 1000;
     lines += JSON.stringify([i, ms, value, status.value]) + "\n";
     todo.push([v, value, status]);
@@ -96,11 +100,8 @@ readline.createInterface({ input: process.stdin }).on("line", async (line) => {
   if (cmd === "run") running = true;
   if (cmd === "halt") running = false;
   if (cmd === "add") add(Number(a));
-  if (cmd === "wrong") vars[Number(a)].setValueFromSource({ dataType: "String", value: "oops" }, ua.StatusCodes.Good, new Date());
-  if (cmd === "drop") { // ends all subscriptions, as an impatient server does
-    for (const s of server.engine._sessions ? Object.values(server.engine._sessions) : [])
-      for (const sub of s.publishEngine.subscriptions) sub.terminate();
-  }
+  if (cmd === "forget") for (const s of subscriptions()) s._sent_notification_messages = []; // loses its retransmission queue
+  if (cmd === "drop") for (const s of subscriptions()) s.terminate(); // ends subscriptions, as an impatient server does
   console.log("ok " + line.trim());
 }).on("close", () => process.exit(0));
 const der = fs.readFileSync(server.certificateFile, "utf8");

@@ -1,0 +1,128 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gopcua/opcua/ua"
+)
+
+// Report is what Probe found out about a server.
+type Report struct {
+	URL       string
+	Endpoints []EndpointReport
+	// Chosen is the index in Endpoints of the one that the security settings
+	// mean, -1 if there is none.
+	Chosen     int
+	Trusted    error // nil: the certificate is trusted or not needed
+	Login      error // nil: a session was activated
+	Server     string
+	Namespaces []string
+	RoundTrip  time.Duration
+	// ClockOffset is the server's clock minus ours.
+	ClockOffset              time.Duration
+	MaxMonitoredItemsPerCall uint32 // limits: 0 where the server names none
+	MaxNodesPerRead          uint32
+	MaxNodesPerBrowse        uint32
+}
+
+// EndpointReport is one offer of the server.
+type EndpointReport struct {
+	Policy, Mode string
+	Users        []string
+	Fingerprint  string // SHA-256 of the certificate
+	Expires      time.Time
+}
+
+// Probe connects to a server as the settings say and reports how far it got.
+// The error is of the connection itself; what the server refuses is in the
+// report.
+func Probe(ctx context.Context, url string, sec Security) (Report, error) {
+	r := Report{URL: url, Chosen: -1}
+	p, err := sec.open()
+	if err != nil {
+		return r, err
+	}
+	offers, err := getEndpoints(ctx, url)
+	if err != nil {
+		return r, err
+	}
+	for i, o := range offers {
+		r.Endpoints = append(r.Endpoints, describeOffer(o))
+		if o.SecurityPolicyURI == p.policy && o.SecurityMode == p.mode && r.Chosen < 0 {
+			r.Chosen = i
+		}
+		if o.Server != nil && o.Server.ApplicationName != nil {
+			r.Server = o.Server.ApplicationName.Text
+		}
+	}
+	e := &engine{src: &Source{URL: url, Name: "probe"}, sec: p}
+	end, err := p.choose(url, offers)
+	if err != nil {
+		r.Login = err
+		return r, nil
+	}
+	if r.Trusted = e.trust(end); r.Trusted != nil {
+		r.Login = r.Trusted
+		return r, nil
+	}
+	l, _, err := e.reach(ctx)
+	if err != nil {
+		r.Login = err
+		return r, nil
+	}
+	defer l.leave(ctx)
+	before := time.Now()
+	srv, err := l.describe(ctx)
+	if err != nil {
+		r.Login = err
+		return r, nil
+	}
+	r.Namespaces, r.RoundTrip = srv.namespaces, srv.rtt
+	if srv.now != 0 {
+		r.ClockOffset = time.Duration(srv.now - before.Add(srv.rtt/2).UnixNano())
+	}
+	r.MaxMonitoredItemsPerCall, r.MaxNodesPerRead, r.MaxNodesPerBrowse = srv.batch, srv.perRead, srv.perBrowse
+	return r, nil
+}
+
+func describeOffer(o *ua.EndpointDescription) EndpointReport {
+	e := EndpointReport{Policy: policyName(o.SecurityPolicyURI), Mode: modeName(o.SecurityMode)}
+	for _, t := range o.UserIdentityTokens {
+		if t != nil {
+			e.Users = append(e.Users, tokenName(t.TokenType))
+		}
+	}
+	e.Users = dedupe(e.Users)
+	if len(o.ServerCertificate) > 0 {
+		e.Fingerprint = fingerprint(o.ServerCertificate)
+		if leaf, err := leafOf(o.ServerCertificate); err == nil {
+			e.Fingerprint, e.Expires = fingerprint(leaf.Raw), leaf.NotAfter
+		}
+	}
+	return e
+}
+
+// Trust moves a certificate that was rejected into the trusted folder of a PKI
+// folder; want is its SHA-256 as the error and the report show it.
+func Trust(pki, want string) error {
+	certs, err := os.ReadDir(filepath.Join(pki, rejectedDir))
+	if err != nil {
+		return err
+	}
+	for _, c := range certs {
+		from := filepath.Join(pki, rejectedDir, c.Name())
+		list, err := readCertificates(from)
+		if err != nil || fingerprint(list[0].Raw) != want {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Join(pki, trustedDir), folderMode); err != nil {
+			return err
+		}
+		return os.Rename(from, filepath.Join(pki, trustedDir, c.Name()))
+	}
+	return fmt.Errorf("%s holds no certificate with SHA-256 %s", filepath.Join(pki, rejectedDir), want)
+}
