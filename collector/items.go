@@ -78,6 +78,11 @@ type items struct {
 	list  []item
 	tags  []plant.Tag
 	batch int // items per call that the server was seen to take
+
+	// Since the subscription was made: items that the server samples more slowly
+	// than asked, with shorter queues than asked, with a queue of one, which
+	// overwrites without saying so.
+	slower, shorter, blind int
 }
 
 func newItems(tags []plant.Tag) *items {
@@ -139,7 +144,7 @@ func (x *items) createSome(ctx context.Context, l *link, s subscription, srv ser
 	if err != nil {
 		return 0, err
 	}
-	return len(which), x.apply(asked, res)
+	return len(which), x.apply(s, asked, res)
 }
 
 // request makes the call for those of which that can be asked for.
@@ -167,7 +172,7 @@ func (x *items) request(s subscription, srv server, which []int) (*ua.CreateMoni
 }
 
 // apply takes the server's answer to request.
-func (x *items) apply(asked []int, res *ua.CreateMonitoredItemsResponse) error {
+func (x *items) apply(s subscription, asked []int, res *ua.CreateMonitoredItemsResponse) error {
 	if len(res.Results) != len(asked) {
 		return fmt.Errorf("asked for %d items, got %d results", len(asked), len(res.Results))
 	}
@@ -181,6 +186,15 @@ func (x *items) apply(asked []int, res *ua.CreateMonitoredItemsResponse) error {
 		default:
 			it := &x.list[i]
 			it.monitored, it.refused, it.wait = true, "", 0
+			if x.tags[i].Sampling > 0 && millis(r.RevisedSamplingInterval) > x.tags[i].Sampling {
+				x.slower++
+			}
+			if r.RevisedQueueSize < queueSize(&x.tags[i], s.publishing) {
+				x.shorter++
+			}
+			if r.RevisedQueueSize == 1 {
+				x.blind++
+			}
 		}
 	}
 	return nil

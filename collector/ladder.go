@@ -209,6 +209,7 @@ func (e *engine) create(ctx context.Context, l *link, srv server) error {
 	if err != nil {
 		return err
 	}
+	e.items.slower, e.items.shorter, e.items.blind = 0, 0, 0
 	all := make([]int, len(e.items.list))
 	for i := range all {
 		all[i] = i
@@ -230,6 +231,12 @@ func (e *engine) create(ctx context.Context, l *link, srv server) error {
 	e.need = e.version + 1
 	e.put()
 	e.log.Info("subscription created", "subscription", sub.id, "tags", len(all), "publishing", sub.publishing, "keep_alive", time.Duration(sub.keepAlive)*sub.publishing)
+	if x := e.items; x.slower+x.shorter > 0 {
+		e.log.Warn("the server grants less than was asked", "sampled_more_slowly", x.slower, "shorter_queues", x.shorter)
+	}
+	if n := e.items.blind; n > 0 {
+		e.log.Warn("tags with a queue of one: values between two publishings are lost without a sign", "tags", n)
+	}
 	if sub.deadline() > 5*time.Second {
 		e.log.Warn("the server insists on long keep-alives: silence is noticed late", "after", sub.deadline())
 	}

@@ -112,7 +112,7 @@ func formatNode(id *ua.NodeID, namespaces []string) string {
 	prefix := ""
 	switch ns := int(id.Namespace()); {
 	case ns == 0:
-	case ns < len(namespaces):
+	case ns < len(namespaces) && namespaces[ns] != "":
 		prefix = "nsu=" + escapeURI(namespaces[ns]) + ";"
 	default:
 		prefix = fmt.Sprintf("ns=%d;", ns)

@@ -371,7 +371,7 @@ func (p *pump) retried(ctx context.Context, a answer) error {
 		})
 		return nil
 	}
-	if err := p.items.apply(a.asked, a.items); err != nil {
+	if err := p.items.apply(p.sub, a.asked, a.items); err != nil {
 		return err
 	}
 	monitored, refused := p.items.count(p.tr.wrong)

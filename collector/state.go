@@ -53,9 +53,8 @@ var (
 	errStateShort = errors.New("cut short")
 )
 
-// append encodes s.
+// append encodes s into the empty slice b.
 func (s *state) append(b []byte) []byte {
-	start := len(b)
 	b = append(b, stateMagic...)
 	b = binary.LittleEndian.AppendUint64(b, s.items)
 	b = binary.AppendVarint(b, s.started)
@@ -84,7 +83,7 @@ func (s *state) append(b []byte) []byte {
 		}
 		id = int64(t.id)
 	}
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
+	return appendSum(b)
 }
 
 func appendBlob(b, blob []byte) []byte {
@@ -228,4 +227,9 @@ func itemsHash(url string, publishing time.Duration, tags []plant.Tag) uint64 {
 		fmt.Fprintf(h, "|%d %q %s %d %d %s", t.ID, t.Node, t.Kind, t.Sampling, t.Queue, t.Trigger)
 	}
 	return h.Sum64()
+}
+
+// appendSum ends a body with its checksum.
+func appendSum(b []byte) []byte {
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
