@@ -22,13 +22,51 @@ type bundle struct {
 	files  map[string][]byte
 	inputs []string // sources that esbuild read, slash paths below the app's folder
 	script string   // file name of the first script
+	first  []string // the first script and what it imports at once
 	style  string   // file name of the style sheet
 }
 
 func bundleApp(root string) (*bundle, error) {
+	b := &bundle{files: map[string][]byte{}}
+	outputs, err := b.build(root, "src/main.tsx", "static/[name]-[hash]")
+	if err != nil {
+		return nil, err
+	}
+	for name, out := range outputs {
+		if out.EntryPoint == "src/main.tsx" {
+			b.script = strings.TrimPrefix(name, "dist/")
+			b.style = strings.TrimPrefix(out.CSSBundle, "dist/")
+			b.first = []string{b.script}
+			for _, in := range out.Imports {
+				if in.Kind == "import-statement" {
+					b.first = append(b.first, strings.TrimPrefix(in.Path, "dist/"))
+				}
+			}
+		}
+	}
+	if b.script == "" || b.style == "" {
+		return nil, errors.New("no script or no style sheet came out of src/main.tsx")
+	}
+	// The server's own pages link the tokens by a name without a hash.
+	if _, err := b.build(root, "src/styles/page.css", "tokens"); err != nil {
+		return nil, err
+	}
+	slices.Sort(b.inputs)
+	return b, nil
+}
+
+// output is what esbuild's metafile says of a file that it made.
+type output struct {
+	EntryPoint string
+	CSSBundle  string
+	Imports    []struct{ Path, Kind string }
+}
+
+// build bundles one entry point into b.
+func (b *bundle) build(root, entry, name string) (map[string]output, error) {
 	res := api.Build(api.BuildOptions{
 		AbsWorkingDir:     root,
-		EntryPoints:       []string{"src/main.tsx"},
+		EntryPoints:       []string{entry},
 		Outdir:            filepath.Join(root, "dist"),
 		Bundle:            true,
 		Splitting:         true,
@@ -41,15 +79,12 @@ func bundleApp(root string) (*bundle, error) {
 		MinifySyntax:      true,
 		LegalComments:     api.LegalCommentsNone,
 		Metafile:          true,
-		EntryNames:        "static/[name]-[hash]",
+		EntryNames:        name,
 		ChunkNames:        "static/[name]-[hash]",
 		AssetNames:        "static/[name]-[hash]",
 		PublicPath:        "/",
-		Loader: map[string]api.Loader{
-			".woff2": api.LoaderFile,
-			".svg":   api.LoaderFile,
-		},
-		Define: map[string]string{"process.env.NODE_ENV": `"production"`},
+		Loader:            map[string]api.Loader{".woff2": api.LoaderFile},
+		Define:            map[string]string{"process.env.NODE_ENV": `"production"`},
 	})
 	if len(res.Errors) > 0 {
 		msgs := api.FormatMessages(res.Errors, api.FormatMessagesOptions{Kind: api.ErrorMessage})
@@ -58,30 +93,15 @@ func bundleApp(root string) (*bundle, error) {
 	for _, m := range api.FormatMessages(res.Warnings, api.FormatMessagesOptions{Kind: api.WarningMessage}) {
 		fmt.Fprint(os.Stderr, m)
 	}
-
 	var meta struct {
 		Inputs  map[string]struct{}
-		Outputs map[string]struct {
-			EntryPoint string
-			CSSBundle  string
-		}
+		Outputs map[string]output
 	}
 	if err := json.Unmarshal([]byte(res.Metafile), &meta); err != nil {
 		return nil, fmt.Errorf("metafile: %w", err)
 	}
-	b := &bundle{files: map[string][]byte{}}
 	for in := range meta.Inputs {
 		b.inputs = append(b.inputs, in)
-	}
-	slices.Sort(b.inputs)
-	for name, out := range meta.Outputs {
-		if out.EntryPoint == "src/main.tsx" {
-			b.script = strings.TrimPrefix(name, "dist/")
-			b.style = strings.TrimPrefix(out.CSSBundle, "dist/")
-		}
-	}
-	if b.script == "" || b.style == "" {
-		return nil, errors.New("no script or no style sheet came out of src/main.tsx")
 	}
 	for _, f := range res.OutputFiles {
 		rel, err := filepath.Rel(filepath.Join(root, "dist"), f.Path)
@@ -90,7 +110,7 @@ func bundleApp(root string) (*bundle, error) {
 		}
 		b.files[filepath.ToSlash(rel)] = f.Contents
 	}
-	return b, nil
+	return meta.Outputs, nil
 }
 
 // addIndex fills src/index.html with the hashed names.
@@ -117,7 +137,11 @@ func (b *bundle) addIndex(root string) error {
 		}
 		page = bytes.ReplaceAll(page, []byte(mark), []byte("/"+name))
 	}
-	b.files["index.html"] = page
+	var preload bytes.Buffer
+	for _, name := range b.first[1:] {
+		fmt.Fprintf(&preload, "<link rel=\"modulepreload\" href=\"/%s\">\n", name)
+	}
+	b.files["index.html"] = bytes.ReplaceAll(page, []byte("%PRELOAD%\n"), preload.Bytes())
 	return nil
 }
 
@@ -195,16 +219,16 @@ func (b *bundle) write(dist string) error {
 	})
 }
 
-// firstPage gives the gzip bytes of everything that the first page may load:
-// all script, all style; and the bytes of the fonts.
+// firstPage gives the gzip bytes of what the page loads before it draws: the
+// first script with what it imports at once, the style sheet; and the bytes of
+// the fonts.
 func (b *bundle) firstPage() (js, css, fonts int) {
+	for _, name := range b.first {
+		js += len(gzipped(b.files[name]))
+	}
+	css = len(gzipped(b.files[b.style]))
 	for name, data := range b.files {
-		switch filepath.Ext(name) {
-		case ".js":
-			js += len(gzipped(data))
-		case ".css":
-			css += len(gzipped(data))
-		case ".woff2":
+		if filepath.Ext(name) == ".woff2" {
 			fonts += len(data)
 		}
 	}

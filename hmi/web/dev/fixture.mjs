@@ -8,11 +8,31 @@ import { readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import { assets, bandsOf, isDown, modeAt, modelOf, nextChange, qualityAt, scoreAt, STALE, severityOfFault, state, valueAt } from "./works.mjs";
+import {
+  assets,
+  bandsOf,
+  isDown,
+  modeAt,
+  modelOf,
+  nextChange,
+  qualityAt,
+  scoreAt,
+  STALE,
+  severityOfFault,
+  state,
+  valueAt,
+} from "./works.mjs";
 import { accept } from "./ws.mjs";
 
 const dist = join(fileURLToPath(new URL(".", import.meta.url)), "..", "dist");
-const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2", ".txt": "text/plain" };
+const types = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".woff2": "font/woff2",
+  ".txt": "text/plain",
+};
 const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
@@ -23,8 +43,16 @@ const find = (path) => {
     const g = a.tags.find((x) => `${a.path}/${x.name}` === path);
     if (g) return { a, read: (t) => valueAt(a, g, t), q: (t) => qualityAt(a, g, t), unit: g.unit, every: 100 };
     if (path === `${a.path}/$SCORE`) return { a, read: (t) => scoreAt(a, t), q: () => 0, unit: "", every: 1000 };
-    if (path === `${a.path}/$HEALTH`) return { a, read: (t) => 1 - 0.72 * (a.path.endsWith("GBX") ? severityOfFault(t) : 0) - 0.02, q: () => 0, unit: "", every: 1000 };
-    if (path === `${a.path}/$MODE` || path === `${a.path}/$MODEL`) return { a, text: (t) => (path.endsWith("$MODE") ? modeAt(a.path, t) : JSON.stringify(modelOf(a, t))), unit: "", q: () => 0 };
+    if (path === `${a.path}/$HEALTH`)
+      return {
+        a,
+        read: (t) => 1 - 0.72 * (a.path.endsWith("GBX") ? severityOfFault(t) : 0) - 0.02,
+        q: () => 0,
+        unit: "",
+        every: 1000,
+      };
+    if (path === `${a.path}/$MODE` || path === `${a.path}/$MODEL`)
+      return { a, text: (t) => (path.endsWith("$MODE") ? modeAt(a.path, t) : JSON.stringify(modelOf(a, t))), unit: "", q: () => 0 };
   }
   return null;
 };
@@ -42,23 +70,101 @@ function put(a) {
   for (const f of listeners) f(a);
 }
 
-const none = { detector: "limit", score: 1, limit: null, contributions: [], key: "", kind: "", phase: "raise", tag: null, mode: null, time: "", value: null, unit: null, extrapolated: false };
+const none = {
+  detector: "limit",
+  score: 1,
+  limit: null,
+  contributions: [],
+  key: "",
+  kind: "",
+  phase: "raise",
+  tag: null,
+  mode: null,
+  time: "",
+  value: null,
+  unit: null,
+  extrapolated: false,
+};
 
 function alarm(id, asset, cls, priority, title, ago, finding, more = {}) {
   const t = iso(Date.now() - ago);
-  put({ id, asset, class: cls, state: "unacked", priority, title, raised: t, returned: null, acked: null, acked_by: null, count: 1, edge: "mill-edge-1", note: null, finding: { ...none, time: t, ...finding }, ...more });
+  put({
+    id,
+    asset,
+    class: cls,
+    state: "unacked",
+    priority,
+    title,
+    raised: t,
+    returned: null,
+    acked: null,
+    acked_by: null,
+    count: 1,
+    edge: "mill-edge-1",
+    note: null,
+    finding: { ...none, time: t, ...finding },
+    ...more,
+  });
 }
 
 function seedAlarms() {
   const day = 86_400_000;
-  alarm(3, "HSM/DESC/P2", "alarm", 2, "High: HSM/DESC/P2/BRG_T", day * 1.2, { detector: "limit", key: "limit/x", kind: "limit.high", tag: "HSM/DESC/P2/BRG_T", value: 82.4, limit: 80, unit: "°C", mode: "spraying", phase: "clear" }, { state: "cleared", returned: iso(Date.now() - day * 1.1), acked: iso(Date.now() - day * 1.05), acked_by: "k.ahmed", note: "Cooling water valve was half shut; opened." });
-  alarm(5, "BOF/GAS/FAN1", "sensor", 4, "Sensor spikes: BOF/GAS/FAN1/T_GAS", day * 0.4, { detector: "spike", key: "sensor/x", kind: "sensor.spike", tag: "BOF/GAS/FAN1/T_GAS", value: 188, limit: 20, unit: "°C", phase: "clear" }, { state: "cleared", returned: iso(Date.now() - day * 0.39), acked: iso(Date.now() - day * 0.38), acked_by: "demo", count: 4 });
+  alarm(
+    3,
+    "HSM/DESC/P2",
+    "alarm",
+    2,
+    "High: HSM/DESC/P2/BRG_T",
+    day * 1.2,
+    {
+      detector: "limit",
+      key: "limit/x",
+      kind: "limit.high",
+      tag: "HSM/DESC/P2/BRG_T",
+      value: 82.4,
+      limit: 80,
+      unit: "°C",
+      mode: "spraying",
+      phase: "clear",
+    },
+    {
+      state: "cleared",
+      returned: iso(Date.now() - day * 1.1),
+      acked: iso(Date.now() - day * 1.05),
+      acked_by: "k.ahmed",
+      note: "Cooling water valve was half shut; opened.",
+    },
+  );
+  alarm(
+    5,
+    "BOF/GAS/FAN1",
+    "sensor",
+    4,
+    "Sensor spikes: BOF/GAS/FAN1/T_GAS",
+    day * 0.4,
+    {
+      detector: "spike",
+      key: "sensor/x",
+      kind: "sensor.spike",
+      tag: "BOF/GAS/FAN1/T_GAS",
+      value: 188,
+      limit: 20,
+      unit: "°C",
+      phase: "clear",
+    },
+    { state: "cleared", returned: iso(Date.now() - day * 0.39), acked: iso(Date.now() - day * 0.38), acked_by: "demo", count: 4 },
+  );
 }
 
 function gearbox() {
   const P = "HSM/FM/F3/GBX";
   alarm(17, P, "advisory", 2, `Unusual behaviour: ${P}/VIB_H`, 95_000, {
-    detector: "wpca", key: "wpca", kind: "machine.anomaly", score: 5.2, limit: 3.0, mode: "rolling",
+    detector: "wpca",
+    key: "wpca",
+    kind: "machine.anomaly",
+    score: 5.2,
+    limit: 3.0,
+    mode: "rolling",
     contributions: [
       { tag: `${P}/VIB_H`, share: 0.58, value: 4.83, expected: 2.11, direction: "high", unit: "mm/s" },
       { tag: `${P}/BRG_DE_T`, share: 0.22, value: 66.9, expected: 58.0, direction: "high", unit: "°C" },
@@ -67,16 +173,36 @@ function gearbox() {
       { tag: `${P}/I_ARM`, share: 0.02, value: 3361, expected: 3348, direction: "low", unit: "A" },
     ],
   });
-  alarm(18, P, "alarm", 3, `High: ${P}/VIB_H`, 41_000, { detector: "limit", key: "limit/v", kind: "limit.high", tag: `${P}/VIB_H`, value: 4.61, limit: 4.5, unit: "mm/s", mode: "rolling", score: 1 });
+  alarm(18, P, "alarm", 3, `High: ${P}/VIB_H`, 41_000, {
+    detector: "limit",
+    key: "limit/v",
+    kind: "limit.high",
+    tag: `${P}/VIB_H`,
+    value: 4.61,
+    limit: 4.5,
+    unit: "mm/s",
+    mode: "rolling",
+    score: 1,
+  });
 }
 
 function sensorFault() {
-  alarm(21, "HSM/DESC/P2", "sensor", 4, "Sensor does not move: HSM/DESC/P2/P_DIS", 30_000, { detector: "flat", key: "sensor/y", kind: "sensor.flat", tag: "HSM/DESC/P2/P_DIS", value: 176.4, limit: 60, unit: "bar" });
+  alarm(21, "HSM/DESC/P2", "sensor", 4, "Sensor does not move: HSM/DESC/P2/P_DIS", 30_000, {
+    detector: "flat",
+    key: "sensor/y",
+    kind: "sensor.flat",
+    tag: "HSM/DESC/P2/P_DIS",
+    value: 176.4,
+    limit: 60,
+    unit: "bar",
+  });
 }
 
 function plcAlarm(down) {
-  if (down) alarm(25, "HSM/FM/F3/GBX", "system", 1, "PLC connection lost", 0, { detector: "link", key: "plc/mill", kind: "system.plc" });
-  else if (alarms.has(25)) put({ ...alarms.get(25), state: alarms.get(25).state === "acked" ? "cleared" : "rtn_unacked", returned: iso(Date.now()) });
+  if (down)
+    alarm(25, "HSM/FM/F3/GBX", "system", 1, "PLC connection lost", 0, { detector: "link", key: "plc/mill", kind: "system.plc" });
+  else if (alarms.has(25))
+    put({ ...alarms.get(25), state: alarms.get(25).state === "acked" ? "cleared" : "rtn_unacked", returned: iso(Date.now()) });
 }
 
 function manyAlarms() {
@@ -85,7 +211,15 @@ function manyAlarms() {
     const a = assets[i % 3];
     const g = a.tags[i % a.tags.length];
     const kind = kinds[i % 5];
-    alarm(100 + i, a.path, kind.startsWith("sensor") ? "sensor" : "alarm", (i % 4) + 1, `${kind}: ${g.name}`, i * 97_000, { detector: kind.split(".")[0] === "sensor" ? "stuck" : "limit", key: `k${i}`, kind, tag: `${a.path}/${g.name}`, value: g.run * 1.2, limit: g.run, unit: g.unit });
+    alarm(100 + i, a.path, kind.startsWith("sensor") ? "sensor" : "alarm", (i % 4) + 1, `${kind}: ${g.name}`, i * 97_000, {
+      detector: kind.split(".")[0] === "sensor" ? "stuck" : "limit",
+      key: `k${i}`,
+      kind,
+      tag: `${a.path}/${g.name}`,
+      value: g.run * 1.2,
+      limit: g.run,
+      unit: g.unit,
+    });
   }
 }
 
@@ -97,17 +231,51 @@ function assetRows() {
   const down = state.plc !== "Live";
   const order = ["stale", "alarm", "warning", "sensor", "learning", "normal"];
   const rows = assets.map((a) => {
-    const open = [...alarms.values()].filter((x) => x.asset === a.path && isOpen(x)).sort((x, y) => active(y) - active(x) || x.priority - y.priority);
+    const open = [...alarms.values()]
+      .filter((x) => x.asset === a.path && isOpen(x))
+      .sort((x, y) => active(y) - active(x) || x.priority - y.priority);
     const has = (c) => open.some((x) => active(x) && c.includes(x.class));
     const model = modelOf(a, now);
     delete model.bands;
-    const s = down ? "stale" : has(["alarm"]) ? "alarm" : has(["advisory", "system"]) ? "warning" : has(["sensor"]) ? "sensor" : model.phase === "learning" ? "learning" : "normal";
+    const s = down
+      ? "stale"
+      : has(["alarm"])
+        ? "alarm"
+        : has(["advisory", "system"])
+          ? "warning"
+          : has(["sensor"])
+            ? "sensor"
+            : model.phase === "learning"
+              ? "learning"
+              : "normal";
     const w = open[0];
     return {
-      path: a.path, name: a.name, class: a.class, criticality: a.criticality,
-      health: find(`${a.path}/$HEALTH`).read(now), score: scoreAt(a, now), state: s, mode: modeAt(a.path, now), alarms: open.length,
-      unacked: open.filter((x) => x.state !== "acked").length, age_ms: down ? now - state.plcSince : 120, tags: a.tags.length, stale_tags: down ? a.tags.length : 0, model,
-      worst: w ? { id: w.id, class: w.class, state: w.state, priority: w.priority, title: w.title, kind: w.finding.kind, tag: w.finding.tag ?? w.finding.contributions[0]?.tag ?? null, raised: w.raised } : null,
+      path: a.path,
+      name: a.name,
+      class: a.class,
+      criticality: a.criticality,
+      health: find(`${a.path}/$HEALTH`).read(now),
+      score: scoreAt(a, now),
+      state: s,
+      mode: modeAt(a.path, now),
+      alarms: open.length,
+      unacked: open.filter((x) => x.state !== "acked").length,
+      age_ms: down ? now - state.plcSince : 120,
+      tags: a.tags.length,
+      stale_tags: down ? a.tags.length : 0,
+      model,
+      worst: w
+        ? {
+            id: w.id,
+            class: w.class,
+            state: w.state,
+            priority: w.priority,
+            title: w.title,
+            kind: w.finding.kind,
+            tag: w.finding.tag ?? w.finding.contributions[0]?.tag ?? null,
+            raised: w.raised,
+          }
+        : null,
     };
   });
   return rows.sort((x, y) => order.indexOf(x.state) - order.indexOf(y.state));
@@ -122,12 +290,34 @@ function tagRows(asset) {
     const last = (x) => ({ t: iso(down ? state.plcSince : now - 80), q: down ? names[STALE] : (names[x.q(now)] ?? "Bad") });
     for (const n of ["$HEALTH", "$MODE", "$MODEL", "$SCORE"]) {
       const x = find(`${a.path}/${n}`);
-      out.push({ path: `${a.path}/${n}`, asset: a.path, unit: "", low: null, high: null, description: "", kind: x.text ? "text" : "analog", derived: true, resolution: null, last: x.text ? { ...last(x), v: null, text: x.text(now) } : { ...last(x), v: x.read(now) } });
+      out.push({
+        path: `${a.path}/${n}`,
+        asset: a.path,
+        unit: "",
+        low: null,
+        high: null,
+        description: "",
+        kind: x.text ? "text" : "analog",
+        derived: true,
+        resolution: null,
+        last: x.text ? { ...last(x), v: null, text: x.text(now) } : { ...last(x), v: x.read(now) },
+      });
     }
     for (const g of a.tags) {
       const path = `${a.path}/${g.name}`;
       const x = find(path);
-      out.push({ path, asset: a.path, unit: g.unit, low: g.low, high: g.high, description: g.description, kind: g.kind, derived: false, resolution: g.noise > 10 ? 1 : g.noise > 0.3 ? 0.1 : 0.01, last: { ...last(x), v: x.read(now) } });
+      out.push({
+        path,
+        asset: a.path,
+        unit: g.unit,
+        low: g.low,
+        high: g.high,
+        description: g.description,
+        kind: g.kind,
+        derived: false,
+        resolution: g.noise > 10 ? 1 : g.noise > 0.3 ? 0.1 : 0.01,
+        last: { ...last(x), v: x.read(now) },
+      });
     }
   }
   return out.sort((x, y) => (x.path < y.path ? -1 : 1));
@@ -156,7 +346,14 @@ function trend(x, from, to, n) {
       sum += v;
       good++;
     }
-    out.push({ t: iso(t0), min: good ? min : null, max: good ? max : null, mean: good ? sum / good : null, count: all, good: all ? good / all : 0 });
+    out.push({
+      t: iso(t0),
+      min: good ? min : null,
+      max: good ? max : null,
+      mean: good ? sum / good : null,
+      count: all,
+      good: all ? good / all : 0,
+    });
   }
   return out;
 }
@@ -170,7 +367,13 @@ function states(a, path, from, to, limit) {
   while (out.length <= limit) {
     t = nextChange(a.path, t);
     if (t >= end) break;
-    out.push({ t: iso(t), v: path.endsWith("$MODE") ? modeAt(a.path, t + 1) : JSON.stringify({ ...modelOf(a, t + 1), mode: modeAt(a.path, t + 1), bands: bandsOf(a, modeAt(a.path, t + 1)) }), q: "Good" });
+    out.push({
+      t: iso(t),
+      v: path.endsWith("$MODE")
+        ? modeAt(a.path, t + 1)
+        : JSON.stringify({ ...modelOf(a, t + 1), mode: modeAt(a.path, t + 1), bands: bandsOf(a, modeAt(a.path, t + 1)) }),
+      q: "Good",
+    });
   }
   return { tag: path, before, states: out.slice(0, limit), next: out.length > limit ? "more" : null };
 }
@@ -180,10 +383,41 @@ function edges() {
   const down = state.plc !== "Live";
   return [
     {
-      name: "mill-edge-1", state: "live", since: iso(now - 3_723_000), queue_bytes: 18_432, oldest: iso(now - 240), sent: 48_211 + Math.floor((now - state.begun) / 100), acked: 48_209 + Math.floor((now - state.begun) / 100), declared: 0, clock_offset_ms: 3, version: "0.1.0",
+      name: "mill-edge-1",
+      state: "live",
+      since: iso(now - 3_723_000),
+      queue_bytes: 18_432,
+      oldest: iso(now - 240),
+      sent: 48_211 + Math.floor((now - state.begun) / 100),
+      acked: 48_209 + Math.floor((now - state.begun) / 100),
+      declared: 0,
+      clock_offset_ms: 3,
+      version: "0.1.0",
       plcs: [
-        { name: "mill", url: "opc.tcp://127.0.0.1:4840", state: state.plc, reason: down ? "dial tcp 127.0.0.1:4840: connect: connection refused" : null, since: iso(state.plcSince), tags: 33, values_s: down ? 0 : 318.4, rejected: [], overflows: 0, received: 1_204_332 },
-        { name: "utilities", url: "opc.tcp://10.20.4.17:4840", state: "Live", reason: null, since: iso(now - 86_000_000), tags: 12, values_s: 11.8, rejected: ["ns=2;s=UTIL/TWR/FAN3/VIB", "ns=2;s=UTIL/TWR/FAN4/VIB"], overflows: 2, received: 88_120 },
+        {
+          name: "mill",
+          url: "opc.tcp://127.0.0.1:4840",
+          state: state.plc,
+          reason: down ? "dial tcp 127.0.0.1:4840: connect: connection refused" : null,
+          since: iso(state.plcSince),
+          tags: 33,
+          values_s: down ? 0 : 318.4,
+          rejected: [],
+          overflows: 0,
+          received: 1_204_332,
+        },
+        {
+          name: "utilities",
+          url: "opc.tcp://10.20.4.17:4840",
+          state: "Live",
+          reason: null,
+          since: iso(now - 86_000_000),
+          tags: 12,
+          values_s: 11.8,
+          rejected: ["ns=2;s=UTIL/TWR/FAN3/VIB", "ns=2;s=UTIL/TWR/FAN4/VIB"],
+          overflows: 2,
+          received: 88_120,
+        },
       ],
     },
   ];
@@ -209,7 +443,11 @@ const server = createServer((req, res) => {
   const span = () => [Date.parse(q("from")), Date.parse(q("to"))];
   switch (route) {
     case "health":
-      return json({ status: "ok", version: "0.1.0", roles: ["simulator", "edge", "broker", "historian", "hmi"].map((name) => ({ name, state: "running", reason: null })) });
+      return json({
+        status: "ok",
+        version: "0.1.0",
+        roles: ["simulator", "edge", "broker", "historian", "hmi"].map((name) => ({ name, state: "running", reason: null })),
+      });
     case "me":
       return json({ name: "demo", role: "admin", login: false, can: ["read", "ack"] });
     case "assets": {
@@ -231,7 +469,11 @@ const server = createServer((req, res) => {
     case "gaps": {
       const [from, to] = span();
       const out = [];
-      for (const a of assets) for (const g of a.tags) for (const [f, t] of state.plcDown) if (f < to && (t ?? to) > from && t) out.push({ tag: `${a.path}/${g.name}`, from: iso(f), to: iso(t), reason: "server-down" });
+      for (const a of assets)
+        for (const g of a.tags)
+          for (const [f, t] of state.plcDown)
+            if (f < to && (t ?? to) > from && t)
+              out.push({ tag: `${a.path}/${g.name}`, from: iso(f), to: iso(t), reason: "server-down" });
       return json({ gaps: out, next: null });
     }
     case "alarms": {
@@ -262,7 +504,13 @@ const server = createServer((req, res) => {
   req.on("end", () => {
     const want = JSON.parse(body || "{}");
     if (want.if_state && want.if_state !== a.state) return bad(409, `the alarm is ${a.state} by now`);
-    const next = { ...a, state: a.state === "unacked" ? "acked" : "cleared", acked: iso(Date.now()), acked_by: "demo", note: want.note ?? a.note };
+    const next = {
+      ...a,
+      state: a.state === "unacked" ? "acked" : "cleared",
+      acked: iso(Date.now()),
+      acked_by: "demo",
+      note: want.note ?? a.note,
+    };
     put(next);
     json(next);
   });
@@ -324,12 +572,15 @@ server.on("upgrade", (req, socket) => {
     const unknown = [];
     list = [];
     texts = [];
-    tags.forEach((path, i) => {
+    for (const [i, path] of tags.entries()) {
       const x = find(path);
-      if (!x) return unknown.push(path);
+      if (!x) {
+        unknown.push(path);
+        continue;
+      }
       ids[path] = i + 1;
       (x.text ? texts : list).push({ id: i + 1, x, path });
-    });
+    }
     ws.send(JSON.stringify({ ids, unknown }));
     wasDown = null;
     sentTexts = new Map();
@@ -358,7 +609,17 @@ server.on("upgrade", (req, socket) => {
       sentTexts.set(id, v);
       return true;
     });
-    if (fresh.length) ws.send(JSON.stringify({ texts: fresh.map(({ id, x }) => ({ id, t: iso(now), v: x.text(down ? state.plcSince : now), q: names[down ? STALE : 0] })) }));
+    if (fresh.length)
+      ws.send(
+        JSON.stringify({
+          texts: fresh.map(({ id, x }) => ({
+            id,
+            t: iso(now),
+            v: x.text(down ? state.plcSince : now),
+            q: names[down ? STALE : 0],
+          })),
+        }),
+      );
   };
   let n = 0;
   const timer = setInterval(() => {
@@ -369,4 +630,6 @@ server.on("upgrade", (req, socket) => {
 });
 
 seedAlarms();
-server.listen(Number(process.argv[2] ?? 8099), "127.0.0.1", () => console.log(`fixture at http://127.0.0.1:${server.address().port}`));
+server.listen(Number(process.argv[2] ?? 8099), "127.0.0.1", () =>
+  console.log(`fixture at http://127.0.0.1:${server.address().port}`),
+);

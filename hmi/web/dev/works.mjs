@@ -5,7 +5,17 @@
 const STALE = 0x408f0000;
 
 const asset = (path, name, cls, crit, tags) => ({ path, name, class: cls, criticality: crit, tags });
-const tag = (name, unit, low, high, base, run, noise, description, kind = "analog") => ({ name, unit, low, high, base, run, noise, description, kind });
+const tag = (name, unit, low, high, base, run, noise, description, kind = "analog") => ({
+  name,
+  unit,
+  low,
+  high,
+  base,
+  run,
+  noise,
+  description,
+  kind,
+});
 
 export const assets = [
   asset("HSM/FM/F3/GBX", "Finishing stand F3 gearbox", "gearbox", "A", [
@@ -77,7 +87,12 @@ export function modeAt(path, t) {
   return "idle";
 }
 
-export const modesOf = (path) => (path.startsWith("BOF") ? ["blowing", "standby"] : path.startsWith("HSM/DESC") ? ["spraying", "idle"] : ["threading", "rolling", "tail-out", "idle"]);
+export const modesOf = (path) =>
+  path.startsWith("BOF")
+    ? ["blowing", "standby"]
+    : path.startsWith("HSM/DESC")
+      ? ["spraying", "idle"]
+      : ["threading", "rolling", "tail-out", "idle"];
 
 /** nextChange is when the mode after t begins. */
 export function nextChange(path, t) {
@@ -124,7 +139,16 @@ export function qualityAt(a, g, t) {
 export function scoreAt(a, t) {
   const s = a.path === "HSM/FM/F3/GBX" ? severityOfFault(t) : 0;
   const seed = a.path.length * 7;
-  return Math.min(1, Math.max(0.01, 0.08 + 0.06 * hash(Math.floor(t / 1000) + seed) + 0.05 * Math.sin(t / 200_000 + seed) + s * (0.7 + 0.1 * hash(Math.floor(t / 900)))));
+  return Math.min(
+    1,
+    Math.max(
+      0.01,
+      0.08 +
+        0.06 * hash(Math.floor(t / 1000) + seed) +
+        0.05 * Math.sin(t / 200_000 + seed) +
+        s * (0.7 + 0.1 * hash(Math.floor(t / 900))),
+    ),
+  );
 }
 
 export function bandsOf(a, mode) {
@@ -140,7 +164,8 @@ export function bandsOf(a, mode) {
 
 export function modelOf(a, t) {
   const mode = modeAt(a.path, t);
-  if (state.learning && a.path === "BOF/GAS/FAN1") return { phase: "learning", mode, learned: Math.min(1, 0.37 + (t - state.begun) / 600_000), limit: 0.5, guess: true };
+  if (state.learning && a.path === "BOF/GAS/FAN1")
+    return { phase: "learning", mode, learned: Math.min(1, 0.37 + (t - state.begun) / 600_000), limit: 0.5, guess: true };
   return { phase: "monitoring", mode, learned: 1, limit: 0.5, guess: a.path.startsWith("BOF"), bands: bandsOf(a, mode) };
 }
 

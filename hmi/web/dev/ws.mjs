@@ -6,8 +6,12 @@ const GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /** accept answers an upgrade and gives { send, close, onText, onClose }. */
 export function accept(req, socket) {
-  const key = createHash("sha1").update(req.headers["sec-websocket-key"] + GUID).digest("base64");
-  socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${key}\r\n\r\n`);
+  const key = createHash("sha1")
+    .update(req.headers["sec-websocket-key"] + GUID)
+    .digest("base64");
+  socket.write(
+    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${key}\r\n\r\n`,
+  );
   socket.setNoDelay(true);
   const ws = {
     onText: () => {},

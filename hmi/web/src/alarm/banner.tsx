@@ -8,7 +8,7 @@ import { link } from "../data/live.ts";
 import type { Alarm } from "../data/types.ts";
 import { span } from "../format.ts";
 import { t } from "../i18n/text.ts";
-import { Data, Num, TagName } from "../parts/data.tsx";
+import { Num, TagName } from "../parts/data.tsx";
 import { alarmPath } from "../route.ts";
 import { Mark, stateText } from "./mark.tsx";
 import { word } from "./words.tsx";
@@ -24,13 +24,13 @@ function Top(props: { alarm: Alarm }): JSX.Element {
         <Mark priority={a.priority} state={a.state} quiet />
         <span class="banner-text">
           <span class="banner-what">
-            <span class="hidden-text">
-              {t("alarm.priority", { p: a.priority })}, {stateText(a.state)}:{" "}
-            </span>
+            <span class="hidden-text">{t("alarm.short", { p: a.priority, state: stateText(a.state) })} </span>
             {word("kind", a.finding.kind)} {tag && <TagName path={tag} asset={a.asset} />}
           </span>
           <span class="banner-where">
-            <Data>{a.asset}</Data> · <Num>{span(tick.value - Date.parse(a.raised))}</Num>
+            <Num>{a.asset}</Num>
+            {" · "}
+            <Num>{span(tick.value - Date.parse(a.raised))}</Num>
           </span>
         </span>
       </a>
@@ -47,10 +47,15 @@ export function Banner(): JSX.Element {
       <ul class="banner-counts">
         {[1, 2, 3, 4].map((p) => {
           const n = c.byPriority[p - 1] ?? 0;
+          const active = (c.activeByPriority[p - 1] ?? 0) > 0;
           return (
             <li key={p}>
-              <a href={`/alarms?priority=${p}`} class={n > 0 ? "banner-count some" : "banner-count"} aria-label={t("banner.count", { p, n })}>
-                <Mark priority={p} state={n > 0 ? "acked" : "cleared"} quiet />
+              <a
+                href={`/alarms?priority=${p}`}
+                class={n > 0 ? "banner-count some" : "banner-count"}
+                aria-label={t("banner.count", { p, n })}
+              >
+                <Mark priority={p} state={active ? "acked" : "cleared"} quiet />
                 <Num>{n}</Num>
               </a>
             </li>

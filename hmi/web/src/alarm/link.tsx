@@ -26,7 +26,7 @@ export function LinkMark(props: { state: LinkLook }): JSX.Element {
   const s = props.state;
   return (
     <span class={`link-mark ${s}`} aria-hidden="true">
-      <svg viewBox="0 0 20 20" focusable="false">
+      <svg viewBox="0 0 20 20" focusable="false" aria-hidden="true">
         <circle cx="10" cy="10" r="6.5" />
         {s === "down" && <path d="M6 6l8 8M14 6l-8 8" />}
         {s === "stale" && <path d="M10 6.2v4.6M10 13.4v.4" />}

@@ -21,14 +21,9 @@ export function stateText(s: AlarmState): string {
 export function Mark(props: { priority: number; state: AlarmState; quiet?: boolean; large?: boolean }): JSX.Element {
   const p = Math.min(4, Math.max(1, props.priority));
   const look = isActive(props) ? "active" : needsAck(props) ? "returned" : "cleared";
-  const label = props.quiet ? undefined : t("alarm.mark", { p, state: stateText(props.state) });
   return (
-    <span
-      class={`mark p${p} ${look}${needsAck(props) ? " unseen" : ""}${props.large ? " large" : ""}`}
-      role={label ? "img" : undefined}
-      aria-label={label}
-      aria-hidden={label ? undefined : "true"}
-    >
+    <span class={`mark p${p} ${look}${needsAck(props) ? " unseen" : ""}${props.large ? " large" : ""}`}>
+      {!props.quiet && <span class="hidden-text">{t("alarm.mark", { p, state: stateText(props.state) })}</span>}
       <svg viewBox="0 0 28 28" focusable="false" aria-hidden="true">
         <path class="halo" d={shapes[p]} />
         <path class="shape" d={shapes[p]} />
@@ -49,8 +44,12 @@ export function AssetMark(props: { asset: Asset; stale: boolean }): JSX.Element 
   }
   return (
     <span class={`mark large sign ${state}`} aria-hidden="true">
-      <svg viewBox="0 0 28 28" focusable="false">
-        {state === "stale" ? <rect class="hatched" x="4.5" y="4.5" width="19" height="19" rx="2" /> : <circle cx="14" cy="14" r="9.5" />}
+      <svg viewBox="0 0 28 28" focusable="false" aria-hidden="true">
+        {state === "stale" ? (
+          <rect class="hatched" x="4.5" y="4.5" width="19" height="19" rx="2" />
+        ) : (
+          <circle cx="14" cy="14" r="9.5" />
+        )}
         {state === "normal" && <path d="M9.7 14.3l3 3 5.6-6" />}
         {state === "stale" && <path d="M4.5 16L16 4.5M4.5 23.5l19-19M12 23.5L23.5 12" />}
         {state === "learning" && <path d="M14 8.5V14l3.6 2.4" />}

@@ -51,7 +51,7 @@ export function ScoreLine(props: ScoreProps): JSX.Element {
     const v = live.value;
     if (v && link.value === "live") rolling.add(Number.isFinite(v.at) ? v.at : now(), v.value, severityOf(v.status) === "good");
   });
-  useEffect(() => repeat(1000, () => canvas.current && paint(canvas.current, rolling, latest.current)), [rolling]);
+  useEffect(() => repeat(1000, () => canvas.current && paint(canvas.current, rolling, latest.current)).stop, [rolling]);
   useSignalEffect(() => {
     void themed.value;
     if (canvas.current) paint(canvas.current, rolling, latest.current);
@@ -101,7 +101,8 @@ function paint(canvas: HTMLCanvasElement, rolling: Rolling, props: ScoreProps): 
     for (let i = 0; i < lines.x.length; i++) {
       const v = lines.max[i];
       const px = x(lines.x[i] ?? 0);
-      if (v !== null && v !== undefined && v > limit && prev !== null) area.rect(prev, y(v), Math.max(1, px - prev), y(limit) - y(v));
+      if (v !== null && v !== undefined && v > limit && prev !== null)
+        area.rect(prev, y(v), Math.max(1, px - prev), y(limit) - y(v));
       prev = px;
     }
     ctx.fillStyle = alarmColour(props.priority);

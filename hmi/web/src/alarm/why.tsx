@@ -10,7 +10,7 @@ import { Data, Num, TagName } from "../parts/data.tsx";
 import { alarmPath } from "../route.ts";
 import { AckButton } from "./ack.tsx";
 import { Mark, stateText } from "./mark.tsx";
-import { compared, Direction, Measure, What, word } from "./words.tsx";
+import { compared, Direction, isMeasured, Measure, What, word } from "./words.tsx";
 
 /** Contributions are drawn as bars: the share of each tag in the finding. */
 export function Contributions(props: { alarm: Alarm }): JSX.Element | null {
@@ -18,52 +18,52 @@ export function Contributions(props: { alarm: Alarm }): JSX.Element | null {
   if (list.length === 0) return null;
   return (
     <div class="contributions-box">
-    <table class="contributions">
-      <caption class="hidden-text">{t("why.caption")}</caption>
-      <thead>
-        <tr>
-          <th scope="col">{t("why.tag")}</th>
-          <th scope="col" class="share-head">
-            {t("why.share")}
-          </th>
-          <th scope="col" class="number">
-            {t("why.value")}
-          </th>
-          <th scope="col" class="number">
-            {t("why.expected")}
-          </th>
-          <th scope="col">{t("why.direction")}</th>
-        </tr>
-      </thead>
-      <tbody>
-        {list.map((c, i) => {
-          const v = compared(c);
-          return (
-            <tr key={c.tag} class={i === 0 ? `largest p${props.alarm.priority}` : undefined}>
-              <th scope="row">
-                <TagName path={c.tag} asset={props.alarm.asset} />
-              </th>
-              <td class="share">
-                <span class="share-bar" aria-hidden="true">
-                  <span class="bar-fill" style={{ inlineSize: `${Math.min(100, Math.max(1, c.share * 100))}%` }} />
-                </span>
-                <Num class="share-text">{percent(c.share)}</Num>
-              </td>
-              <td class="number">
-                <Num>{c.unit ? `${v.value} ${c.unit}` : v.value}</Num>
-              </td>
-              <td class="number muted">
-                <span class="narrow-label">{t("why.expectedShort")} </span>
-                <Num>{c.unit ? `${v.expected} ${c.unit}` : v.expected}</Num>
-              </td>
-              <td>
-                <Direction c={c} />
-              </td>
-            </tr>
-          );
-        })}
-      </tbody>
-    </table>
+      <table class="contributions">
+        <caption class="hidden-text">{t("why.caption")}</caption>
+        <thead>
+          <tr>
+            <th scope="col">{t("why.tag")}</th>
+            <th scope="col" class="share-head">
+              {t("why.share")}
+            </th>
+            <th scope="col" class="number">
+              {t("why.value")}
+            </th>
+            <th scope="col" class="number">
+              {t("why.expected")}
+            </th>
+            <th scope="col">{t("why.direction")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {list.map((c, i) => {
+            const v = compared(c);
+            return (
+              <tr key={c.tag} class={i === 0 ? `largest p${props.alarm.priority}` : undefined}>
+                <th scope="row">
+                  <TagName path={c.tag} asset={props.alarm.asset} />
+                </th>
+                <td class="share">
+                  <span class="share-bar" aria-hidden="true">
+                    <span class="bar-fill" style={{ inlineSize: `${Math.min(100, Math.max(1, c.share * 100))}%` }} />
+                  </span>
+                  <Num class="share-text">{percent(c.share)}</Num>
+                </td>
+                <td class="number">
+                  <Num>{c.unit ? `${v.value} ${c.unit}` : v.value}</Num>
+                </td>
+                <td class="number muted">
+                  <span class="narrow-label">{t("why.expectedShort")} </span>
+                  <Num>{c.unit ? `${v.expected} ${c.unit}` : v.expected}</Num>
+                </td>
+                <td>
+                  <Direction c={c} />
+                </td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
     </div>
   );
 }
@@ -103,12 +103,14 @@ export function Facts(props: { alarm: Alarm; long?: boolean }): JSX.Element {
           </dd>
         </div>
       )}
-      <div>
-        <dt>{t("finding.judged")}</dt>
-        <dd>
-          <Measure alarm={a} />
-        </dd>
-      </div>
+      {isMeasured(a) && (
+        <div>
+          <dt>{t("finding.judged")}</dt>
+          <dd>
+            <Measure alarm={a} />
+          </dd>
+        </div>
+      )}
       {f.mode && (
         <div>
           <dt>{t("asset.mode")}</dt>
@@ -158,9 +160,7 @@ export function Why(props: { alarm: Alarm }): JSX.Element {
               <What alarm={a} />
             </a>
           </h3>
-          <p class="muted">
-            {t("alarm.priority", { p: a.priority })} · {stateText(a.state)} · {t(`alarm.class.${a.class}`)}
-          </p>
+          <p class="muted">{t("alarm.line", { p: a.priority, state: stateText(a.state), class: t(`alarm.class.${a.class}`) })}</p>
         </div>
         <AckButton alarm={a} />
       </header>

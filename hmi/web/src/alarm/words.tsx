@@ -36,8 +36,14 @@ export function WhatWorst(props: { worst: Worst; asset: string }): JSX.Element {
   );
 }
 
+/** isMeasured says whether there is a number behind the finding: a lost link has none. */
+export function isMeasured(a: Alarm): boolean {
+  return a.finding.limit !== null || a.finding.value !== null;
+}
+
 /** Measure is what was judged against its limit. */
-export function Measure(props: { alarm: Alarm }): JSX.Element {
+export function Measure(props: { alarm: Alarm }): JSX.Element | null {
+  if (!isMeasured(props.alarm)) return null;
   const f = props.alarm.finding;
   const judged = f.value ?? f.score;
   const unit = f.value === null ? "" : (f.unit ?? "");

@@ -57,16 +57,19 @@ export interface Counts {
   unacked: number;
   /** open alarms of priorities 1 to 4 */
   byPriority: [number, number, number, number];
+  /** those of them that are active */
+  activeByPriority: [number, number, number, number];
 }
 
 export function count(alarms: Iterable<Alarm>): Counts {
-  const c: Counts = { open: 0, unacked: 0, byPriority: [0, 0, 0, 0] };
+  const c: Counts = { open: 0, unacked: 0, byPriority: [0, 0, 0, 0], activeByPriority: [0, 0, 0, 0] };
   for (const a of alarms) {
     if (!isOpen(a)) continue;
     c.open++;
     if (needsAck(a)) c.unacked++;
     const p = Math.min(4, Math.max(1, a.priority)) - 1;
     c.byPriority[p] = (c.byPriority[p] ?? 0) + 1;
+    if (isActive(a)) c.activeByPriority[p] = (c.activeByPriority[p] ?? 0) + 1;
   }
   return c;
 }

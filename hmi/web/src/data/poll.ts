@@ -19,7 +19,6 @@ export function usePoll<T>(route: string, query: Query, interval: number): Polle
   const at = useSignal(0);
   const error = useSignal<Problem | null>(null);
   const key = `${route}?${JSON.stringify(query)}`;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: key stands for route and query
   useEffect(() => {
     const stop = new AbortController();
     let timer = 0;
@@ -53,4 +52,3 @@ export function isFresh(p: Polled<unknown>, interval: number): boolean {
   void tick.value;
   return link.value === "live" && p.at.value > 0 && Date.now() - p.at.value < interval * 2 + 2000;
 }
-

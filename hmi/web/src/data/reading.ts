@@ -29,7 +29,14 @@ export function useReading(tag: { path: string; last: Last | null }): ReadonlySi
       const severity = dead ? "stale" : none && severityOf(v.status) === "good" ? "none" : severityOf(v.status);
       return { value: v.value, text: v.text, severity, status: statusName(v.status), at };
     }
-    if (!last) return { value: Number.NaN, text: null, severity: dead ? "stale" : "none", status: "BadWaitingForInitialData", at: Number.NaN };
+    if (!last)
+      return {
+        value: Number.NaN,
+        text: null,
+        severity: dead ? "stale" : "none",
+        status: "BadWaitingForInitialData",
+        at: Number.NaN,
+      };
     const severity = dead ? "stale" : severityOfName(last.q);
     return { value: last.v ?? Number.NaN, text: last.text ?? null, severity, status: last.q, at: Date.parse(last.t) };
   });

@@ -9,7 +9,6 @@ export function Rich<K extends Key>(props: { k: K; n?: number; with: Params<K, C
   return (
     <>
       {parts.map((p, i) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: the parts of a text do not move
         <Fragment key={i}>{i % 2 === 0 ? p : values[p]}</Fragment>
       ))}
     </>

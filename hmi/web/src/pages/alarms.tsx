@@ -95,14 +95,23 @@ function Filters(props: { filter: Filter }): JSX.Element {
         <legend class="hidden-text">{t("alarms.show")}</legend>
         {shows.map((s) => (
           <label key={s} class={f.show === s ? "chosen" : undefined}>
-            <input type="radio" name="show" value={s} checked={f.show === s} onChange={() => setParams({ show: s === "open" ? "" : s })} />
+            <input
+              type="radio"
+              name="show"
+              value={s}
+              checked={f.show === s}
+              onChange={() => setParams({ show: s === "open" ? "" : s })}
+            />
             <span>{t(`alarms.show.${s}`)}</span>
           </label>
         ))}
       </fieldset>
       <label class="field">
         <span class="hidden-text">{t("alarms.priority")}</span>
-        <select value={String(f.priority)} onChange={(e) => setParams({ priority: e.currentTarget.value === "0" ? "" : e.currentTarget.value })}>
+        <select
+          value={String(f.priority)}
+          onChange={(e) => setParams({ priority: e.currentTarget.value === "0" ? "" : e.currentTarget.value })}
+        >
           <option value="0">{t("alarms.anyPriority")}</option>
           {[1, 2, 3, 4].map((p) => (
             <option key={p} value={String(p)}>
@@ -125,7 +134,12 @@ function Filters(props: { filter: Filter }): JSX.Element {
       <label class="search">
         <Icon name="search" />
         <span class="hidden-text">{t("alarms.search")}</span>
-        <input type="search" placeholder={t("alarms.search")} value={f.text} onInput={(e) => setParams({ q: e.currentTarget.value })} />
+        <input
+          type="search"
+          placeholder={t("alarms.search")}
+          value={f.text}
+          onInput={(e) => setParams({ q: e.currentTarget.value })}
+        />
       </label>
       {f.asset !== "" && (
         <button type="button" class="chip" onClick={() => setParams({ asset: "" })} aria-label={t("alarms.anyAsset")}>
@@ -208,7 +222,7 @@ function Detail(props: { id: number; alarm: Alarm | null; query: string }): JSX.
                 <What alarm={a} />
               </h2>
               <p class="muted">
-                {t("alarm.priority", { p: a.priority })} · {stateText(a.state)} · {t(`alarm.class.${a.class}`)}
+                {t("alarm.line", { p: a.priority, state: stateText(a.state), class: t(`alarm.class.${a.class}`) })}
               </p>
             </div>
           </header>

@@ -26,6 +26,7 @@ import { windowOf, windows } from "../trend/spans.ts";
 import { TagTable } from "./tags.tsx";
 
 const EVERY = 1500;
+const scoreAxis = { low: 0, high: 1 };
 
 export function AssetPage(props: { path: string }): JSX.Element {
   const { path } = props;
@@ -129,7 +130,8 @@ function AssetHead(props: { asset: Asset; fresh: boolean; at: number }): JSX.Ele
             {m && m.phase !== "learning" && (score || a.score !== null) && (
               <span class="muted">
                 {" "}
-                {t("asset.score")} <Num>{fixed(score?.value ?? a.score, 2)}</Num> {t("finding.limit")} <Num>{fixed(m.limit, 2)}</Num>
+                {t("asset.score")} <Num>{fixed(score?.value ?? a.score, 2)}</Num> {t("finding.limit")}{" "}
+                <Num>{fixed(m.limit, 2)}</Num>
                 {m.guess ? ` ${t("finding.extrapolated")}` : ""}
               </span>
             )}
@@ -138,7 +140,11 @@ function AssetHead(props: { asset: Asset; fresh: boolean; at: number }): JSX.Ele
         <div class="wide">
           <dt>{t("asset.health")}</dt>
           <dd>
-            <Health health={health?.value ?? a.health} priority={abnormal && a.state !== "sensor" ? (a.worst?.priority ?? null) : null} stale={stale} />
+            <Health
+              health={health?.value ?? a.health}
+              priority={abnormal && a.state !== "sensor" ? (a.worst?.priority ?? null) : null}
+              stale={stale}
+            />
           </dd>
         </div>
         <div>
@@ -173,8 +179,10 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null }): JSX.Element {
   const open = openOf(asset.path);
   const marks = [...book.value.values()].filter((a) => a.asset === asset.path);
   const shares = largestShares(open);
+  const blamed = new Set(open.map((a) => a.finding.tag));
+  const rank = (x: Tag) => Math.max(shares.get(x.path) ?? 0, blamed.has(x.path) ? 1 : 0);
   const measured = (props.tags ?? []).filter((x) => !x.derived && x.asset === asset.path);
-  const trends = measured.filter((x) => x.kind !== "text").sort((x, y) => (shares.get(y.path) ?? 0) - (shares.get(x.path) ?? 0) || order(x) - order(y));
+  const trends = measured.filter((x) => x.kind !== "text").sort((x, y) => rank(y) - rank(x) || order(x) - order(y));
   const score = props.tags?.find((x) => x.path === `${asset.path}/$SCORE`);
   return (
     <>
@@ -197,7 +205,13 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null }): JSX.Element {
             <legend class="hidden-text">{t("trend.window")}</legend>
             {windows.map((w) => (
               <label key={w.key} class={w === window ? "chosen" : undefined}>
-                <input type="radio" name="span" value={w.key} checked={w === window} onChange={() => setParams({ span: w.key === "5m" ? "" : w.key })} />
+                <input
+                  type="radio"
+                  name="span"
+                  value={w.key}
+                  checked={w === window}
+                  onChange={() => setParams({ span: w.key === "5m" ? "" : w.key })}
+                />
                 <span>{t(`window.${w.key}`)}</span>
               </label>
             ))}
@@ -231,6 +245,7 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null }): JSX.Element {
                 gaps={gaps}
                 alarms={marks}
                 share={null}
+                axis={scoreAxis}
                 limit={asset.model && asset.model.phase !== "learning" ? asset.model.limit : null}
               />
             )}
@@ -275,7 +290,6 @@ function names(a: Alarm, tag: string): boolean {
 function largestShares(open: readonly Alarm[]): Map<string, number> {
   const out = new Map<string, number>();
   for (const a of open) {
-    if (a.finding.tag) out.set(a.finding.tag, 1);
     for (const c of a.finding.contributions ?? []) out.set(c.tag, Math.max(out.get(c.tag) ?? 0, c.share));
   }
   return out;

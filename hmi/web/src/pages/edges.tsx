@@ -7,6 +7,7 @@ import { now, tick } from "../data/clock.ts";
 import { isFresh, usePoll } from "../data/poll.ts";
 import type { Edge, PLC } from "../data/types.ts";
 import { bytes, fixed, integer, short, span } from "../format.ts";
+import { Rich } from "../i18n/rich.tsx";
 import { t } from "../i18n/text.ts";
 import { Data, Num } from "../parts/data.tsx";
 import { Empty, Failed, Loading } from "../parts/empty.tsx";
@@ -47,7 +48,12 @@ function EdgeCard(props: { edge: Edge; old: boolean }): JSX.Element {
   const waiting = Math.max(0, e.sent - e.acked);
   const clockOff = Math.abs(e.clock_offset_ms) > 1000;
   return (
-    <section class={`edge panel ${look}${props.old ? " q-stale" : ""}`} aria-labelledby={`edge-${e.name}`} data-edge={e.name} data-link-state={e.state}>
+    <section
+      class={`edge panel ${look}${props.old ? " q-stale" : ""}`}
+      aria-labelledby={`edge-${e.name}`}
+      data-edge={e.name}
+      data-link-state={e.state}
+    >
       <header class="edge-head">
         <LinkMark state={look} />
         <div>
@@ -55,7 +61,7 @@ function EdgeCard(props: { edge: Edge; old: boolean }): JSX.Element {
             <Data>{e.name}</Data>
           </h2>
           <p class="muted">
-            {t("edges.edge")} · {t("works.version")} <Num>{e.version || "–"}</Num>
+            <Rich k="edges.about" with={{ version: <Num>{e.version || "–"}</Num> }} />
           </p>
         </div>
         <p class="edge-state">
@@ -99,7 +105,7 @@ function Since(props: { since: string | null }): JSX.Element | null {
   const at = Date.parse(props.since);
   return (
     <span class="muted">
-      {t("edges.since")} <Num>{short(at, now())}</Num> (<Num>{span(tick.value - at)}</Num>)
+      <Rich k="edges.since" with={{ at: <Num>{short(at, now())}</Num>, span: <Num>{span(tick.value - at)}</Num> }} />
     </span>
   );
 }

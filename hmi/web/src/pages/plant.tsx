@@ -150,7 +150,11 @@ function AssetRow(props: { asset: Asset; fresh: boolean; at: number }): JSX.Elem
   void tick.value;
   const age = a.age_ms === null ? Number.NaN : props.fresh ? a.age_ms : a.age_ms + (Date.now() - props.at);
   return (
-    <li class={abnormal ? `asset-row abnormal p${a.worst?.priority}` : stale ? "asset-row q-stale" : "asset-row"} data-asset={a.path} data-state={stale ? "stale" : a.state}>
+    <li
+      class={abnormal ? `asset-row abnormal p${a.worst?.priority}` : stale ? "asset-row q-stale" : "asset-row"}
+      data-asset={a.path}
+      data-state={stale ? "stale" : a.state}
+    >
       <span class="asset-mark">
         <AssetMark asset={a} stale={stale} />
       </span>
@@ -186,11 +190,22 @@ function AssetRow(props: { asset: Asset; fresh: boolean; at: number }): JSX.Elem
         <Reason asset={a} stale={stale} />
       </div>
       <div class="asset-score">
-        <ScoreLine asset={a.path} limit={a.model && a.model.phase !== "learning" ? a.model.limit : null} priority={abnormal ? (a.worst?.priority ?? null) : null} stale={stale} />
+        <ScoreLine
+          asset={a.path}
+          limit={a.model && a.model.phase !== "learning" ? a.model.limit : null}
+          priority={abnormal ? (a.worst?.priority ?? null) : null}
+          stale={stale}
+        />
       </div>
       <div class="asset-age">
         <Num class={stale ? "age q-stale" : "age"}>{Number.isFinite(age) ? span(age) : "–"}</Num>
-        <span class="muted">{stale ? t("quality.stale") : a.stale_tags > 0 ? t("plant.staleTags", { n: a.stale_tags }) : t("plant.tags", { n: a.tags })}</span>
+        <span class="muted">
+          {stale
+            ? t("quality.stale")
+            : a.stale_tags > 0
+              ? t("plant.staleTags", { n: a.stale_tags })
+              : t("plant.tags", { n: a.tags })}
+        </span>
       </div>
     </li>
   );
@@ -269,7 +284,14 @@ function Links(props: { edges: Polled<{ edges: Edge[] }> }): JSX.Element {
           <ul>
             {(e.plcs ?? []).map((p) => (
               <li key={p.name || p.url}>
-                <LinkLine kind={t("edges.plc")} name={p.name || p.url} state={p.state} since={p.since} reason={p.reason} old={old} />
+                <LinkLine
+                  kind={t("edges.plc")}
+                  name={p.name || p.url}
+                  state={p.state}
+                  since={p.since}
+                  reason={p.reason}
+                  old={old}
+                />
               </li>
             ))}
           </ul>
@@ -279,7 +301,14 @@ function Links(props: { edges: Polled<{ edges: Edge[] }> }): JSX.Element {
   );
 }
 
-export function LinkLine(props: { kind: string; name: string; state: string; since: string | null; reason: string | null; old: boolean }): JSX.Element {
+export function LinkLine(props: {
+  kind: string;
+  name: string;
+  state: string;
+  since: string | null;
+  reason: string | null;
+  old: boolean;
+}): JSX.Element {
   const look = props.old ? "stale" : linkLook(props.state);
   return (
     <a class={`link-line ${look}`} href="/edges" data-link-state={props.state}>
@@ -332,7 +361,9 @@ function Roles(props: { works: Polled<Works> }): JSX.Element {
             <span class="link-name">
               <Data>{r.name}</Data>
             </span>
-            <span class="link-what">{old ? t("quality.stale") : r.state === "running" ? t("role.running") : <Data>{r.state}</Data>}</span>
+            <span class="link-what">
+              {old ? t("quality.stale") : r.state === "running" ? t("role.running") : <Data>{r.state}</Data>}
+            </span>
             {r.reason && (
               <span class="link-reason">
                 <Data>{r.reason}</Data>

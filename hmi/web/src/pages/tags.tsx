@@ -78,7 +78,13 @@ function TagRow(props: { tag: Tag; asset: string; learned: Learned }): JSX.Eleme
 }
 
 /** RangeBar is an analogue value in its engineering range, with the learned band. */
-function RangeBar(props: { low: number; high: number; band: readonly [number, number] | null; value: number; good: boolean }): JSX.Element {
+function RangeBar(props: {
+  low: number;
+  high: number;
+  band: readonly [number, number] | null;
+  value: number;
+  good: boolean;
+}): JSX.Element {
   const { low, high, band, value } = props;
   const at = (v: number) => Math.min(100, Math.max(0, ((v - low) / (high - low)) * 100));
   const outside = band !== null && (value < band[0] || value > band[1]);
@@ -93,7 +99,10 @@ function RangeBar(props: { low: number; high: number; band: readonly [number, nu
           />
         )}
         {Number.isFinite(value) && (
-          <span class={outside ? "range-value outside" : props.good ? "range-value" : "range-value doubtful"} style={{ insetInlineStart: `${at(value)}%` }} />
+          <span
+            class={outside ? "range-value outside" : props.good ? "range-value" : "range-value doubtful"}
+            style={{ insetInlineStart: `${at(value)}%` }}
+          />
         )}
       </span>
       <Num class="range-end">{brief(high)}</Num>

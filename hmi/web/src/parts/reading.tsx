@@ -13,15 +13,10 @@ export function Value(props: { path: string; reading: ReadonlySignal<Reading>; s
       {r.text !== null ? (
         <Data class="value-text">{r.text}</Data>
       ) : (
-        <>
-          <Num class="value-number">{fixed(r.value, decimals(props.scale))}</Num>
-          {props.scale.unit !== "" && (
-            <Num class="unit">
-              {" "}
-              {props.scale.unit}
-            </Num>
-          )}
-        </>
+        <Num>
+          <span class="value-number">{fixed(r.value, decimals(props.scale))}</span>
+          <span class="unit">{props.scale.unit}</span>
+        </Num>
       )}
     </span>
   );

@@ -58,7 +58,6 @@ export function Shell(props: { children: ComponentChildren }): JSX.Element {
   const main = useRef<HTMLElement>(null);
   const first = useRef(true);
   const key = JSON.stringify(route.value);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each new page begins at its top
   useEffect(() => {
     if (first.current) {
       first.current = false;
@@ -70,10 +69,7 @@ export function Shell(props: { children: ComponentChildren }): JSX.Element {
   const themeLabel = t(`theme.${theme.value}`);
   return (
     <>
-      <a class="skip" href="#main" onClick={(e) => {
-        e.preventDefault();
-        main.current?.focus();
-      }}>
+      <a class="skip" href="#main">
         {t("shell.skip")}
       </a>
       <header class="top">

@@ -88,7 +88,6 @@ export function useLearned(asset: string, window: number): Learned {
   useSignalEffect(() => {
     if (link.value === "live") round.value = round.peek() + 1; // after an outage: read again
   });
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a round reads everything again
   useEffect(() => {
     const stop = new AbortController();
     const to = now();

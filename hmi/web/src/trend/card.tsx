@@ -21,7 +21,7 @@ import { bandSpans, type Learned, modeSpans } from "./bands.ts";
 import { Chart } from "./chart.ts";
 import { repeat } from "./loop.ts";
 import { type Lines, Rolling } from "./rolling.ts";
-import { type Axis, fit, withBand } from "./scale.ts";
+import { type Axis, fitAxis, withBand } from "./scale.ts";
 import { SLICES, type Window } from "./spans.ts";
 import { TrendTable } from "./table.tsx";
 
@@ -33,6 +33,8 @@ export interface CardProps {
   alarms: readonly Alarm[];
   share: number | null;
   limit?: number | null;
+  /** a fixed axis; else it follows the values */
+  axis?: Axis;
   title?: string;
 }
 
@@ -55,7 +57,7 @@ export function TrendCard(props: CardProps): JSX.Element {
         shown.value = seen[seen.length - 1]?.isIntersecting ?? false;
         if (shown.value) seenOnce.value = true;
       },
-      { rootMargin: "200px" },
+      { rootMargin: "500px" },
     );
     watch.observe(card.current);
     return () => watch.disconnect();
@@ -133,13 +135,14 @@ interface Drawing {
   staleFrom: number;
   /** the cursor was put there by the keyboard */
   keyed: boolean;
+  /** asks for a drawing in the next frame */
+  soon: () => void;
 }
 
 function TrendCanvas(props: CanvasProps): JSX.Element {
   const { tag, window, rolling, reading, shown, cursor, learned } = props;
   const host = useRef<HTMLDivElement>(null);
-  const state = useRef<Drawing>({ chart: null, axis: null, staleFrom: Number.NaN, keyed: false });
-  const places = decimals(tag);
+  const state = useRef<Drawing>({ chart: null, axis: null, staleFrom: Number.NaN, keyed: false, soon: () => {} });
   const alarms = props.alarms;
   const latest = useRef(alarms);
   latest.current = alarms;
@@ -150,7 +153,6 @@ function TrendCanvas(props: CanvasProps): JSX.Element {
     if (link.value === "live") round.value = round.peek() + 1;
   });
   const wanted = props.wanted.value;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a round reads history again
   useEffect(() => {
     if (!wanted || round.value === 0) return;
     const stop = new AbortController();
@@ -159,10 +161,18 @@ function TrendCanvas(props: CanvasProps): JSX.Element {
     const from = Math.floor((to - window.span) / width) * width;
     get<{ buckets: Bucket[] }>(
       "trend",
-      { tag: tag.path, from: new Date(from).toISOString(), to: new Date(from + width * (SLICES + 1)).toISOString(), buckets: SLICES + 1 },
+      {
+        tag: tag.path,
+        from: new Date(from).toISOString(),
+        to: new Date(from + width * (SLICES + 1)).toISOString(),
+        buckets: SLICES + 1,
+      },
       stop.signal,
     )
-      .then((got) => rolling.fill(got.buckets))
+      .then((got) => {
+        rolling.fill(got.buckets);
+        state.current.soon();
+      })
       .catch(() => {}); // a tag without history: live values fill it
     return () => stop.abort();
   }, [tag.path, window, round.value, wanted, rolling]);
@@ -172,6 +182,7 @@ function TrendCanvas(props: CanvasProps): JSX.Element {
     const s = state.current;
     if (r.severity === "stale") {
       if (Number.isNaN(s.staleFrom)) s.staleFrom = now();
+      s.soon();
       return;
     }
     s.staleFrom = Number.NaN;
@@ -201,11 +212,10 @@ function TrendCanvas(props: CanvasProps): JSX.Element {
     state.current.chart?.recolour();
   });
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the loop starts again with the window
   useEffect(() => {
     const s = state.current;
     s.axis = null;
-    return repeat(window.every, () => {
+    const turn = repeat(window.every, () => {
       if (!shown.peek() || !s.chart) return;
       const to = now();
       const from = to - window.span;
@@ -226,9 +236,12 @@ function TrendCanvas(props: CanvasProps): JSX.Element {
             : [];
       const [low, high] = rolling.range(from);
       const limit = props.limit ?? null;
-      const [l, h] = withBand(low, high, [...bands.map((b) => [b.low, b.high] as const), ...(limit === null ? [] : [[limit, limit] as const])]);
+      const [l, h] = withBand(low, high, [
+        ...bands.map((b) => [b.low, b.high] as const),
+        ...(limit === null ? [] : [[limit, limit] as const]),
+      ]);
       const least = Math.max((tag.resolution ?? 0) * 8, ((tag.high ?? 0) - (tag.low ?? 0)) * 0.01);
-      s.axis = fit(s.axis, l, h, least);
+      s.axis = props.axis ?? fitAxis(s.axis, l, h, least);
       props.drawn.current = lines;
       s.chart.draw({
         from,
@@ -243,9 +256,10 @@ function TrendCanvas(props: CanvasProps): JSX.Element {
         staleText: t("quality.stale"),
         alarms: latest.current.map((a) => ({ at: Date.parse(a.raised), priority: a.priority })),
         limit,
-        places,
       });
     });
+    s.soon = turn.soon;
+    return turn.stop;
   }, [tag.path, window, rolling]);
 
   const move = (by: number | "first" | "last") => {
@@ -260,6 +274,7 @@ function TrendCanvas(props: CanvasProps): JSX.Element {
   };
 
   return (
+    // biome-ignore lint/a11y/useSemanticElements: a drawing is no fieldset
     <div
       ref={host}
       class="trend-canvas"

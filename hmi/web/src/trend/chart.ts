@@ -29,7 +29,6 @@ export interface Scene {
   staleText: string;
   alarms: readonly { at: number; priority: number }[];
   limit: number | null;
-  places: number;
 }
 
 const FONT = '11px "IBM Plex Sans", system-ui, sans-serif';

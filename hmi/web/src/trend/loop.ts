@@ -10,15 +10,26 @@ interface Turn {
 const turns = new Set<Turn>();
 let running = false;
 
-/** repeat calls draw about every so many ms until the returned function is called. */
-export function repeat(every: number, draw: () => void): () => void {
+export interface Repeated {
+  /** soon asks for a turn in the next frame */
+  soon: () => void;
+  stop: () => void;
+}
+
+/** repeat calls draw about every so many ms until it is stopped. */
+export function repeat(every: number, draw: () => void): Repeated {
   const turn: Turn = { every, due: 0, draw };
   turns.add(turn);
   if (!running) {
     running = true;
     requestAnimationFrame(frame);
   }
-  return () => turns.delete(turn);
+  return {
+    soon: () => {
+      turn.due = 0;
+    },
+    stop: () => turns.delete(turn),
+  };
 }
 
 function frame(at: number): void {

@@ -7,10 +7,10 @@ export interface Axis {
 }
 
 /**
- * fit gives the axis for the values [low, high]. It keeps the old axis while the
+ * fitAxis gives the axis for the values [low, high]. It keeps the old axis while the
  * values lie inside it and use at least 40 % of it. least: the narrowest axis.
  */
-export function fit(old: Axis | null, low: number, high: number, least: number): Axis {
+export function fitAxis(old: Axis | null, low: number, high: number, least: number): Axis {
   if (Number.isNaN(low) || Number.isNaN(high)) return old ?? { low: 0, high: 1 };
   if (old && low >= old.low && high <= old.high && high - low >= (old.high - old.low) * 0.4) return old;
   const middle = (low + high) / 2;
