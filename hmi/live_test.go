@@ -325,7 +325,9 @@ func TestLiveSlow(t *testing.T) {
 		worst = max(worst, time.Since(start))
 		time.Sleep(15 * time.Millisecond)
 	}
-	if worst > time.Second {
+	// Held up by the socket it would wait until that is cut, after writeTime; less
+	// is a busy machine.
+	if worst > writeTime/2 {
 		t.Errorf("Values took %v", worst)
 	}
 	for v := quick.values(); v[1].value != ticks; v = quick.values() {
