@@ -56,20 +56,20 @@ func Discover(ctx context.Context, url string, sec Security, root string) ([]pla
 }
 
 // dialOnce opens a session for a single purpose.
-func dialOnce(ctx context.Context, url string, sec Security) (*link, server, error) {
+func dialOnce(ctx context.Context, url string, sec Security) (*link, peer, error) {
 	p, err := sec.open()
 	if err != nil {
-		return nil, server{}, err
+		return nil, peer{}, err
 	}
 	e := &engine{src: &Source{URL: url, Name: "discovery"}, sec: p}
 	l, _, err := e.reach(ctx)
 	if err != nil {
-		return nil, server{}, err
+		return nil, peer{}, err
 	}
 	srv, err := l.describe(ctx)
 	if err != nil {
 		l.leave(ctx)
-		return nil, server{}, err
+		return nil, peer{}, err
 	}
 	return l, srv, nil
 }
@@ -78,7 +78,7 @@ func dialOnce(ctx context.Context, url string, sec Security) (*link, server, err
 // node is visited once, along the shortest way.
 type browser struct {
 	*link
-	srv   server
+	srv   peer
 	seen  map[string]bool
 	found []variable
 }

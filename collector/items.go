@@ -110,7 +110,7 @@ func tooMuch(err error) bool {
 // create asks for the items of the tags in which, a call after the other
 // because some servers count what is outstanding. Refused items wait for a
 // retry, the rest runs. The error is one of the connection.
-func (x *items) create(ctx context.Context, l *link, s subscription, srv server, which []int) error {
+func (x *items) create(ctx context.Context, l *link, s subscription, srv peer, which []int) error {
 	if srv.batch > 0 && x.batch > int(srv.batch) {
 		x.batch = int(srv.batch)
 	}
@@ -135,7 +135,7 @@ func (x *items) create(ctx context.Context, l *link, s subscription, srv server,
 	return nil
 }
 
-func (x *items) createSome(ctx context.Context, l *link, s subscription, srv server, which []int) (int, error) {
+func (x *items) createSome(ctx context.Context, l *link, s subscription, srv peer, which []int) (int, error) {
 	req, asked := x.request(s, srv, which)
 	if len(asked) == 0 {
 		return len(which), nil
@@ -148,7 +148,7 @@ func (x *items) createSome(ctx context.Context, l *link, s subscription, srv ser
 }
 
 // request makes the call for those of which that can be asked for.
-func (x *items) request(s subscription, srv server, which []int) (*ua.CreateMonitoredItemsRequest, []int) {
+func (x *items) request(s subscription, srv peer, which []int) (*ua.CreateMonitoredItemsRequest, []int) {
 	req := &ua.CreateMonitoredItemsRequest{SubscriptionID: s.id, TimestampsToReturn: ua.TimestampsToReturnBoth}
 	var asked []int
 	for _, i := range which {

@@ -113,7 +113,7 @@ func (e *engine) login(ctx context.Context, c *channel, end *endpoint) (l *link,
 
 // resume takes up the old subscription: transfers it where the session is a new
 // one, and fetches what was sent but has not arrived. False: it is gone.
-func (e *engine) resume(ctx context.Context, l *link, srv server, same bool) (bool, error) {
+func (e *engine) resume(ctx context.Context, l *link, srv peer, same bool) (bool, error) {
 	if e.sub.id == 0 {
 		return false, nil
 	}
@@ -196,7 +196,7 @@ func republish(ctx context.Context, l *link, subscription, number uint32) (messa
 
 // create makes a new subscription with all items. What happened between the
 // last value of each tag and its first new one is declared when that comes.
-func (e *engine) create(ctx context.Context, l *link, srv server) error {
+func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 	e.src.board.set(plant.Connecting, "creating monitored items")
 	e.openGaps(e.why(srv))
 	e.sub = subscription{}
@@ -244,7 +244,7 @@ func (e *engine) create(ctx context.Context, l *link, srv server) error {
 }
 
 // why is the reason of gaps when a subscription had to be made anew.
-func (e *engine) why(srv server) reason {
+func (e *engine) why(srv peer) reason {
 	switch {
 	case srv.started != 0 && srv.started != e.started:
 		return serverDown

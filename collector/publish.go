@@ -62,7 +62,7 @@ type answer struct {
 	again    message // of Republish
 	number   uint32
 	beat     *beat
-	describe *server
+	describe *peer
 	items    *ua.CreateMonitoredItemsResponse
 	asked    []int
 	kind     answerKind

@@ -153,6 +153,9 @@ type childSet struct {
 	State string
 	Out   string
 	Lag   time.Duration
+
+	Security Security
+	Discard  bool // values are counted as durable and forgotten
 }
 
 // child runs a collector whose sink is a file: what is in the file is durable,
@@ -161,6 +164,10 @@ func child() {
 	var set childSet
 	if err := json.Unmarshal([]byte(os.Getenv(childEnv)), &set); err != nil {
 		panic(err)
+	}
+	if set.Discard {
+		discard(set)
+		return
 	}
 	f, err := os.OpenFile(set.Out, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -201,9 +208,19 @@ func child() {
 	fmt.Println(err)
 }
 
+func discard(set childSet) {
+	s := &Source{Name: "PLC", URL: set.URL, Tags: set.Tags, StateFile: set.State, Security: set.Security}
+	n := uint64(0)
+	fmt.Println(s.Run(context.Background(), plant.SinkFunc(func(context.Context, plant.Batch) error {
+		n++
+		s.Committed(n)
+		return nil
+	})))
+}
+
 // killable is that process.
 type killable struct {
-	t   *testing.T
+	t   testing.TB
 	set childSet
 	cmd *exec.Cmd
 	log bytes.Buffer

@@ -175,9 +175,9 @@ func (l *link) read(ctx context.Context, timeout time.Duration, attribute ua.Att
 	return res.Results, nil
 }
 
-// server is what a connection needs to know of the server. A zero field was
+// peer is what a connection needs to know of the server. A zero field was
 // not offered.
-type server struct {
+type peer struct {
 	namespaces []string
 	started    int64 // ns UTC: changes with every restart of the server
 	now        int64 // ns UTC on the server's clock at the read
@@ -187,8 +187,8 @@ type server struct {
 	rtt        time.Duration
 }
 
-func (l *link) describe(ctx context.Context) (server, error) {
-	var s server
+func (l *link) describe(ctx context.Context) (peer, error) {
+	var s peer
 	begin := time.Now()
 	v, err := l.read(ctx, requestTimeout, ua.AttributeIDValue,
 		ua.NewNumericNodeID(0, id.Server_NamespaceArray),

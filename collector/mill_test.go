@@ -1,0 +1,303 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"millwright/plant"
+	"millwright/simulator/server"
+)
+
+// mill is our own server, driven by a writer, with the account of what it
+// offered.
+type mill struct {
+	*server.Server
+	t       testing.TB
+	mu      sync.Mutex
+	offered map[key]fact
+	stop    chan struct{}
+	wg      sync.WaitGroup
+}
+
+func newMill(t testing.TB, vars int, set func(*server.Server)) *mill {
+	t.Helper()
+	m := &mill{t: t, offered: map[key]fact{}, stop: make(chan struct{})}
+	m.Server = &server.Server{Listen: fmt.Sprintf("127.0.0.1:%d", freePort(t)), Log: logger(t)}
+	for i := range vars {
+		m.Variables = append(m.Variables, server.Variable{Path: fmt.Sprintf("A/T%d", i)})
+	}
+	m.Offered = func(v []server.Value) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for _, x := range v {
+			m.offered[key{plant.TagID(x.Var + 1), x.Time / oneMilli}] = fact{value: x.Number, quality: x.Quality}
+		}
+	}
+	if set != nil {
+		set(m.Server)
+	}
+	if err := m.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		m.halt()
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+func (m *mill) tags() []plant.Tag {
+	tags := make([]plant.Tag, len(m.Variables))
+	for i := range tags {
+		tags[i] = plant.Tag{ID: plant.TagID(i + 1), Path: m.Variables[i].Path, Node: "nsu=" + server.Namespace + ";s=" + m.Variables[i].Path}
+	}
+	return tags
+}
+
+// run writes parts of the variables in turn, so that all are written every
+// interval in as many steps.
+func (m *mill) run(interval time.Duration, steps int) {
+	m.wg.Go(func() {
+		t := time.NewTicker(interval / time.Duration(steps))
+		defer t.Stop()
+		for n := 0; ; n++ {
+			select {
+			case <-m.stop:
+				return
+			case <-t.C:
+			}
+			now := time.Now().UnixNano()
+			var vals []server.Value
+			for i := n % steps; i < len(m.Variables); i += steps {
+				q := plant.Good
+				if n%97 == 0 {
+					q = plant.BadSensorFailure
+				}
+				vals = append(vals, server.Value{Var: i, Time: now, Quality: q, Number: float64(n) + float64(i)/1e5})
+			}
+			m.Write(vals)
+		}
+	})
+}
+
+func (m *mill) halt() {
+	select {
+	case <-m.stop:
+	default:
+		close(m.stop)
+	}
+	m.wg.Wait()
+}
+
+func (m *mill) log() map[key]fact {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := make(map[key]fact, len(m.offered))
+	for k, v := range m.offered {
+		c[k] = v
+	}
+	return c
+}
+
+// TestChaos does everything to a connection at once: cuts, silence, delay,
+// restarts of the server, a sink that refuses, late commits.
+func TestChaos(t *testing.T) {
+	m := newMill(t, 300, nil)
+	port, _ := strconv.Atoi(m.URL()[strings.LastIndexByte(m.URL(), ':')+1:])
+	p := newProxy(t, port)
+	s := &Source{Name: "PLC", URL: p.url(), Tags: m.tags(), StateFile: filepath.Join(t.TempDir(), "plc")}
+	for i := range s.Tags {
+		s.Tags[i].Trigger, s.Tags[i].Queue = plant.TriggerStatusValueTimestamp, 20
+	}
+	out := newStore(s)
+	out.lag = 200 * time.Millisecond
+	start(t, s, out)
+	eventually(t, 10*time.Second, "live", live(s))
+	m.run(100*time.Millisecond, 5)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	for range 14 {
+		time.Sleep(time.Duration(r.IntN(1500)) * time.Millisecond)
+		switch r.IntN(6) {
+		case 0:
+			p.cut()
+		case 1:
+			p.hush(true)
+			time.Sleep(time.Duration(r.IntN(5000)) * time.Millisecond)
+			p.hush(false)
+		case 2:
+			p.slow(time.Duration(r.IntN(150)) * time.Millisecond)
+		case 3:
+			out.refuse(errors.New("full"))
+			time.Sleep(time.Duration(r.IntN(3000)) * time.Millisecond)
+			out.refuse(nil)
+		case 4:
+			p.hush(true)
+			time.Sleep(200 * time.Millisecond)
+			p.cut()
+			p.hush(false)
+		case 5:
+			if err := m.Close(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Duration(r.IntN(1000)) * time.Millisecond)
+			if err := m.Start(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	p.slow(0)
+	eventually(t, 10*time.Second, "live in the end", live(s))
+	time.Sleep(time.Second) // every tag has a value after the last fault
+	m.halt()
+	time.Sleep(2 * time.Second)
+	a := out.reckon(t, m.log())
+	a.check(t)
+	t.Logf("gaps %v, %d values came twice", out.gapReasons(), out.count.again)
+	for _, service := range []string{"Write", "Call", "AddNodes", "DeleteNodes", "AddReferences", "DeleteReferences", "HistoryUpdate"} {
+		if n := m.Counts()[service]; n != 0 {
+			t.Errorf("%d %s requests from a reader", n, service)
+		}
+	}
+}
+
+// TestFast reads 100 Hz with repeated values and equal times without a change
+// filter.
+func TestFast(t *testing.T) {
+	m := newMill(t, 50, nil)
+	s := &Source{Name: "PLC", URL: m.URL(), Tags: m.tags()}
+	for i := range s.Tags {
+		s.Tags[i].Trigger, s.Tags[i].Queue = plant.TriggerStatusValueTimestamp, 200
+	}
+	out := newStore(s)
+	start(t, s, out)
+	eventually(t, 10*time.Second, "all monitored", func() bool { return m.Monitored() == 50 })
+	for n := range 300 {
+		vals := make([]server.Value, 50)
+		for i := range vals {
+			vals[i] = server.Value{Var: i, Time: time.Now().UnixNano(), Number: float64(n / 10)}
+		}
+		m.Write(vals)
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(time.Second)
+	a := out.reckon(t, m.log())
+	a.check(t)
+	if a.stored != a.offered || len(out.gaps) > 0 || a.stored < 290*50 {
+		t.Errorf("%v, gaps %v", a, out.gapReasons())
+	}
+}
+
+// TestKilledOnMill kills our process while 200 tags of our own server run, with
+// commits that lag; nothing may be missing and nothing declared.
+func TestKilledOnMill(t *testing.T) {
+	m := newMill(t, 200, nil)
+	dir := t.TempDir()
+	k := &killable{t: t, set: childSet{URL: m.URL(), Tags: m.tags(), State: filepath.Join(dir, "plc"), Out: filepath.Join(dir, "out"), Lag: 300 * time.Millisecond}}
+	t.Cleanup(k.kill)
+	k.start()
+	eventually(t, 10*time.Second, "all monitored", func() bool { return m.Monitored() == 200 })
+	m.run(200*time.Millisecond, 4)
+	for range 10 {
+		time.Sleep(time.Duration(100+rand.IntN(1500)) * time.Millisecond)
+		k.kill()
+		k.start()
+	}
+	time.Sleep(2 * time.Second)
+	m.halt()
+	time.Sleep(2 * time.Second)
+	k.kill()
+	out := k.stored()
+	a := out.reckon(t, m.log())
+	a.check(t)
+	if a.declared > 0 || len(out.gaps) > 0 {
+		t.Errorf("gaps without a cause: %v", out.gapReasons())
+	}
+	t.Logf("%d of %d values came twice", out.count.again, out.count.n)
+	if t.Failed() {
+		t.Log(k.log.String())
+	}
+}
+
+// BenchmarkCollector measures a collector in a process of its own: 10,000 tags
+// at 1 Hz, SignAndEncrypt, 30 s after 15 s of warm-up.
+func BenchmarkCollector(b *testing.B) {
+	const tags, window = 10_000, 30 * time.Second
+	pki := b.TempDir()
+	if _, err := ownIdentity(pki, ""); err != nil {
+		b.Fatal(err)
+	}
+	m := newMill(b, tags, func(s *server.Server) {
+		s.Modes = []server.Mode{server.SignAndEncrypt}
+		s.PKI = b.TempDir()
+	})
+	dir := b.TempDir()
+	k := &killable{t: b, set: childSet{URL: m.URL(), Tags: m.tags(), State: filepath.Join(dir, "plc"), Discard: true,
+		Security: Security{Policy: "Basic256Sha256", Mode: "SignAndEncrypt", PKI: pki}}}
+	if r, err := Probe(context.Background(), m.URL(), k.set.Security); err != nil || Trust(pki, r.Endpoints[r.Chosen].Fingerprint) != nil {
+		b.Fatal(r, err)
+	}
+	b.Cleanup(k.kill)
+	k.start()
+	eventually(b, 20*time.Second, "all monitored", func() bool { return m.Monitored() == tags })
+	m.run(time.Second, 20)
+	for b.Loop() {
+		time.Sleep(15 * time.Second)
+		cpu, begin := k.cpu(), len(m.log())
+		from := time.Now()
+		time.Sleep(window)
+		used, values := k.cpu()-cpu, len(m.log())-begin
+		wall := time.Since(from)
+		us := float64(used.Microseconds()) / float64(values)
+		fmt.Printf("FIGURE collector.values_s %.0f 1/s\n", float64(values)/wall.Seconds())
+		fmt.Printf("FIGURE collector.cpu_us_per_value %.2f us\n", us)
+		fmt.Printf("FIGURE collector.core_pct %.2f %%\n", 100*used.Seconds()/wall.Seconds())
+		fmt.Printf("FIGURE collector.rss_mb %.0f MB\n", k.rss())
+		b.ReportMetric(us*1000, "cpu-ns/value")
+	}
+	b.StopTimer()
+	if b.Failed() {
+		b.Log(k.log.String())
+	}
+}
+
+// cpu is the user and system time of the process so far.
+func (k *killable) cpu() time.Duration {
+	k.t.Helper()
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", k.cmd.Process.Pid))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	f := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
+	user, _ := strconv.ParseInt(f[11], 10, 64)
+	system, _ := strconv.ParseInt(f[12], 10, 64)
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// rss is the peak resident set in MB.
+func (k *killable) rss() float64 {
+	k.t.Helper()
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", k.cmd.Process.Pid))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(raw)) {
+		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, _ := strconv.ParseFloat(strings.Fields(v)[0], 64)
+			return kb / 1000
+		}
+	}
+	return 0
+}
