@@ -13,19 +13,23 @@ import (
 // coil passes in some six seconds, and the models have learned within a minute.
 const DemoSpeed = 20
 
+// ExampleFault breaks the gearbox after the models have learned at DemoSpeed.
+const ExampleFault = "HSM/FM/F3/GBX:bearing-outer@20m"
+
 // MillTags are the tags of the simulated mill, with their assets.
 func MillTags() ([]plant.Tag, error) {
-	tags, _, err := demo()
+	tags, _, err := Demo()
 	return tags, err
 }
 
 // MillAssets are the assets of the simulated mill.
 func MillAssets() ([]plant.Asset, error) {
-	_, assets, err := demo()
+	_, assets, err := Demo()
 	return assets, err
 }
 
-func demo() ([]plant.Tag, []plant.Asset, error) {
+// Demo are the tags and assets of the simulated mill.
+func Demo() ([]plant.Tag, []plant.Asset, error) {
 	const tagFile, assetFile = "demo/tags.csv", "demo/assets.toml"
 	b, err := configs.Demo.ReadFile(tagFile)
 	if err != nil {

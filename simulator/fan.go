@@ -26,7 +26,7 @@ type fan struct {
 	rich   float64 // CO of this heat over the usual
 
 	speed, speedRef, current, power, dp       float64
-	gas, spray, co                            float64
+	gas, spray, flow, co                      float64 // flow is the spray as it is measured
 	de, nde, winding                          float64
 	vibH, vibV, vibA, hf, env, kurt, residual float64
 }
@@ -40,11 +40,11 @@ func newFan(seed uint64) *fan {
 	f := &fan{rng: stream(seed, "fan"), heats: stream(seed, "heats"), de: 60, nde: 56, winding: 92, gas: 62, speed: fanRPM,
 		speedRef: fanRPM, spray: 120, residual: 1.5}
 	f.number = 20_000 + f.heats.IntN(60_000)
-	f.noise.gas = drift{sigma: 1.0, tau: 60}
+	f.noise.gas = drift{sigma: 1.5, tau: 10}
 	f.noise.draught = drift{sigma: 0.012, tau: 5}
-	f.noise.spray = drift{sigma: 1.5, tau: 20}
-	f.noise.co = drift{sigma: 1.5, tau: 20}
-	f.noise.unbalance = drift{sigma: 0.02, tau: 10}
+	f.noise.spray = drift{sigma: 1.5, tau: 3}
+	f.noise.co = drift{sigma: 2, tau: 5}
+	f.noise.unbalance = drift{sigma: 0.02, tau: 3}
 	f.noise.floor = drift{sigma: 0.02, tau: 3}
 	f.noise.kurt = drift{sigma: 0.10, tau: 2}
 	f.begin("blow")
@@ -110,8 +110,9 @@ func (f *fan) step(w *world, dt float64) {
 		spray = 130
 	}
 	f.gas = lag(f.gas, gas+f.noise.gas.step(dt, f.rng), dt, 45)
+	f.flow = f.spray + f.noise.spray.step(dt, f.rng)
 	f.co = math.Max(0, lag(f.co, math.Max(0, co+f.noise.co.step(dt, f.rng)*n), dt, 25))
-	f.spray = lag(f.spray, spray+f.noise.spray.step(dt, f.rng), dt, 10)
+	f.spray = lag(f.spray, spray, dt, 10)
 
 	// Fan law at the density of the wet gas; q is the flow over the rated one.
 	density := 338.0 / (273 + f.gas) * (1 - 0.05*f.co/100)
@@ -162,7 +163,7 @@ func (f *fan) sensors() []sensor {
 		{path: p + "POWER", value: &f.power, every: slow, tau: 0.5, sigma: 0.5, rel: 0.004},
 		{path: p + "DP", value: &f.dp, every: slow, tau: 0.3, sigma: 0.15, rel: 0.003},
 		{path: p + "T_GAS", value: &f.gas, every: slow, tau: 8, sigma: 0.1},
-		{path: p + "SPRAY_F", value: &f.spray, every: slow, tau: 0.5, rel: 0.006},
+		{path: p + "SPRAY_F", value: &f.flow, every: slow, tau: 0.5, rel: 0.006},
 		{path: p + "CO", value: &f.co, every: slow, tau: 5, sigma: 0.15},
 		{path: p + "BRG_T_DE", value: &f.de, every: slow, tau: 30, sigma: 0.06},
 		{path: p + "BRG_T_NDE", value: &f.nde, every: slow, tau: 30, sigma: 0.06},
@@ -172,6 +173,6 @@ func (f *fan) sensors() []sensor {
 		{path: p + "VIB_A", value: &f.vibA, every: slow, tau: 1, sigma: 0.01, rel: 0.02},
 		{path: p + "VIB_HF", value: &f.hf, every: slow, tau: 1, sigma: 0.003, rel: 0.015},
 		{path: p + "VIB_ENV", value: &f.env, every: slow, tau: 1, sigma: 0.5},
-		{path: p + "VIB_KURT", value: &f.kurt, every: slow, tau: 1, sigma: 0.05},
+		{path: p + "VIB_KURT", value: &f.kurt, every: slow, tau: 1, rel: 0.02},
 	}
 }

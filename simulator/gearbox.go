@@ -35,8 +35,8 @@ const (
 func newGearbox(seed uint64, l *line) *gearbox {
 	g := &gearbox{line: l, rng: stream(seed, "gearbox"), winding: 92, oil: 50, pde: 62, pnde: 60, wde: 58, gap: 6}
 	g.noise.force = drift{sigma: 0.008, tau: 0.5}
-	g.noise.tilt = drift{sigma: 0.004, tau: 20}
-	g.noise.oil = drift{sigma: 0.15, tau: 300}
+	g.noise.tilt = drift{sigma: 0.004, tau: 3}
+	g.noise.oil = drift{sigma: 0.3, tau: 20}
 	g.noise.mesh = drift{sigma: 0.02, tau: 3}
 	g.noise.floor = drift{sigma: 0.02, tau: 3}
 	g.noise.kurt = drift{sigma: 0.10, tau: 2}
@@ -148,7 +148,7 @@ func (g *gearbox) vibration(dt float64) {
 	hit := spall(g.outer, g.speed)
 	_, _, g.env = hit.features(floor)
 	if g.crack > 0 { // once a turn of the pinion
-		k := ringing(8*g.crack*math.Pow(turn, 1.2), shaft)
+		k := ringing(4*g.crack*math.Pow(turn, 1.2), shaft)
 		hit.kurt = (hit.kurt*hit.square + peakedness(shaft)*k) / math.Max(hit.square+k, 1e-12)
 		hit.square += k
 	}
@@ -182,7 +182,7 @@ func (g *gearbox) sensors() []sensor {
 		{path: p + "ACC_RMS", value: &g.acc, every: slow, tau: 1, sigma: 0.005, rel: 0.015},
 		{path: p + "VIB_HF", value: &g.hf, every: slow, tau: 1, sigma: 0.002, rel: 0.015},
 		{path: p + "VIB_ENV", value: &g.env, every: slow, tau: 1, sigma: 0.5},
-		{path: p + "VIB_KURT", value: &g.kurt, every: slow, tau: 1, sigma: 0.05},
+		{path: p + "VIB_KURT", value: &g.kurt, every: slow, tau: 1, rel: 0.02},
 		{path: p + "VIB_GMF", value: &g.gmf, every: slow, tau: 1, sigma: 0.01, rel: 0.015},
 		{path: p + "VIB_SB", value: &g.sb, every: slow, tau: 1, sigma: 0.3, rel: 0.02},
 		{path: p + "MODE", text: &g.line.mode, every: fast},

@@ -71,16 +71,16 @@ func (l *line) next() {
 	if l.hard {
 		gauge, width, hardness = 3.6, 1150, 1.25
 	}
-	gauge *= 1 + 0.02*l.uniform()
-	width += 40 * l.uniform()
+	gauge *= 1 + 0.005*l.uniform()
+	width += 15 * l.uniform()
 	// The reductions of a schedule for 3.2 mm, stretched to the gauge.
 	stretch := math.Log(32/gauge) / math.Log(32/3.2)
 	exit := 32 * math.Pow(7.6/32, stretch)
-	c := coil{id: fmt.Sprintf("C%06d", l.number), hard: l.hard, zoom: 1.2 + 0.05*l.uniform(), skids: 6,
-		temperature: 970 + 8*l.uniform()}
-	c.pass = pass{entry: 32 * math.Pow(11.6/32, stretch), exit: exit, width: width, carbon: 0.10 + 0.02*l.uniform(),
+	c := coil{id: fmt.Sprintf("C%06d", l.number), hard: l.hard, zoom: 1.2 + 0.02*l.uniform(), skids: 6,
+		temperature: 970 + 5*l.uniform()}
+	c.pass = pass{entry: 32 * math.Pow(11.6/32, stretch), exit: exit, width: width, carbon: 0.10 + 0.01*l.uniform(),
 		hardness: hardness, radius: 350, speed: 0.8 * 9 * 3.2 / exit}
-	mass := 18_000 + 1500*l.uniform() // kg
+	mass := 18_000 + 400*l.uniform() // kg
 	c.length = mass / 7850 / (exit / 1000) / (width / 1000)
 	l.coil = c
 }
@@ -162,12 +162,10 @@ func (l *line) done() {
 		l.mode, l.left = modeRollChange, 600+120*l.rng.Float64()
 		l.warm = l.left + 25*60
 	case l.rng.Float64() < 0.01 && !l.steady:
-		l.mode, l.left = modeIdle, 60+240*l.rng.Float64()
-		if l.left > 120 {
-			l.warm = l.left + 10*60
-		}
+		l.mode, l.left = modeIdle, 60+180*l.rng.Float64()
+		l.warm = l.left + 15*60
 	default:
-		l.gap(26 + 8*l.rng.Float64())
+		l.gap(28 + 4*l.rng.Float64())
 	}
 	l.position = -1
 	l.next()

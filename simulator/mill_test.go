@@ -290,6 +290,7 @@ func TestHealthyHours(t *testing.T) {
 	modes := map[string]bool{}
 	changes := make([]int, len(m.tags))
 	crossed := map[string]bool{}
+	since, then := make([]time.Duration, len(m.tags)), make([]float64, len(m.tags)) // for rates
 	var vals []server.Value
 	for m.Now() < 8*time.Hour {
 		m.Step()
@@ -313,6 +314,12 @@ func TestHealthyHours(t *testing.T) {
 				t.Fatalf("%s is %v, resolution %v", tag.Path, v.Number, r)
 			}
 			for _, l := range limits[tag.Path] {
+				if l.Kind == plant.LimitRate && m.Now()-since[v.Var] > time.Minute {
+					if r := (v.Number - then[v.Var]) / (m.Now() - since[v.Var]).Seconds(); r > l.Value && since[v.Var] > 0 {
+						t.Errorf("%s rises by %v a second at %v, limit %v", tag.Path, r, m.Now(), l.Value)
+					}
+					since[v.Var], then[v.Var] = m.Now(), v.Number
+				}
 				over := v.Number > l.Value && (l.Kind == plant.LimitHigh || l.Kind == plant.LimitHighHigh)
 				under := v.Number < l.Value && (l.Kind == plant.LimitLow || l.Kind == plant.LimitLowLow)
 				if (over || under) && !crossed[tag.Path] {

@@ -116,9 +116,9 @@ func (p *pump) vibration(lack float64, dt float64) {
 	shaft := p.speed / 60
 	cav := math.Pow(lack, 1.5)
 	off := math.Abs(p.flowTrue-410) / 410
-	vane := velocity(2.2*(1+0.8*off)+60*cav, 7*shaft)
+	vane := velocity(2.2*(1+0.8*off)+45*cav, 7*shaft)
 	unbalance := 1.3
-	flowNoise := 0.35*(1+1.2*off) + 2.5*cav
+	flowNoise := 0.35*(1+1.2*off) + 1.8*cav
 	spread := late(p.outer)
 	p.vibH = hypot(unbalance, vane, flowNoise, spread)
 	p.vibA = hypot(0.5*unbalance, 1.5*vane, 1.5*flowNoise, 0.5*spread) * (1 + p.noise.axial.step(dt, p.rng))
@@ -149,6 +149,6 @@ func (p *pump) sensors() []sensor {
 		{path: a + "VIB_A", value: &p.vibA, every: slow, tau: 1, sigma: 0.01, rel: 0.02},
 		{path: a + "VIB_HF", value: &p.hf, every: slow, tau: 1, sigma: 0.01, rel: 0.015},
 		{path: a + "VIB_ENV", value: &p.env, every: slow, tau: 1, sigma: 0.5},
-		{path: a + "VIB_KURT", value: &p.kurt, every: slow, tau: 1, sigma: 0.05},
+		{path: a + "VIB_KURT", value: &p.kurt, every: slow, tau: 1, rel: 0.02},
 	}
 }

@@ -48,7 +48,7 @@ type world struct {
 
 // newWorld starts in the afternoon of a spring day on the coast of Karachi.
 func newWorld(seed uint64) *world {
-	w := &world{start: 14, day: 100, weather: drift{sigma: 0.4, tau: 6 * 3600}, grid: drift{sigma: 0.004, tau: 900},
+	w := &world{start: 14, day: 100, weather: drift{sigma: 0.2, tau: 6 * 3600}, grid: drift{sigma: 0.003, tau: 20},
 		rng: stream(seed, "world")}
 	w.step(0, 1)
 	return w
@@ -59,10 +59,10 @@ func (w *world) step(t, dt float64) {
 	w.time = t
 	hour := w.start + t/3600
 	season := 26.5 + 6*math.Cos(2*math.Pi*(w.day-165)/365)
-	// A hall of this mass passes a third of the outdoor swing, hours later.
-	w.hall = season + 8 + 1.5*math.Cos(2*math.Pi*(hour-18)/24) + w.weather.step(dt, w.rng)
+	// A hall of this mass passes a fifth of the outdoor swing, hours later.
+	w.hall = season + 8 + 0.9*math.Cos(2*math.Pi*(hour-18)/24) + w.weather.step(dt, w.rng)
 	w.water = 25.5 + 5*math.Cos(2*math.Pi*(w.day-200)/365) + 3
-	w.volts = 1 + 0.01*math.Sin(2*math.Pi*hour/24) + w.grid.step(dt, w.rng)
+	w.volts = 1 + 0.002*math.Sin(2*math.Pi*hour/24) + w.grid.step(dt, w.rng)
 	w.kv = 6.6 * w.volts
 }
 

@@ -107,6 +107,9 @@ type Simulator struct {
 	Users           map[string]string // passwords by name
 }
 
+// DefaultPublishing is the publishing interval of a PLC that names none.
+const DefaultPublishing = 100 * time.Millisecond
+
 // Load reads the file of a process and all files that it names. The error is
 // Faults where the content is wrong.
 func Load(path string) (*Config, error) {
@@ -179,7 +182,7 @@ func (t *table) plc() PLC {
 		User:           t.text("user", ""),
 		Password:       t.secret("password_file"),
 		Trust:          t.folder("trust", ""),
-		Publishing:     t.duration("publishing", 100*time.Millisecond, 10*time.Millisecond, time.Minute),
+		Publishing:     t.duration("publishing", DefaultPublishing, 10*time.Millisecond, time.Minute),
 	}
 	if err := checkName(p.Name); err != nil {
 		t.fault("name", "%v", err)

@@ -29,11 +29,10 @@ type channel struct {
 	mode   ua.MessageSecurityMode
 	cert   []byte // client's application certificate, DER, nil with None
 
-	mu       sync.Mutex
-	tokens   []*token // newest last; the older one lives until the client uses the newer
-	sending  *token
-	lastSeq  uint32
-	lastRead uint32 // sequence number of the last chunk under the newest token
+	mu      sync.Mutex
+	tokens  []*token // newest last; the older one lives until the client uses the newer
+	sending *token
+	lastSeq uint32
 }
 
 // token is one set of keys.
@@ -69,13 +68,6 @@ func (c *channel) addToken(t *token) {
 	if c.sending == nil {
 		c.sending = t
 	}
-}
-
-// expired reports whether the newest token has run out.
-func (c *channel) expired(now time.Time) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.tokens) > 0 && now.After(c.tokens[len(c.tokens)-1].until)
 }
 
 // open verifies a symmetric chunk in place and returns its request id and body.

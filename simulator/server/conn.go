@@ -16,12 +16,12 @@ import (
 // Sizes of the transport (OPC 10000-6, 7.1.2). The same message size bounds
 // what is taken and what is sent. It is small because gopcua's decoder recurses
 // without limit: a request of nothing but nested values takes about 1 kB of
-// stack per byte, and a stack of 1 GB is fatal. Whoever has not logged in gets
-// one chunk.
+// stack per byte, and a stack beyond 512 MB is fatal. Whoever has not logged in
+// gets one chunk.
 const (
 	maxChunk       = 0xffff
 	minChunk       = 8192
-	maxMessage     = 512 << 10
+	maxMessage     = 256 << 10
 	maxChunks      = 512
 	opcTCPHeader   = 8
 	opening        = 10 * time.Second // for Hello and OpenSecureChannel

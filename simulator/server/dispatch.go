@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gopcua/opcua/id"
 	"github.com/gopcua/opcua/ua"
 )
 
@@ -23,9 +24,8 @@ func decodeService(body []byte) (svc any, err error) {
 	return svc, err
 }
 
-// unknownHandle reads the request handle of a service that the codec does not
-// know: all requests begin alike.
-func unknownHandle(body []byte) (handle uint32, err error) {
+// requestHandle reads what all requests begin with.
+func requestHandle(body []byte) (service uint16, handle uint32, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("decode: %v: %w", p, ua.StatusBadDecodingError)
@@ -34,25 +34,69 @@ func unknownHandle(body []byte) (handle uint32, err error) {
 	var typeID ua.ExpandedNodeID
 	n, err := typeID.Decode(body)
 	if err != nil {
-		return 0, err
+		return 0, 0, fmt.Errorf("decode: %w: %w", err, ua.StatusBadDecodingError)
 	}
 	var h ua.RequestHeader
 	if _, err := ua.Decode(body[n:], &h); err != nil {
-		return 0, err
+		return 0, 0, fmt.Errorf("decode: %w: %w", err, ua.StatusBadDecodingError)
 	}
-	return h.RequestHandle, nil
+	if typeID.NodeID.Namespace() != 0 {
+		return 0, h.RequestHandle, nil
+	}
+	return uint16(typeID.NodeID.IntID()), h.RequestHandle, nil
+}
+
+// refusedService names the services that are refused. They are not decoded: a
+// reader needs none of what they carry.
+func refusedService(service uint16) string {
+	switch service {
+	case id.WriteRequest_Encoding_DefaultBinary:
+		return "Write"
+	case id.CallRequest_Encoding_DefaultBinary:
+		return "Call"
+	case id.HistoryReadRequest_Encoding_DefaultBinary:
+		return "HistoryRead"
+	case id.HistoryUpdateRequest_Encoding_DefaultBinary:
+		return "HistoryUpdate"
+	case id.AddNodesRequest_Encoding_DefaultBinary:
+		return "AddNodes"
+	case id.AddReferencesRequest_Encoding_DefaultBinary:
+		return "AddReferences"
+	case id.DeleteNodesRequest_Encoding_DefaultBinary:
+		return "DeleteNodes"
+	case id.DeleteReferencesRequest_Encoding_DefaultBinary:
+		return "DeleteReferences"
+	case id.QueryFirstRequest_Encoding_DefaultBinary:
+		return "QueryFirst"
+	case id.QueryNextRequest_Encoding_DefaultBinary:
+		return "QueryNext"
+	case id.SetTriggeringRequest_Encoding_DefaultBinary:
+		return "SetTriggering"
+	case id.RegisterServerRequest_Encoding_DefaultBinary:
+		return "RegisterServer"
+	case id.RegisterServer2Request_Encoding_DefaultBinary:
+		return "RegisterServer2"
+	case id.FindServersOnNetworkRequest_Encoding_DefaultBinary:
+		return "FindServersOnNetwork"
+	}
+	return ""
 }
 
 // serve answers one request. An error cuts the connection.
-func (s *Server) serve(c *conn, id uint32, body []byte) error {
+func (s *Server) serve(c *conn, reqID uint32, body []byte) error {
+	service, handle, err := requestHandle(body)
+	if err != nil {
+		return err
+	}
+	if name := refusedService(service); name != "" {
+		s.count(name)
+		c.fault(reqID, handle, ua.StatusBadServiceUnsupported)
+		return nil
+	}
 	svc, err := decodeService(body)
 	if errors.Is(err, ua.StatusBadServiceUnsupported) {
 		s.count("unknown")
-		handle, err := unknownHandle(body)
-		if err != nil {
-			return fmt.Errorf("decode: %w: %w", err, ua.StatusBadDecodingError)
-		}
-		c.fault(id, handle, ua.StatusBadServiceUnsupported)
+		c.fault(reqID, handle, ua.StatusBadServiceUnsupported)
 		return nil
 	}
 	if err != nil {
@@ -63,14 +107,13 @@ func (s *Server) serve(c *conn, id uint32, body []byte) error {
 		return fmt.Errorf("client sent %T: %w", svc, ua.StatusBadTCPMessageTypeInvalid)
 	}
 	s.count(strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", req), "*ua."), "Request"))
-	handle := req.Header().RequestHandle
-	resp, code := s.answer(c, id, req)
+	resp, code := s.answer(c, reqID, req)
 	switch {
 	case code != ua.StatusOK:
-		c.fault(id, handle, code)
+		c.fault(reqID, handle, code)
 	case resp != nil:
 		resp.SetHeader(responseHeader(handle, ua.StatusOK))
-		c.send(outgoing{id: id, handle: handle, resp: resp})
+		c.send(outgoing{id: reqID, handle: handle, resp: resp})
 	}
 	return nil
 }
@@ -87,8 +130,6 @@ func (s *Server) answer(c *conn, id uint32, req ua.Request) (ua.Response, ua.Sta
 		return s.createSession(c, r)
 	case *ua.ActivateSessionRequest:
 		return s.activateSession(c, r)
-	case *ua.RegisterServerRequest, *ua.RegisterServer2Request, *ua.FindServersOnNetworkRequest:
-		return nil, ua.StatusBadServiceUnsupported
 	}
 	e := s.engine
 	e.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gopcua/opcua/ua"
@@ -212,6 +213,7 @@ func TestUnsampledValuesAreNotOffered(t *testing.T) {
 		}))
 		writeRamp(l.s, 0, 10)
 		time.Sleep(600 * time.Millisecond)
+		synctest.Wait()
 		if len(l.offered) != 1 || l.offered[0].Number != 9 || l.offered[0].Seq != 1 {
 			t.Errorf("offered %+v", l.offered)
 		}

@@ -5,11 +5,11 @@ import "time"
 // Limits bounds what clients may ask for. A zero field takes the default. The
 // first three are declared in the address space as operation limits.
 type Limits struct {
-	MaxNodesPerRead          int // 2,000
+	MaxNodesPerRead          int // 1,000
 	MaxNodesPerBrowse        int // 1,000; also nodes per TranslateBrowsePaths and RegisterNodes
-	MaxMonitoredItemsPerCall int // 2,000
+	MaxMonitoredItemsPerCall int // 1,000
 
-	MaxReferences    int // per node and Browse answer, 1,000
+	MaxReferences    int // per node and Browse answer, 500
 	MaxConnections   int // 200
 	MaxSessions      int // 100
 	MaxSubscriptions int // 200
@@ -41,10 +41,10 @@ func (l Limits) withDefaults() Limits {
 			*v = d
 		}
 	}
-	set(&l.MaxNodesPerRead, 2000)
+	set(&l.MaxNodesPerRead, 1000)
 	set(&l.MaxNodesPerBrowse, 1000)
-	set(&l.MaxMonitoredItemsPerCall, 2000)
-	set(&l.MaxReferences, 1000)
+	set(&l.MaxMonitoredItemsPerCall, 1000)
+	set(&l.MaxReferences, 500)
 	set(&l.MaxConnections, 200)
 	set(&l.MaxSessions, 100)
 	set(&l.MaxSubscriptions, 200)

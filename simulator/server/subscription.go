@@ -89,8 +89,7 @@ func (e *engine) serve(s *session, now time.Time) {
 	for len(s.waiting) > 0 {
 		var next *subscription
 		for _, sub := range s.subs {
-			if sub.late && (next == nil || sub.priority > next.priority ||
-				sub.priority == next.priority && sub.lateSince.Before(next.lateSince)) {
+			if sub.late && (next == nil || sub.before(next)) {
 				next = sub
 			}
 		}
@@ -101,6 +100,17 @@ func (e *engine) serve(s *session, now time.Time) {
 		s.waiting = s.waiting[1:]
 		e.publish(next, p, now)
 	}
+}
+
+// before orders late subscriptions.
+func (sub *subscription) before(other *subscription) bool {
+	switch {
+	case sub.priority != other.priority:
+		return sub.priority > other.priority
+	case !sub.lateSince.Equal(other.lateSince):
+		return sub.lateSince.Before(other.lateSince)
+	}
+	return sub.id < other.id
 }
 
 // endSubscription removes a subscription that ended by itself or went to

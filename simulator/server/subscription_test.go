@@ -64,7 +64,11 @@ func TestLifetimeEnds(t *testing.T) {
 		})
 		l.monitor(sub, itemRequest(path(0), 1, 10, nil))
 		time.Sleep(550 * time.Millisecond)
-		if n := len(l.s.engine.subs); n != 1 {
+		synctest.Wait()
+		l.s.engine.mu.Lock()
+		alive := len(l.s.engine.subs)
+		l.s.engine.mu.Unlock()
+		if alive != 1 {
 			t.Fatal("ended early")
 		}
 		time.Sleep(100 * time.Millisecond)
