@@ -77,8 +77,22 @@ func (c *commissioning) moments(t, from, to int) (mean, sd float64) {
 	return ref + s, math.Sqrt(max(0, q/n-s*s))
 }
 
-// wander is the share of a tag's variance that lies between blocks of time.
-func (c *commissioning) wander(t int) float64 {
+// Tolerance: a change of a tag's level by less than these shares of its range and
+// of its level is no reason to send anybody, even if the commissioning was too
+// short to see one.
+const (
+	toleranceOfRange = 0.01
+	toleranceOfLevel = 0.03
+)
+
+// tolerance of a tag whose range is known, in its unit.
+func tolerance(t *plant.Tag, mean float64) float64 {
+	return max(0, min(toleranceOfRange*(t.High-t.Low), toleranceOfLevel*math.Abs(mean)))
+}
+
+// wander is the share of a tag's variance that lies between blocks of time; what
+// the tolerance covers is no wandering.
+func (c *commissioning) wander(t int, tolerance float64) float64 {
 	size := c.rows / blocks
 	if size < 8 {
 		return 0
@@ -90,10 +104,11 @@ func (c *commissioning) wander(t int) float64 {
 		between += (m - mean) * (m - mean)
 		within += s * s
 	}
-	if between+within == 0 {
+	all := between + within + blocks*tolerance*tolerance
+	if all == 0 {
 		return 0
 	}
-	return between / (between + within)
+	return between / all
 }
 
 // fit learns a model of one mode. windowRows is the window, allowed the p-value
@@ -111,12 +126,13 @@ func fit(mem *memory, watched []plant.Tag, windowRows int, allowed float64) (*mo
 			continue
 		}
 		mean, sd := c.moments(t, 0, c.rows)
-		floor := max(watched[t].Resolution, 1e-9*(1+math.Abs(mean)))
-		m.low[t], m.high[t] = mean-3*max(sd, floor), mean+3*max(sd, floor)
+		allow := tolerance(&watched[t], mean)
+		wide := max(math.Hypot(sd, allow), watched[t].Resolution, 1e-9*(1+math.Abs(mean)))
+		m.low[t], m.high[t] = mean-3*wide, mean+3*wide
 		if sd <= 1e-9*(1+math.Abs(mean)) {
 			continue // never moved: nothing to compare it with
 		}
-		if c.wander(t) > wanderShare {
+		if c.wander(t, allow) > wanderShare {
 			restless = append(restless, int32(t))
 			continue
 		}
@@ -131,10 +147,14 @@ func fit(mem *memory, watched []plant.Tag, windowRows int, allowed float64) (*mo
 	if len(m.tags) > maxFeatures {
 		m.tags = m.tags[:maxFeatures]
 	}
-	for _, t := range m.tags {
+	slack := make([]float64, len(m.tags))
+	for i, t := range m.tags {
 		mean, sd := c.moments(int(t), 0, c.rows)
+		allow := tolerance(&watched[t], mean)
 		m.mean = append(m.mean, mean)
-		m.scale = append(m.scale, max(sd, watched[t].Resolution))
+		m.scale = append(m.scale, max(math.Hypot(sd, allow), watched[t].Resolution))
+		slack[i] = allow / m.scale[i]
+		m.reach = append(m.reach, reachNoise+reachSlack*slack[i])
 	}
 	m.stride = 1
 	for windowRows/int(m.stride)*len(m.tags) > maxWindow {
@@ -142,6 +162,7 @@ func fit(mem *memory, watched []plant.Tag, windowRows int, allowed float64) (*mo
 	}
 	m.lags = int32(windowRows) / m.stride
 	z := m.scaled(&c)
+	loosen(z, slack, 3*windowRows)
 	keep := make([]bool, c.rows)
 	if err := m.calibrate(z, c.starts, keep, windowRows, allowed); err != nil {
 		return nil, err
@@ -162,10 +183,36 @@ func (m *model) scaled(c *commissioning) []float64 {
 	for r := range c.rows {
 		for i, t := range m.tags {
 			v := (c.x[r*c.width+int(t)] - m.mean[i]) / m.scale[i]
-			z[r*d+i] = min(clip, max(-clip, v))
+			z[r*d+i] = min(m.reach[i], max(-m.reach[i], v))
 		}
 	}
 	return z
+}
+
+// loosen adds a slow random walk about zero, of standard deviation slack, to each
+// feature of the commissioning's rows: components, covariances and limits are
+// then those of a machine whose levels differ by the tolerance.
+func loosen(z, slack []float64, every int) {
+	d := len(slack)
+	rng := rand.New(rand.NewPCG(3, 4)) // any will do; the same one each time
+	from, to := make([]float64, d), make([]float64, d)
+	for i := range to {
+		to[i] = rng.NormFloat64()
+	}
+	for r := range len(z) / d {
+		step := r % every
+		if step == 0 {
+			copy(from, to)
+			for i := range to {
+				to[i] = rng.NormFloat64()
+			}
+		}
+		a := float64(step) / float64(every)
+		norm := math.Hypot(a, 1-a)
+		for i, s := range slack {
+			z[r*d+i] += s * ((1-a)*from[i] + a*to[i]) / norm
+		}
+	}
 }
 
 // runs calls f with each run of kept rows that follow each other.

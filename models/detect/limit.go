@@ -21,7 +21,7 @@ type limit struct {
 	kind  string
 	delay int64 // ns of source time
 	open  bool
-	since int64     // source time from which on the value is beyond; 0: it is not
+	since int64     // source time from which on the value says otherwise; 0: it does not
 	past  []float64 // rate: ring of row values
 	pastN int32
 	next  int32
@@ -68,15 +68,13 @@ func (l *limit) back(v float64) bool {
 	return v <= l.Value-l.Deadband
 }
 
-// look takes a value at a source time and says what changes, if anything.
+// look takes a value at a source time and says what changes, if anything. The
+// delay holds for the return as well, so that noise about the limit is one alarm.
+// In a mode that it does not apply to, a limit rests: it neither raises nor
+// clears, since a machine at rest shows nothing.
 func (l *limit) look(t int64, v float64, applies bool) (plant.Phase, bool) {
-	switch {
-	case l.open && (!applies || l.back(v)):
-		l.open, l.since = false, 0
-		return plant.Clear, true
-	case l.open:
-		return "", false
-	case !applies || !l.beyond(v):
+	turning := l.open && l.back(v) || !l.open && l.beyond(v)
+	if !applies || !turning {
 		l.since = 0
 		return "", false
 	}
@@ -86,8 +84,11 @@ func (l *limit) look(t int64, v float64, applies bool) (plant.Phase, bool) {
 	if t-l.since < l.delay {
 		return "", false
 	}
-	l.open = true
-	return plant.Raise, true
+	l.open, l.since = !l.open, 0
+	if l.open {
+		return plant.Raise, true
+	}
+	return plant.Clear, true
 }
 
 // slope takes a row's value; ok is false until enough rows are known. It is the

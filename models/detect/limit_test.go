@@ -65,16 +65,27 @@ func TestDelayRunsOutWithoutANewSample(t *testing.T) {
 	expect(t, b.out.Findings, "limit/M/TA/high", plant.Raise)
 }
 
-func TestLimitOutsideItsModeClears(t *testing.T) {
+func TestLimitRestsOutsideItsMode(t *testing.T) {
 	b := newBench(t, 1, func(b *bench) {
-		b.asset.Limits = []plant.Limit{{Tag: "M/TA", Kind: plant.LimitLow, Value: 5, Modes: []string{"rolling"}}}
+		b.asset.Limits = []plant.Limit{{Tag: "M/TA", Kind: plant.LimitHigh, Value: 5, Modes: []string{"rolling"}}}
 	})
-	b.spoil = func(_ int, x []float64, q []plant.Quality) { x[0] = 1 }
-	b.run(5)
-	b.mode = "idle"
-	fs := b.run(5)
-	expect(t, b.out.Findings, "limit/M/TA/low", plant.Raise, plant.Clear)
-	if len(fs) == 0 {
-		t.Error("cleared before the mode changed")
+	value := 9.0
+	b.spoil = func(_ int, x []float64, q []plant.Quality) { x[0] = value }
+	for range 5 { // one alarm through five coils, not five
+		b.mode = "rolling"
+		b.run(5)
+		b.mode, value = "idle", 0
+		b.run(5)
+		value = 9
 	}
+	expect(t, b.out.Findings, "limit/M/TA/high", plant.Raise)
+	b.mode, value = "rolling", 2
+	b.run(5)
+	expect(t, b.out.Findings, "limit/M/TA/high", plant.Raise, plant.Clear)
+}
+
+func TestReturnHasTheDelayToo(t *testing.T) {
+	l := plant.Limit{Kind: plant.LimitHigh, Value: 80, Delay: 3 * time.Second}
+	expect(t, watch(t, l, 81, 81, 81, 81, 79, 81, 79, 81, 79, 81, 79), "limit/M/TA/high", plant.Raise)
+	expect(t, watch(t, l, 81, 81, 81, 81, 79, 79, 79, 79), "limit/M/TA/high", plant.Raise, plant.Clear)
 }

@@ -113,7 +113,12 @@ func (m *machine) sample(out *plant.Batch, i int, t int64, v float64, q plant.Qu
 	}
 	if t > s.time {
 		s.time = t
-		if usable(v, q) {
+		if i == m.modes.tag {
+			m.modes.heard = unknown
+			if usable(v, q) {
+				m.modes.heard = int(v)
+			}
+		} else if usable(v, q) {
 			m.lookAt(out, i, t, v)
 		}
 	}
@@ -166,7 +171,7 @@ func (m *machine) lookAt(out *plant.Batch, i int, t int64, v float64) {
 		if l.past != nil {
 			continue
 		}
-		if phase, change := l.look(t, v, l.applies(m.modes.name())); change {
+		if phase, change := l.look(t, v, l.applies(m.modes.present())); change {
 			m.tellLimit(out, l, phase, t, v)
 		}
 	}
@@ -355,7 +360,7 @@ func (m *machine) tick(out *plant.Batch, t int64) {
 			}
 			v = perRow / m.step
 		}
-		if phase, change := l.look(t, v, l.applies(m.modes.name())); change {
+		if phase, change := l.look(t, v, l.applies(m.modes.present())); change {
 			m.tellLimit(out, l, phase, t, v)
 		}
 	}
@@ -473,7 +478,7 @@ func (m *machine) judge(out *plant.Batch, mod *model, t int64, r *Row) string {
 	phase, change := m.say.observe(s.decades, mod.limit, m.modes.cur)
 	if !change && m.say.open && over && m.say.quiet >= updateRows {
 		top := mod.tags[m.say.rank(mod)[0]]
-		change = top != m.say.top || r.Score > m.say.peak+0.1 || m.urgency(r.Score) < m.say.priority
+		change = m.say.shares[top] > 1.5*m.say.shares[m.say.top] || r.Score > m.say.peak+0.1 || m.urgency(r.Score) < m.say.priority
 		phase = plant.Update
 	}
 	if change {

@@ -44,6 +44,7 @@ type modes struct {
 	dwell int32 // rows that conditions must hold before they change the mode
 
 	cur       int
+	heard     int   // what the mode tag said last; rows are behind it
 	since     int32 // rows in cur
 	candidate int
 	held      int32 // rows of the candidate
@@ -56,7 +57,7 @@ const dwellTime = 5 * time.Second
 const settleTime = 10 * time.Second
 
 func newModes(a *plant.Asset, grid time.Duration, slot func(path string) int) modes {
-	m := modes{tag: -1, cur: unknown, candidate: unknown, named: len(a.Modes) > 0}
+	m := modes{tag: -1, cur: unknown, heard: unknown, candidate: unknown, named: len(a.Modes) > 0}
 	for _, d := range a.Modes {
 		m.names = append(m.names, d.Name)
 		m.idle = append(m.idle, d.Idle)
@@ -105,6 +106,15 @@ func (m *modes) name() string {
 		return "unknown"
 	}
 	return m.names[m.cur]
+}
+
+// present is the mode for a limit that looks at samples as they come: none while
+// the mode tag already says another mode than the rows.
+func (m *modes) present() string {
+	if m.tag >= 0 && m.heard != m.cur {
+		return "unknown"
+	}
+	return m.name()
 }
 
 // raw is the mode that the values name, without dwell.

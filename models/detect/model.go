@@ -17,16 +17,22 @@ const (
 // forget is the weight of a new row in the exponentially weighted means.
 const forget = 0.1
 
-// clip bounds a scaled value. A fault lasts: it is seen through 20 rows at three
-// standard deviations as well as at thirty. A heavy-tailed sensor, left alone,
-// makes the normal scores so wild that no limit holds.
-const clip = 3
+// A scaled value is bounded. A fault lasts: it is seen through 20 rows at three
+// standard deviations as well as at thirty, while a heavy-tailed sensor, left
+// alone, makes the normal scores so wild that no limit holds. Where the tolerance
+// makes up the scale, the noise is far smaller than the scale, and the bound is
+// wider by reachSlack times its share.
+const (
+	reachNoise = 3
+	reachSlack = 9
+)
 
 // model is what was learned of one mode. Nothing in it changes after the fit.
 type model struct {
 	tags    []int32   // features: positions among the asset's watched tags
 	mean    []float64 // per feature
 	scale   []float64 // per feature
+	reach   []float64 // per feature: bound of scaled values
 	lags    int32     // rows of the window that enter it
 	stride  int32     // every so many rows
 	k       int32     // components
@@ -98,7 +104,7 @@ func (m *model) push(w *window, x []float64, ok []bool) {
 			continue
 		}
 		v := (x[t] - m.mean[i]) / m.scale[i]
-		z[i] = min(clip, max(-clip, v))
+		z[i] = min(m.reach[i], max(-m.reach[i], v))
 	}
 	if masked > 0 {
 		m.reconstruct(z, ok)

@@ -23,29 +23,29 @@ const (
 )
 
 // law of a fault: rows that its condition must hold, rows of rest before it
-// clears, and whether the tag is masked while it is open.
+// clears (faults that come in bursts are one finding), and rows after the last
+// sign of it for which the tag is masked.
 type law struct {
-	kind, detector string
-	need, rest     int32
-	masks          bool
+	kind, detector   string
+	need, rest, mask int32
 }
 
 func (f fault) law() law {
 	switch f {
 	case faultBad:
-		return law{plant.KindBad, "bad", 2, 3, true} // one row later it may be all tags: the link
+		return law{plant.KindBad, "bad", 2, 120, 1} // one row later it may be all tags: the link
 	case faultSilent:
-		return law{plant.KindDropout, "dropout", 2, 1, true}
+		return law{plant.KindDropout, "dropout", 2, 60, 1}
 	case faultFlat:
-		return law{plant.KindFlat, "flat", 1, 3, true}
+		return law{plant.KindFlat, "flat", 1, 3, 3}
 	case faultStuck:
-		return law{plant.KindStuck, "stuck", 1, 3, true}
+		return law{plant.KindStuck, "stuck", 1, 3, 3}
 	case faultSpike:
-		return law{plant.KindSpike, "spike", 1, 60, false}
+		return law{plant.KindSpike, "spike", 1, 300, 0} // masked by its excursion
 	case faultRange:
-		return law{plant.KindRange, "range", 3, 10, true}
+		return law{plant.KindRange, "range", 3, 30, 10}
 	}
-	return law{plant.KindRange, "rate", 1, 30, true}
+	return law{plant.KindRange, "rate", 1, 60, 30}
 }
 
 const (
@@ -104,9 +104,11 @@ func (c *sensor) check(s *slot, step float64, judged, learned, linkDown bool) {
 	}
 
 	if moved <= t.Resolution/2 {
-		c.run++
-		if s.fresh > 0 {
-			c.runFresh++
+		if judged && !ended(t, x) {
+			c.run++
+			if s.fresh > 0 {
+				c.runFresh++
+			}
 		}
 	} else {
 		if !learned {
@@ -114,8 +116,7 @@ func (c *sensor) check(s *slot, step float64, judged, learned, linkDown bool) {
 		}
 		c.run, c.runFresh = 0, 0
 	}
-	if !judged {
-		c.run, c.runFresh = 0, 0
+	if !judged { // a line stays flat through a pause, it only grows no longer
 		c.pastN = 0
 	}
 	least := int32(flatRows)
@@ -140,6 +141,12 @@ func (c *sensor) check(s *slot, step float64, judged, learned, linkDown bool) {
 		}
 	}
 	c.before = x
+}
+
+// ended reports whether a value stands at an end of its range: a saturated
+// sensor stands still as well, and its value says something about the machine.
+func ended(t *plant.Tag, x float64) bool {
+	return t.High > t.Low && (x >= t.High-t.Resolution || x <= t.Low+t.Resolution)
 }
 
 // settle ends the row for the spike check. alone: no other tag of the asset is
@@ -193,7 +200,7 @@ func (c *sensor) masked() bool {
 		return true
 	}
 	for f := range faults {
-		if c.open[f] && f.law().masks {
+		if c.open[f] && c.calm[f] < f.law().mask {
 			return true
 		}
 	}

@@ -25,7 +25,7 @@ func TestSensorFaults(t *testing.T) {
 		}
 		none(t, fs, plant.Advisory)
 		b.spoil = nil
-		if got := only(b.run(100), key); len(got) != 1 || got[0].Phase != plant.Clear {
+		if got := only(b.run(320), key); len(got) != 1 || got[0].Phase != plant.Clear {
 			t.Fatalf("%s: not cleared after the fault: %+v", name, got)
 		}
 	}

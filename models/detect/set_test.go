@@ -307,3 +307,45 @@ func TestModelStateIsTold(t *testing.T) {
 		}
 	}
 }
+
+// TestFastPlantTagByTag runs at 50 plant seconds a second, so that a message of
+// 200 ms holds ten rows, tag by tag: the findings are those of rows in order.
+func TestFastPlantTagByTag(t *testing.T) {
+	b := newBench(t, 6, func(b *bench) { b.asset.ModeTag, b.asset.Modes = "", nil })
+	b.spoil = func(row int, x []float64, q []plant.Quality) {
+		if row > 900 {
+			x[4] += 4
+		}
+	}
+	var in []plant.Sample
+	for i := range 1200 {
+		for _, s := range b.next().Samples {
+			s.Time = epoch + int64(i)*20e6 + 5e6
+			in = append(in, s)
+		}
+	}
+	run := func(samples []plant.Sample) []plant.Finding {
+		s, err := New(Config{Assets: []plant.Asset{b.asset}, Tags: b.tags, Speed: 50, Log: quiet()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out plant.Batch
+		s.Observe(&out, plant.Batch{Samples: samples})
+		s.Flush(&out)
+		return out.Findings
+	}
+	want := run(in)
+	expect(t, want, "wpca", plant.Raise)
+	const message = 10 * 6
+	turned := make([]plant.Sample, 0, len(in))
+	for at := 0; at < len(in); at += message {
+		for tag := range 6 {
+			for row := range 10 {
+				turned = append(turned, in[at+row*6+tag])
+			}
+		}
+	}
+	if got := run(turned); !reflect.DeepEqual(got, want) {
+		t.Errorf("%d findings, want the same %d", len(got), len(want))
+	}
+}

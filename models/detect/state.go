@@ -61,9 +61,12 @@ func (s *Set) MarshalBinary() ([]byte, error) {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), nil
 }
 
-// UnmarshalBinary is Restore without its report.
+// UnmarshalBinary is Restore with its report in the log.
 func (s *Set) UnmarshalBinary(data []byte) error {
-	_, err := s.Restore(data)
+	rep, err := s.Restore(data)
+	for _, f := range rep.Fresh {
+		s.log.Warn("asset learns afresh", "asset", f.Asset, "reason", f.Reason)
+	}
 	return err
 }
 
@@ -299,6 +302,7 @@ func (m *modes) code(c *codec) {
 		c.text(&m.names[i])
 	}
 	c.num(&m.cur)
+	c.num(&m.heard)
 	c.i32(&m.since)
 	c.num(&m.candidate)
 	c.i32(&m.held)
@@ -343,7 +347,7 @@ func (m *model) code(c *codec) {
 	for i := range m.tags {
 		c.i32(&m.tags[i])
 	}
-	for _, v := range []*[]float64{&m.mean, &m.scale, &m.lambda, &m.level, &m.inverse, &m.partial, &m.low, &m.high} {
+	for _, v := range []*[]float64{&m.mean, &m.scale, &m.reach, &m.lambda, &m.level, &m.inverse, &m.partial, &m.low, &m.high} {
 		c.floats(v)
 	}
 	c.singles(&m.p)
@@ -400,7 +404,7 @@ func (t *told) code(c *codec) {
 func (m *machine) sound() error {
 	bad := errors.New("state contradicts itself")
 	modes := len(m.modes.names)
-	if m.modes.cur < unknown || m.modes.cur >= modes || m.modes.candidate < unknown || m.modes.candidate >= modes {
+	if m.modes.cur < unknown || m.modes.cur >= modes || m.modes.heard < unknown || m.modes.heard >= modes || m.modes.candidate < unknown || m.modes.candidate >= modes {
 		return bad
 	}
 	if len(m.minds) > modes || m.modes.cur >= len(m.minds) || m.modes.tag < 0 && len(m.minds) != modes {
@@ -442,7 +446,7 @@ func (m *machine) sound() error {
 	if w := &m.window; w.next < 0 || w.next >= w.size || w.n < 0 || int(w.n) > w.size {
 		return bad
 	}
-	if m.count < 0 || m.done < 0 {
+	if m.count < 0 || m.done < 0 || m.say.top < 0 || m.say.open && int(m.say.top) >= m.watch {
 		return bad
 	}
 	for i := range m.minds {
@@ -470,6 +474,6 @@ func (m *model) sound(watch, size int) bool {
 			return false
 		}
 	}
-	return len(m.mean) == d && len(m.scale) == d && len(m.lambda) == k && len(m.level) == d && len(m.inverse) == d*d &&
+	return len(m.mean) == d && len(m.scale) == d && len(m.reach) == d && len(m.lambda) == k && len(m.level) == d && len(m.inverse) == d*d &&
 		len(m.partial) == d*d && len(m.low) == watch && len(m.high) == watch && len(m.p) == int(m.lags)*d*k
 }

@@ -12,7 +12,7 @@ const (
 	raiseOf    = 10
 	raiseAt    = 8
 	clearAfter = 30
-	updateRows = 60
+	updateRows = 120
 	surely     = 0.95 // score from which on a finding is urgent
 	listed     = 10   // contributions that a finding names
 )
