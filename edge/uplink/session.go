@@ -309,7 +309,7 @@ func (s *session) sendRecord(r *queue.Record, replay bool, now time.Time) error 
 	if u.flights.busy(k) {
 		return nil
 	}
-	historical := replay || u.flights.list[k] != nil || r.Created <= s.birth || now.UnixNano()-r.Created > int64(liveFor)
+	historical := replay || u.flights.list[k] != nil || r.Created <= s.birth || now.UnixNano()-r.Created > int64(liveFor) || s.gone(r.Device)
 	topic, err := s.encode(r, historical)
 	if errors.Is(err, errUndeclared) { // a tag that came since the births
 		if err := s.births(); err != nil {
@@ -335,6 +335,12 @@ func (s *session) sendRecord(r *queue.Record, replay bool, now time.Time) error 
 		u.counts.again.Add(1)
 	}
 	return nil
+}
+
+// gone reports whether a device has died: what is left of it is not current.
+func (s *session) gone(device string) bool {
+	d := s.devices[device]
+	return d != nil && !d.alive
 }
 
 // setAside reports a record that is not sent any more. It stays in the queue.

@@ -128,10 +128,15 @@ func (a *answers) signal() {
 	}
 }
 
+// setLink gives the connection on which to answer, or nil. With a new one births
+// may be asked for at once: an edge that was there first has sent them to nobody.
 func (a *answers) setLink(l *link) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.link = l
+	for _, e := range a.edges {
+		e.asked = time.Time{}
+	}
 }
 
 // run sends until ctx ends.
