@@ -81,11 +81,10 @@ func parseIncoming(dst []plant.Sample, b []byte) ([]plant.Sample, error) {
 	at := int64(0)
 	for i := range in {
 		d, k := binary.Varint(b)
-		if k <= 0 {
+		if at += d; k <= 0 || at < math.MinInt64/ms || at > math.MaxInt64/ms {
 			return dst[:start], errIncoming
 		}
 		b = b[k:]
-		at += d
 		in[i].Time = at * ms
 	}
 	for i := 0; i < len(in); {

@@ -17,12 +17,25 @@ import (
 // layoutVersion is the version of FORMAT.md.
 const layoutVersion = 1
 
+// layout checks the version of the folder. A new database is opened twice: the
+// first log that Pebble writes in one has the oldest format, in which damage in
+// the middle looks like a torn end and would go unnoticed.
+func (s *Pebble) layout(engine func() (*pebble.DB, error)) error {
+	fresh, err := s.checkLayout()
+	if err != nil || !fresh {
+		return err
+	}
+	err = s.db.Close()
+	s.db = nil
+	if err == nil {
+		s.db, err = engine()
+	}
+	return err
+}
+
 // load reads what the store keeps in memory: tags, assets, record numbers, last
 // values, and the batches that are not yet in chunks.
 func (s *Pebble) load() error {
-	if err := s.checkLayout(); err != nil {
-		return err
-	}
 	cuts := map[plant.TagID]uint64{}
 	for _, f := range []func() error{
 		s.loadTags, s.loadAssets, s.loadMarks,
@@ -38,25 +51,25 @@ func (s *Pebble) load() error {
 }
 
 // checkLayout refuses a folder of a newer version and marks a new one.
-func (s *Pebble) checkLayout() error {
+func (s *Pebble) checkLayout() (fresh bool, err error) {
 	key := []byte{prefixFormat}
 	v, closer, err := s.db.Get(key)
 	if err == pebble.ErrNotFound {
-		return s.db.Set(key, []byte(strconv.Itoa(layoutVersion)), pebble.Sync)
+		return true, s.db.Set(key, []byte(strconv.Itoa(layoutVersion)), pebble.Sync)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	n, err := strconv.Atoi(string(v))
 	_ = closer.Close()
 	switch {
 	case err != nil:
-		return fmt.Errorf("%w: format version %q", ErrDamaged, v)
+		return false, fmt.Errorf("%w: format version %q", ErrDamaged, v)
 	case n > layoutVersion:
-		return fmt.Errorf("%w: format %d, this one reads up to %d; use that version, or another folder",
+		return false, fmt.Errorf("%w: format %d, this one reads up to %d; use that version, or another folder",
 			ErrNewer, n, layoutVersion)
 	}
-	return nil
+	return false, nil
 }
 
 // each calls f with every key below a prefix.

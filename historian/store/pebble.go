@@ -106,13 +106,22 @@ func Open(cfg Config) (*Pebble, error) {
 	if s.space.reserve == 0 {
 		s.space.reserve = 64 << 20
 	}
+	start := time.Now()
+	fsys = vfs.OnDiskFull(fsys, s.space.filled)
+	engine := func() (*pebble.DB, error) { return openEngine(s.dir, fsys, s.log) }
 	var err error
-	if s.db, err = openEngine(s.dir, vfs.OnDiskFull(fsys, s.space.filled), s.log); err != nil {
+	if s.db, err = engine(); err != nil {
 		return nil, err
 	}
-	start := time.Now()
-	if err := s.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("store: %s: %w", s.dir, err), s.db.Close())
+	if err = s.layout(engine); err == nil {
+		err = s.load()
+	}
+	if err != nil {
+		err = fmt.Errorf("store: %s: %w", s.dir, err)
+		if s.db != nil {
+			err = errors.Join(err, s.db.Close())
+		}
+		return nil, err
 	}
 	s.log.Debug("store opened", "dir", s.dir, "tags", len(s.tags.byID), "uncut", s.heap.held, "took", time.Since(start))
 	return s, nil

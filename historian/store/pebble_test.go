@@ -6,8 +6,6 @@ import (
 
 	"millwright/historian/store"
 	"millwright/historian/store/storetest"
-
-	"go.uber.org/goleak"
 )
 
 func open(t testing.TB, cfg store.Config) *store.Pebble {
@@ -29,8 +27,4 @@ func TestSuiteSmall(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, dir string) store.Store {
 		return open(t, store.Config{Dir: dir, Uncut: 2 << 10, Age: time.Millisecond})
 	})
-}
-
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"slices"
 	"time"
 
 	"millwright/historian/store/chunk"
@@ -65,7 +66,7 @@ type trend struct {
 
 type bucketSum struct {
 	min, max    float64
-	area        float64 // value × seconds
+	area        float64 // value × ns
 	covered     int64   // ns that area covers
 	count, good int
 }
@@ -100,7 +101,7 @@ func (t *trend) cover(to int64) {
 	b := &t.acc[t.i]
 	from := max(t.since, t.starts[t.i])
 	if to > from {
-		b.area += t.value * (float64(to-from) / float64(time.Second))
+		b.area += t.value * float64(to-from)
 		b.covered += to - from
 	}
 }
@@ -136,32 +137,50 @@ func (t *trend) whole(s *chunk.Summary) bool {
 	if s.Min <= s.Max {
 		b.min, b.max = min(b.min, s.Min), max(b.max, s.Max)
 	}
-	b.area += s.Area
+	b.area += s.Area * float64(time.Second)
 	b.covered += s.GoodTime
 	t.since, t.value, t.usable = s.Last, s.LastValue, s.LastGood
 	return true
 }
 
 func (t *trend) block(b *plant.Block) {
-	values, quality := b.Values[:len(b.Times)], b.Quality[:len(b.Times)]
-	for k, at := range b.Times {
-		t.enter(at)
-		v, q := values[k], quality[k]
-		usable := chunk.Usable(v, q)
-		acc := &t.acc[t.i]
-		if t.usable && at > t.since {
-			acc.area += t.value * (float64(at-t.since) / float64(time.Second))
-			acc.covered += at - t.since
+	times, values, quality := b.Times, b.Values[:len(b.Times)], b.Quality[:len(b.Times)]
+	for len(times) > 0 {
+		t.enter(times[0])
+		n, _ := slices.BinarySearch(times, t.starts[t.i+1])
+		t.run(times[:n], values[:n], quality[:n])
+		times, values, quality = times[n:], values[n:], quality[n:]
+	}
+}
+
+// run takes in samples of the present bucket.
+func (t *trend) run(times []int64, values []float64, quality []plant.Quality) {
+	acc := t.acc[t.i]
+	since, value, usable := t.since, t.value, t.usable
+	values, quality = values[:len(times)], quality[:len(times)]
+	for k, at := range times {
+		if usable {
+			hold := at - since
+			acc.area += value * float64(hold)
+			acc.covered += hold
 		}
-		t.since, t.value, t.usable = at, v, usable
-		acc.count++
+		v, q := values[k], quality[k]
+		since, value, usable = at, v, chunk.Usable(v, q)
 		if q.IsGood() {
 			acc.good++
 		}
 		if usable {
-			acc.min, acc.max = min(acc.min, v), max(acc.max, v)
+			if v < acc.min {
+				acc.min = v
+			}
+			if v > acc.max {
+				acc.max = v
+			}
 		}
 	}
+	acc.count += len(times)
+	t.acc[t.i] = acc
+	t.since, t.value, t.usable = since, value, usable
 }
 
 func (t *trend) buckets() []plant.Bucket {
@@ -178,7 +197,7 @@ func (t *trend) buckets() []plant.Bucket {
 				b.Min, b.Max = a.min, a.max
 			}
 			if a.covered > 0 && a.min <= a.max {
-				b.Mean = a.area / (float64(a.covered) / float64(time.Second))
+				b.Mean = a.area / float64(a.covered)
 			}
 		}
 		out[i] = b

@@ -64,9 +64,10 @@ func summarise(times []int64, values []float64, quality []plant.Quality) Summary
 		if i+1 < n {
 			hold := times[i+1] - times[i]
 			s.GoodTime += hold
-			s.Area += v * (float64(hold) / float64(time.Second))
+			s.Area += v * float64(hold)
 		}
 	}
+	s.Area /= float64(time.Second)
 	if usable == 0 {
 		s.Min, s.Max = math.NaN(), math.NaN()
 	}
