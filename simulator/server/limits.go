@@ -20,6 +20,8 @@ type Limits struct {
 	MaxRetransmit    int // messages kept for Republish per session, 1,000
 	MaxNotifications int // per message, 10,000
 
+	MaxRetransmitBytes int // of messages kept for Republish per session, 64 MB
+
 	MinPublishing   time.Duration // 10 ms
 	MinSampling     time.Duration // of a sampling interval above 0, 10 ms
 	MaxInterval     time.Duration // of publishing, sampling, keep-alive and lifetime, 1 h
@@ -54,6 +56,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxPublish, 100)
 	set(&l.MaxRetransmit, 1000)
 	set(&l.MaxNotifications, 10_000)
+	set(&l.MaxRetransmitBytes, 64<<20)
 	setTime(&l.MinPublishing, 10*time.Millisecond)
 	setTime(&l.MinSampling, 10*time.Millisecond)
 	setTime(&l.MaxInterval, time.Hour)

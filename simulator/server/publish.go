@@ -38,8 +38,8 @@ func (e *engine) acknowledge(s *session, a *ua.SubscriptionAcknowledgement) ua.S
 	}
 	for i := range sub.kept {
 		if sub.kept[i].seq == a.SequenceNumber {
+			s.release(sub.kept[i : i+1])
 			sub.kept = append(sub.kept[:i], sub.kept[i+1:]...)
-			s.kept--
 			return ua.StatusOK
 		}
 	}
@@ -121,15 +121,30 @@ func (s *session) room() int {
 }
 
 // keep stores a message for Republish. The retransmission queue is bounded per
-// session; the subscription that is sending loses its oldest message first.
+// session; the subscription that is sending loses its oldest messages first.
 func (e *engine) keep(sub *subscription, m keptMessage) {
 	s := sub.session
 	sub.kept = append(sub.kept, m)
-	s.kept++
-	if s.kept > e.limits.MaxRetransmit {
+	s.hold(sub.kept[len(sub.kept)-1:])
+	for len(sub.kept) > 1 && (s.kept > e.limits.MaxRetransmit || s.keptBytes > e.limits.MaxRetransmitBytes) {
+		s.release(sub.kept[:1])
 		sub.kept[0] = keptMessage{}
 		sub.kept = sub.kept[1:]
+	}
+}
+
+// hold and release count messages kept for Republish.
+func (s *session) hold(ms []keptMessage) {
+	for i := range ms {
+		s.kept++
+		s.keptBytes += len(ms[i].body)
+	}
+}
+
+func (s *session) release(ms []keptMessage) {
+	for i := range ms {
 		s.kept--
+		s.keptBytes -= len(ms[i].body)
 	}
 }
 

@@ -308,7 +308,11 @@ func (s *Server) handle(c *conn) {
 	var writer sync.WaitGroup
 	writer.Go(c.write)
 	if err := c.read(); err != nil {
-		s.log().Debug("opc ua connection ended", "client", c.net.RemoteAddr(), "why", err)
+		level := slog.LevelDebug // clients come and go
+		if errors.Is(err, errSecurity) {
+			level = slog.LevelInfo
+		}
+		s.log().Log(context.Background(), level, "opc ua connection ended", "client", c.net.RemoteAddr(), "why", err)
 	}
 	c.close()
 	writer.Wait()

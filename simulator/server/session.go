@@ -24,12 +24,13 @@ type session struct {
 	user     string    // identity, "" until activated
 	maxReply int       // message size that the client takes, 0 no limit
 
-	subs     map[uint32]*subscription
-	waiting  []publishCall  // PublishRequests
-	statuses []statusChange // StatusChangeNotifications not yet sent
-	kept     int            // messages kept for Republish in all subs
-	cursors  map[string]*browseCursor
-	cursor   uint64
+	subs      map[uint32]*subscription
+	waiting   []publishCall  // PublishRequests
+	statuses  []statusChange // StatusChangeNotifications not yet sent
+	kept      int            // messages kept for Republish in all subs
+	keptBytes int
+	cursors   map[string]*browseCursor
+	cursor    uint64
 }
 
 // publishCall is a PublishRequest that waits for something to tell.

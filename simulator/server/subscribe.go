@@ -129,7 +129,7 @@ func (e *engine) transferOne(s *session, id uint32, initial bool, now time.Time)
 		}
 		sub.session = s
 		s.subs[sub.id] = sub
-		s.kept += len(sub.kept)
+		s.hold(sub.kept)
 	}
 	sub.touch()
 	if initial {

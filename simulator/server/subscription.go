@@ -145,7 +145,7 @@ func (e *engine) detach(sub *subscription) {
 		return
 	}
 	sub.session = nil
-	s.kept -= len(sub.kept)
+	s.release(sub.kept)
 	delete(s.subs, sub.id)
 }
 

@@ -153,6 +153,22 @@ func TestRetransmissionIsBounded(t *testing.T) {
 		if got := last.AvailableSequenceNumbers; !reflect.DeepEqual(got, []uint32{8, 9, 10, 11, 12}) {
 			t.Errorf("%v", got)
 		}
+		kept := l.s.engine.subs[sub].kept
+		if l.ses.kept != 5 || l.ses.keptBytes != 5*len(kept[0].body) {
+			t.Errorf("%d messages of %d bytes counted", l.ses.kept, l.ses.keptBytes)
+		}
+	})
+	inLab(t, &Server{Variables: vars(1), Limits: Limits{MaxRetransmitBytes: 200}}, func(l *lab) {
+		sub := l.subscribe(100*time.Millisecond, nil)
+		l.monitor(sub, itemRequest(path(0), 1, 10, nil))
+		for i := range 12 {
+			writeRamp(l.s, i, i+1)
+			l.publish()
+			l.next(time.Second)
+		}
+		if n := len(l.s.engine.subs[sub].kept); n == 0 || n > 4 || l.ses.keptBytes > 200 {
+			t.Errorf("%d messages of %d bytes", n, l.ses.keptBytes)
+		}
 	})
 }
 
