@@ -39,13 +39,6 @@ type Uplink interface {
 	Changed()              // devices or status have changed
 }
 
-// Device is a Sparkplug device as the uplink announces it.
-type Device struct {
-	Name  string
-	Tags  []plant.TagID
-	Alive bool
-}
-
 // PLC is one source and the tags that it reads.
 type PLC struct {
 	Name   string

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"millwright/edge/uplink"
 	"millwright/plant"
 )
 
@@ -17,11 +18,11 @@ const plcPatience = 10 * time.Second
 // Devices is what the births announce. A PLC's devices are alive while its
 // connection delivers; those of the models, and of PLCs that have left the
 // configuration but still have records queued, always.
-func (a *Agent) Devices() []Device {
+func (a *Agent) Devices() []uplink.Device {
 	byName := a.Queue.Devices()
-	out := make([]Device, 0, len(byName))
+	out := make([]uplink.Device, 0, len(byName))
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		d := Device{Name: name, Alive: true}
+		d := uplink.Device{Name: name, Alive: true}
 		for _, t := range byName[name] {
 			d.Tags = append(d.Tags, t.ID)
 		}
