@@ -1,0 +1,77 @@
+# Millwright. `make run` shows the works, `make test` proves it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+ARGS ?=
+
+export MILLWRIGHT_NODE_MODULES := $(CURDIR)/.ci/node/node_modules
+export MILLWRIGHT_PYTHON := $(CURDIR)/.ci/venv/bin/python
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: build ## build everything and run a whole works at http://127.0.0.1:8080
+	./millwright up $(ARGS)
+
+build: web ## the one static binary, with the web app inside
+	CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o millwright .
+
+web: hmi/web/dist/index.html ## bundle the web app
+
+hmi/web/node_modules/.done: hmi/web/package.json hmi/web/package-lock.json
+	cd hmi/web && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+WEB_SOURCES := $(shell find hmi/web/src hmi/web/build -type f 2>/dev/null)
+hmi/web/dist/index.html: hmi/web/node_modules/.done $(WEB_SOURCES)
+	go run ./hmi/web/build
+
+tools: .ci/node/.done .ci/venv/.done .ci/system.done ## install what the tests need
+
+.ci/node/.done: testdata/foreign/package.json testdata/foreign/package-lock.json
+	mkdir -p .ci/node
+	cp testdata/foreign/package.json testdata/foreign/package-lock.json .ci/node/
+	cd .ci/node && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+.ci/venv/.done: testdata/foreign/requirements.txt .ci/system.done
+	python3 -m venv .ci/venv
+	.ci/venv/bin/pip install --quiet --disable-pip-version-check -r testdata/foreign/requirements.txt
+	touch $@
+
+# Debian's Chromium and Mosquitto, and Python's venv where it is a package apart.
+.ci/system.done:
+	@missing=""; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto || missing="$$missing mosquitto"; \
+	command -v gcc >/dev/null || missing="$$missing gcc libc6-dev"; \
+	python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	if [ -n "$$missing" ]; then \
+	  sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq $$missing >/dev/null; \
+	fi
+	@mkdir -p .ci && touch $@
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+check: ## vet, format, static analysis and the import rules
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not formatted:"; echo "$$unformatted"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+	go test -count=1 -run 'TestImports' .
+
+test: tools web ## everything: Go with the race detector, web unit tests, real servers, real Chromium
+	$(MAKE) check
+	cd hmi/web && npm test
+	CI=true go test -race -timeout 20m ./...
+
+bench: bench-line ## every figure
+
+dist: build ## one archive per architecture, with units, examples and checksums
+	./firmware-configs/package.sh $(VERSION)
+
+clean: ## remove what was built
+	rm -rf millwright dist hmi/web/dist/* .ci/bin
+
+.PHONY: help run build web tools check test bench dist clean

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"millwright/simulator"
+)
+
+type simCmd struct {
+	Listen  string   `default:"opc.tcp://127.0.0.1:4840" help:"Address of the OPC UA server."`
+	Seed    uint64   `default:"1" help:"Seed of the mill's noise and products."`
+	Speed   float64  `default:"1" help:"Plant seconds per second."`
+	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET. May be repeated." placeholder:"FAULT" sep:"none"`
+	Ledger  string   `type:"path" help:"Write what was really wrong to this file."`
+	Samples string   `type:"path" help:"Write every value offered to this file."`
+	Replay  string   `type:"path" help:"Serve this recording instead of the mill." placeholder:"FILE.csv"`
+	Loop    bool     `help:"With --replay: start again after the last row."`
+}
+
+// Help lists the faults.
+func (*simCmd) Help() string { return faultHelp() }
+
+func faultHelp() string {
+	var b strings.Builder
+	b.WriteString("Faults (grow over plant time):\n")
+	for _, f := range simulator.Faults() {
+		name := f.Asset + ":" + f.Name
+		if f.Asset == "" {
+			name = "ASSET:" + f.Name + "=TAG"
+		}
+		fmt.Fprintf(&b, "  %s  %s\n", name, f.About)
+	}
+	return b.String()
+}
+
+// Run serves the mill until it is told to stop.
+func (c *simCmd) Run(e *env) error {
+	faults, err := parseFaults(c.Fault)
+	if err != nil {
+		return err
+	}
+	s := &simulator.Simulator{
+		Listen: c.Listen, Seed: c.Seed, Speed: c.Speed, Faults: faults, Ledger: c.Ledger, Samples: c.Samples, Log: e.log,
+	}
+	if c.Replay != "" {
+		s.Replay = &simulator.Replay{File: c.Replay, Loop: c.Loop}
+	}
+	go func() {
+		select {
+		case <-s.Started():
+			fmt.Fprintf(e.stdout, "mill at %s\n", s.URL())
+		case <-e.ctx.Done():
+		}
+	}()
+	return s.Run(e.ctx)
+}
+
+func parseFaults(texts []string) ([]simulator.Fault, error) {
+	var out []simulator.Fault
+	for _, text := range texts {
+		f, err := simulator.ParseFault(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+type ledgerCmd struct {
+	File string `arg:"" type:"path" help:"A truth ledger or a sample log."`
+	JSON bool   `name:"json" help:"Print JSON lines with readable times instead of a table."`
+}
+
+// Run prints either kind of file; the first line tells which it is.
+func (c *ledgerCmd) Run(e *env) error {
+	f, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	head := make([]byte, 512)
+	n, _ := f.Read(head)
+	if _, err := f.Seek(0, 0); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(e.stdout, 2, 8, 2, ' ', 0)
+	lines := json.NewEncoder(e.stdout)
+	stamp := func(ns int64) string { return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05.000Z") }
+	if strings.Contains(string(head[:n]), `"tag"`) {
+		for s, err := range simulator.ReadSamples(c.File, f) {
+			if err != nil {
+				return err
+			}
+			value := any(s.Value)
+			if s.IsText {
+				value = s.Text
+			}
+			if c.JSON {
+				err = lines.Encode(struct {
+					Time    string `json:"time"`
+					Tag     string `json:"tag"`
+					Seq     uint64 `json:"seq"`
+					Value   string `json:"value"`
+					Quality string `json:"quality"`
+				}{stamp(s.Time), s.Tag, s.Seq, fmt.Sprint(value), s.Quality.String()})
+			} else {
+				_, err = fmt.Fprintf(table, "%s\t%s\t%v\t%s\n", stamp(s.Time), s.Tag, value, s.Quality)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return table.Flush()
+	}
+	for l, err := range simulator.ReadLedger(c.File, f) {
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			err = lines.Encode(struct {
+				Time      string  `json:"time"`
+				PlantTime string  `json:"plant_time"`
+				Asset     string  `json:"asset"`
+				Fault     string  `json:"fault"`
+				Severity  float64 `json:"severity"`
+			}{stamp(l.Time), l.PlantTime.String(), l.Asset, l.Fault, l.Severity})
+		} else {
+			_, err = fmt.Fprintf(table, "%s\t%v\t%s\t%s\t%.3f\n", stamp(l.Time), l.PlantTime, l.Asset, l.Fault, l.Severity)
+		}
+		if err != nil {
+			return errors.Join(err, table.Flush())
+		}
+	}
+	return table.Flush()
+}

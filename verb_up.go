@@ -1,0 +1,168 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"millwright/collector"
+	"millwright/plant"
+	"millwright/plant/config"
+	"millwright/simulator"
+)
+
+type upCmd struct {
+	Data    string   `default:"./millwright-data" type:"path" help:"Folder for everything that is kept."`
+	HTTP    string   `default:"127.0.0.1:8080" name:"http" help:"Address of the page."`
+	NoLogin bool     `help:"Open every route to everybody on this machine. Loopback only."`
+	Speed   float64  `help:"Plant seconds per second (default 10; replays: 1)."`
+	Seed    uint64   `default:"1" help:"Seed of the mill's noise and products."`
+	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET, OFFSET in plant time since the start (90s, 2h). May be repeated." placeholder:"FAULT" sep:"none"`
+	Ledger  string   `type:"path" help:"Write what was really wrong to this file."`
+	Samples string   `type:"path" help:"Write every value offered over OPC UA to this file."`
+	Replay  string   `type:"path" help:"Serve this recording instead of the simulated mill." placeholder:"FILE.csv"`
+	Learn   int      `help:"With --replay: rows that the models learn from, counted from the first." placeholder:"ROWS"`
+	Loop    bool     `help:"With --replay: start again after the last row."`
+}
+
+// exampleFault breaks the gearbox after the models have learned it.
+const exampleFault = "HSM/FM/F3/GBX:bearing-outer@25m"
+
+// Help lists the faults.
+func (*upCmd) Help() string { return faultHelp() }
+
+// Run brings a whole works up in this process, over real sockets and a real disk.
+func (c *upCmd) Run(e *env) error {
+	data, err := makeFolder(c.Data)
+	if err != nil {
+		return err
+	}
+	sim, err := c.simulator(e)
+	if err != nil {
+		return err
+	}
+	w := newWorks(e.log)
+	err = c.begin(e, w, sim, data)
+	if err == nil {
+		c.greet(e.stdout, w, data)
+		err = w.crew.wait(e.ctx)
+	}
+	if e.ctx.Err() != nil {
+		err = nil // told to stop
+	}
+	if stopped := w.crew.stop(); err == nil {
+		err = stopped
+	}
+	return err
+}
+
+// simulator is the mill, or the recording in its place.
+func (c *upCmd) simulator(e *env) (*simulator.Simulator, error) {
+	if c.Replay == "" && (c.Learn != 0 || c.Loop) {
+		return nil, fmt.Errorf("--learn and --loop need --replay FILE.csv")
+	}
+	faults, err := parseFaults(c.Fault)
+	if err != nil {
+		return nil, err
+	}
+	s := &simulator.Simulator{
+		Listen: "opc.tcp://127.0.0.1:0", Seed: c.Seed, Speed: cmp.Or(c.Speed, simulator.DemoSpeed),
+		Faults: faults, Ledger: c.Ledger, Samples: c.Samples,
+	}
+	if c.Replay != "" {
+		s.Speed = cmp.Or(c.Speed, 1)
+		s.Replay = &simulator.Replay{File: c.Replay, Loop: c.Loop}
+	}
+	return s, nil
+}
+
+// begin starts the roles with the configuration that a plant would write.
+func (c *upCmd) begin(e *env, w *works, sim *simulator.Simulator, data string) error {
+	tags, assets, err := c.plant(e, sim)
+	if err != nil {
+		return err
+	}
+	if err := w.startSimulator(e.ctx, sim); err != nil {
+		return err
+	}
+	if err := w.startBroker(e.ctx, &config.Broker{Listen: "127.0.0.1:0", Data: filepath.Join(data, "broker")}); err != nil {
+		return err
+	}
+	err = w.startHistorian(e.ctx,
+		&config.Historian{Data: filepath.Join(data, "historian"), HostID: "historian"},
+		&config.HMI{Listen: c.HTTP, Data: filepath.Join(data, "hmi"), NoLogin: c.NoLogin})
+	if err != nil {
+		return err
+	}
+	ed := &config.Edge{
+		Name: "edge", Group: "Works", PrimaryHost: "historian", Data: filepath.Join(data, "edge"),
+		Assets: assets, Speed: sim.Speed,
+	}
+	plc := config.PLC{Name: "mill", URL: sim.URL(), Tags: tags, SecurityPolicy: "None", SecurityMode: "None", Publishing: collector.DefaultPublishing}
+	if c.Replay != "" {
+		// Every replay learns afresh: its own edge, without what an earlier one knew.
+		ed.Name, plc.Name = "edge-replay", "replay"
+		ed.Data = filepath.Join(data, "edge-replay")
+		if err := forget(ed.Data); err != nil {
+			return err
+		}
+	}
+	return w.startEdge(e.ctx, ed, []config.PLC{plc})
+}
+
+// plant is what the edge is told to read and to judge.
+func (c *upCmd) plant(e *env, sim *simulator.Simulator) ([]plant.Tag, []plant.Asset, error) {
+	if c.Replay == "" {
+		tags, err := simulator.MillTags()
+		if err != nil {
+			return nil, nil, err
+		}
+		assets, err := simulator.MillAssets()
+		return tags, assets, err
+	}
+	tags, notes, err := simulator.ReplayTags(c.Replay)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, note := range notes {
+		fmt.Fprintln(e.stdout, note)
+	}
+	asset, err := simulator.ReplayAsset(c.Replay, c.Learn, sim.Speed)
+	return tags, []plant.Asset{asset}, err
+}
+
+// forget removes the learned state of an edge.
+func forget(dir string) error {
+	err := os.Remove(filepath.Join(dir, stateFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// greet says in a few lines what runs and what to try next.
+func (c *upCmd) greet(out io.Writer, w *works, data string) {
+	name := "simulated mill"
+	if c.Replay != "" {
+		name = "recording " + filepath.Base(c.Replay)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nMillwright %s: a works on this machine\n\n", version)
+	fmt.Fprintf(&b, "  page    %s\n", w.page)
+	fmt.Fprintf(&b, "  mill    %s   %s, speed %g\n", w.simulator.URL(), name, w.simulator.Speed)
+	fmt.Fprintf(&b, "  broker  %s   Sparkplug B, group Works\n", w.brokerURL)
+	fmt.Fprintf(&b, "  data    %s\n\n", data)
+	if w.setupCode != "" {
+		fmt.Fprintf(&b, "The page asks for a first password; the code for it is %s\n\n", w.setupCode)
+	}
+	if c.Replay == "" && len(c.Fault) == 0 {
+		fmt.Fprintf(&b, "Try next: Ctrl-C, then break the gearbox and watch the page find out why:\n  millwright up --fault %s\n", exampleFault)
+	}
+	fmt.Fprintf(&b, "Ctrl-C ends it.\n\n")
+	_, _ = io.WriteString(out, b.String())
+}

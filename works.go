@@ -1,0 +1,195 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"millwright/collector"
+	"millwright/edge"
+	"millwright/edge/queue"
+	"millwright/edge/uplink"
+	"millwright/historian/alarm"
+	"millwright/historian/broker"
+	"millwright/historian/ingest"
+	"millwright/historian/store"
+	"millwright/hmi"
+	"millwright/models/detect"
+	"millwright/plant"
+	"millwright/plant/config"
+	"millwright/simulator"
+)
+
+// works puts the roles of one process together as its configuration says.
+type works struct {
+	log   *slog.Logger
+	crew  *crew
+	gauge *gauges
+
+	brokerURL string // of the embedded broker, once it runs
+	page      string // URL of the HMI, once it runs
+	setupCode string // for the first account, while there is none
+	simulator *simulator.Simulator
+}
+
+func newWorks(log *slog.Logger) *works {
+	return &works{log: log, crew: newCrew(log), gauge: newGauges()}
+}
+
+// startSimulator runs the simulated mill.
+func (w *works) startSimulator(ctx context.Context, s *simulator.Simulator) error {
+	s.Log = w.log.With("role", "simulator")
+	w.simulator = s
+	return w.crew.start(ctx, &role{name: "simulator", run: s.Run, started: s.Started()})
+}
+
+// startBroker runs the embedded MQTT broker.
+func (w *works) startBroker(ctx context.Context, c *config.Broker) error {
+	b := &broker.Broker{
+		Listen: c.Listen, Dir: c.Data, TLSCertificate: c.TLSCertificate, TLSKey: c.TLSKey,
+		Log: w.log.With("role", "broker"),
+	}
+	if err := w.crew.start(ctx, &role{name: "broker", run: b.Run, started: b.Started()}); err != nil {
+		return err
+	}
+	w.brokerURL = b.URL()
+	return nil
+}
+
+// startHistorian runs ingest over the store and the alarm book, and the HMI
+// where there is a section for it.
+func (w *works) startHistorian(ctx context.Context, c *config.Historian, web *config.HMI) error {
+	st, err := store.Open(store.Config{Dir: filepath.Join(c.Data, "store"), Log: w.log.With("role", "store")})
+	if err != nil {
+		return fmt.Errorf("historian: %w", err)
+	}
+	book, err := alarm.Open(filepath.Join(c.Data, "alarms"))
+	if err != nil {
+		_ = st.Close()
+		return fmt.Errorf("historian: %w", err)
+	}
+	hub := &hmi.Hub{}
+	in := &ingest.Ingest{
+		Broker: cmp.Or(c.Broker, w.brokerURL), User: c.BrokerUser, Password: c.BrokerPass, CA: c.BrokerCA,
+		HostID: c.HostID, Store: st, Alarms: book, Live: hub, Log: w.log.With("role", "historian"),
+	}
+	w.gauge.historian(st, book, in)
+	err = w.crew.start(ctx, &role{name: "historian", run: in.Run, close: func() error {
+		if err := book.Close(); err != nil {
+			return err
+		}
+		return st.Close()
+	}})
+	if err != nil || web == nil {
+		return err
+	}
+	server := &hmi.Server{
+		Listen: web.Listen, TLSCertificate: web.TLSCertificate, TLSKey: web.TLSKey, NoLogin: web.NoLogin, Data: web.Data,
+		History: st, Alarms: book, Plant: in, Hub: hub, Metrics: w.gauge.handler(), Roles: w.crew.health,
+		Version: version, Log: w.log.With("role", "hmi"),
+		ErrNotFound: alarm.ErrNotFound, ErrChanged: alarm.ErrChanged, ErrCursor: alarm.ErrCursor,
+	}
+	if err := w.crew.start(ctx, &role{name: "hmi", run: server.Run, started: server.Started()}); err != nil {
+		return err
+	}
+	w.page, w.setupCode = server.URL(), server.SetupCode()
+	return nil
+}
+
+// stateFile is what the models of an edge have learned, in its data folder.
+const stateFile = "models.state"
+
+// startEdge runs the agent: PLCs → models → queue → uplink.
+func (w *works) startEdge(ctx context.Context, c *config.Edge, plcs []config.PLC) error {
+	log := w.log.With("role", "edge")
+	q, err := queue.Open(queue.Config{Dir: filepath.Join(c.Data, "queue"), MaxBytes: c.QueueMax, Log: log})
+	if err != nil {
+		return fmt.Errorf("edge: %w", err)
+	}
+	a := &edge.Agent{
+		Name: c.Name, Version: version, Queue: q, Derived: detect.Derived(c.Assets),
+		StateFile: filepath.Join(c.Data, stateFile), Log: log,
+	}
+	if err := w.outfit(ctx, a, c, plcs); err != nil {
+		_ = q.Close()
+		return fmt.Errorf("edge: %w", err)
+	}
+	w.gauge.edge(a)
+	return w.crew.start(ctx, &role{name: "edge", run: a.Run, close: q.Close})
+}
+
+// outfit gives the agent its sources, models and uplink.
+func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs []config.PLC) error {
+	sources := make([]*collector.Source, len(plcs))
+	for i, p := range plcs {
+		s := newSource(p, c.Data, a.Log)
+		tags := p.Tags
+		if p.Discover {
+			found, err := collector.Discover(ctx, p.URL, s.Security, p.DiscoverRoot)
+			if err != nil {
+				return fmt.Errorf("plc %s: %w", p.Name, err)
+			}
+			config.Assign(found, c.Assets)
+			tags = found
+		}
+		sources[i] = s
+		a.PLCs = append(a.PLCs, edge.PLC{Name: p.Name, Tags: tags, Source: s})
+	}
+	if err := a.Intern(); err != nil {
+		return err
+	}
+	var all []plant.Tag
+	for i := range a.PLCs {
+		sources[i].Tags = a.PLCs[i].Tags
+		all = append(all, a.PLCs[i].Tags...)
+	}
+	set, err := detect.New(detect.Config{Assets: c.Assets, Tags: append(all, a.Derived...), Speed: c.Speed, Log: a.Log})
+	if err != nil {
+		return err
+	}
+	a.Detector = set
+	if err := a.Load(); err != nil {
+		a.Log.Warn("models", "err", err)
+	}
+	a.Uplink = &uplink.Uplink{
+		Broker: cmp.Or(c.Broker, w.brokerURL), User: c.BrokerUser, Password: c.BrokerPass, CA: c.BrokerCA,
+		Group: c.Group, Node: c.Name, PrimaryHost: c.PrimaryHost, Version: version,
+		StateDir: c.Data, Queue: a.Queue, Devices: a.Devices, Status: a.Status, Assets: c.Assets, Log: a.Log,
+	}
+	return nil
+}
+
+// newSource is the reader of one PLC. Its certificates and its memory of the
+// subscription lie in the edge's data folder.
+func newSource(p config.PLC, data string, log *slog.Logger) *collector.Source {
+	return &collector.Source{
+		Name: p.Name, URL: p.URL, Publishing: p.Publishing,
+		Security: collector.Security{
+			Policy: p.SecurityPolicy, Mode: p.SecurityMode, User: p.User, Password: p.Password,
+			UserCertificate: p.UserCertificate, UserKey: p.UserKey,
+			PKI: cmp.Or(p.Trust, filepath.Join(data, "pki")), Certificate: p.Certificate, Key: p.Key,
+		},
+		StateFile: filepath.Join(data, p.Name+".subscription"),
+		Log:       log,
+	}
+}
+
+// makeFolder makes a data folder that only its owner may read.
+func makeFolder(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(abs, 0o700); err != nil {
+		return "", fmt.Errorf("data folder: %w: choose another one with --data", err)
+	}
+	probe, err := os.CreateTemp(abs, ".writable-")
+	if err != nil {
+		return "", fmt.Errorf("data folder %s cannot be written: %w: choose another one with --data", abs, err)
+	}
+	_ = probe.Close()
+	return abs, os.Remove(probe.Name())
+}
