@@ -1,0 +1,119 @@
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// TestKill kills edge and plant at random moments under load. After catching up
+// nothing is lost without a gap, nothing surplus, nothing different, and no
+// alarm told twice. MILLWRIGHT_KILLS sets how often (make soak-line: 100).
+func TestKill(t *testing.T) {
+	kills := 10
+	if s := os.Getenv("MILLWRIGHT_KILLS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kills = n
+	}
+	w := newWorks(t)
+	w.startAll("--fault", "HSM/FM/F3/GBX:lubrication:1@5s+60s", "--speed", "10")
+	for i := range kills {
+		time.Sleep(time.Duration(300+rand.IntN(2000)) * time.Millisecond)
+		w.edge.kill()
+		time.Sleep(time.Duration(rand.IntN(500)) * time.Millisecond)
+		w.startEdge()
+		time.Sleep(time.Duration(300+rand.IntN(2000)) * time.Millisecond)
+		w.plant.kill()
+		time.Sleep(time.Duration(rand.IntN(500)) * time.Millisecond)
+		w.startPlant()
+		if i%5 == 4 {
+			w.waitLive(30 * time.Second)
+		}
+	}
+	w.account().check(t)
+	w.noAlarmTwice()
+}
+
+// TestServerDies kills the OPC UA server and brings it back on the same port.
+func TestServerDies(t *testing.T) {
+	w := newWorks(t)
+	w.startAll()
+	time.Sleep(2 * time.Second)
+	for range 2 {
+		w.mill.kill()
+		eventually(t, 5*time.Second, "the state says that the PLC is away", func() bool {
+			s := w.api.plcState()
+			return s != "" && s != "Live"
+		})
+		time.Sleep(2 * time.Second)
+		w.startMill()
+		w.waitLive(5 * time.Second)
+		time.Sleep(2 * time.Second)
+	}
+	w.account().check(t)
+}
+
+// TestHalfOpen makes the link to the PLC swallow everything without closing.
+func TestHalfOpen(t *testing.T) {
+	w := newWorks(t)
+	p := newProxy(t, fmt.Sprintf("127.0.0.1:%d", w.opc))
+	if _, err := fmt.Sscanf(p.addr(), "127.0.0.1:%d", &w.plcPort); err != nil {
+		t.Fatal(err)
+	}
+	w.startAll()
+	time.Sleep(2 * time.Second)
+	p.hush(true)
+	eventually(t, 5500*time.Millisecond, "the state says that nothing arrives", func() bool {
+		s := w.api.plcState()
+		return s != "" && s != "Live"
+	})
+	time.Sleep(3 * time.Second)
+	p.hush(false)
+	w.waitLive(5 * time.Second)
+	time.Sleep(2 * time.Second)
+	w.account().check(t)
+}
+
+// TestBrokerAway takes a real Mosquitto away for 30 s.
+func TestBrokerAway(t *testing.T) {
+	path, err := exec.LookPath("mosquitto")
+	if err != nil {
+		path = "/usr/sbin/mosquitto"
+	}
+	if _, err := os.Stat(path); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("mosquitto is not installed: make tools")
+		}
+		t.Skip("mosquitto is not installed: make tools")
+	}
+	w := newWorks(t)
+	w.broker = fmt.Sprintf("tcp://127.0.0.1:%d", freePort(t))
+	var port int
+	_, _ = fmt.Sscanf(w.broker, "tcp://127.0.0.1:%d", &port)
+	conf := filepath.Join(w.dir, "mosquitto.conf")
+	writeFile(t, conf, fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location %s/\nautosave_interval 1\nmax_queued_messages 0\nmax_inflight_messages 1000\n", port, w.dir))
+	broker := start(t, "mosquitto", path, "-c", conf)
+	w.startAll()
+	time.Sleep(3 * time.Second)
+	broker.kill()
+	eventually(t, 5*time.Second, "the edge is shown as away", func() bool {
+		e := w.api.edges()
+		return len(e) == 1 && e[0].State != "live"
+	})
+	time.Sleep(30 * time.Second)
+	start(t, "mosquitto again", path, "-c", conf)
+	eventually(t, 30*time.Second, "the edge is live again", func() bool {
+		e := w.api.edges()
+		return len(e) == 1 && (e[0].State == "live" || e[0].State == "catching-up")
+	})
+	w.account().check(t)
+	w.noAlarmTwice()
+}

@@ -1,0 +1,250 @@
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// binary is the program under test, built once.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	if binary = os.Getenv("MILLWRIGHT_BINARY"); binary == "" {
+		dir, err := os.MkdirTemp("", "millwright-e2e")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		binary = filepath.Join(dir, "millwright")
+		build := exec.Command("go", "build", "-o", binary, "millwright")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
+			return 1
+		}
+	}
+	return m.Run()
+}
+
+// process is one running program whose output is kept for failing tests.
+type process struct {
+	t    *testing.T
+	name string
+	cmd  *exec.Cmd
+	mu   sync.Mutex
+	out  bytes.Buffer
+	gone chan struct{}
+}
+
+// start runs a program until the test ends.
+func start(t *testing.T, name, path string, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, name: name, cmd: exec.Command(path, args...), gone: make(chan struct{})}
+	pipe, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Stderr = p.cmd.Stdout
+	// A child must not outlive a test binary that is killed.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatalf("start %s: %v", name, err)
+	}
+	go func() {
+		defer close(p.gone)
+		lines := bufio.NewReader(pipe)
+		for {
+			line, err := lines.ReadString('\n')
+			p.mu.Lock()
+			p.out.WriteString(line)
+			p.mu.Unlock()
+			if err != nil {
+				break
+			}
+		}
+		_ = p.cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("--- output of %s ---\n%s", name, tail(p.text(), 60))
+		}
+	})
+	return p
+}
+
+func (p *process) text() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.String()
+}
+
+// kill is SIGKILL, as a power cut would be for the process.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.gone
+}
+
+// stop is Ctrl-C and returns how long it took.
+func (p *process) stop() time.Duration {
+	p.t.Helper()
+	begin := time.Now()
+	_ = p.cmd.Process.Signal(os.Interrupt)
+	select {
+	case <-p.gone:
+	case <-time.After(15 * time.Second):
+		p.t.Errorf("%s did not stop", p.name)
+		p.kill()
+	}
+	return time.Since(begin)
+}
+
+// find waits until the output matches and returns the first group.
+func (p *process) find(pattern string, within time.Duration) string {
+	p.t.Helper()
+	re := regexp.MustCompile(pattern)
+	var got string
+	eventually(p.t, within, fmt.Sprintf("%s prints %q", p.name, pattern), func() bool {
+		m := re.FindStringSubmatch(p.text())
+		if m == nil {
+			return false
+		}
+		got = m[len(m)-1]
+		return true
+	})
+	return got
+}
+
+// eventually polls until ok, or fails the test.
+func eventually(t *testing.T, within time.Duration, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", within, what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func tail(s string, lines int) string {
+	all := strings.Split(strings.TrimRight(s, "\n"), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// freePort is a port of 127.0.0.1 that nobody listened on a moment ago.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func writeFile(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// proxy is a TCP relay that can cut its connections or fall silent, which is
+// what a half-open link looks like.
+type proxy struct {
+	listener net.Listener
+	target   string
+	mu       sync.Mutex
+	silent   bool
+	conns    map[net.Conn]bool
+}
+
+func newProxy(t *testing.T, target string) *proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{listener: l, target: target, conns: map[net.Conn]bool{}}
+	go p.accept()
+	t.Cleanup(func() { _ = l.Close(); p.cut() })
+	return p
+}
+
+func (p *proxy) addr() string { return p.listener.Addr().String() }
+
+func (p *proxy) accept() {
+	for {
+		in, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		var d net.Dialer
+		out, err := d.DialContext(context.Background(), "tcp", p.target)
+		if err != nil {
+			_ = in.Close()
+			continue
+		}
+		p.mu.Lock()
+		p.conns[in], p.conns[out] = true, true
+		p.mu.Unlock()
+		go p.relay(out, in)
+		go p.relay(in, out)
+	}
+}
+
+func (p *proxy) relay(dst, src net.Conn) {
+	defer dst.Close()
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := src.Read(buf)
+		if err != nil {
+			return
+		}
+		p.mu.Lock()
+		silent := p.silent
+		p.mu.Unlock()
+		if silent {
+			continue // swallowed: the bytes never arrive, the connection stays
+		}
+		if _, err := dst.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		_ = c.Close()
+		delete(p.conns, c)
+	}
+}
+
+// hush makes the proxy swallow everything, or carry again. Connections that
+// swallowed bytes are of no more use and are cut when it carries again.
+func (p *proxy) hush(on bool) {
+	p.mu.Lock()
+	p.silent = on
+	p.mu.Unlock()
+	if !on {
+		p.cut()
+	}
+}

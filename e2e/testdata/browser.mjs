@@ -1,0 +1,62 @@
+// A browser that a Go test drives: one JSON command a line on standard input,
+// one JSON answer a line on standard output.
+//   node browser.mjs MODULES    MODULES: a node_modules folder with playwright-core and axe-core
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { join } from "node:path";
+
+const modules = process.argv[2];
+const require = createRequire(join(modules, "x.js"));
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+const pages = new Map();
+const outside = [];
+const errors = [];
+
+const commands = {
+  async open({ page, url, width = 1440, height = 900, dark = false }) {
+    const context = await browser.newContext({
+      viewport: { width, height }, colorScheme: dark ? "dark" : "light", bypassCSP: true,
+    });
+    const p = await context.newPage();
+    p.on("request", (r) => {
+      const u = new URL(r.url());
+      if (!["127.0.0.1", "localhost"].includes(u.hostname) && !["data:", "blob:"].includes(u.protocol)) outside.push(r.url());
+    });
+    p.on("pageerror", (e) => errors.push(String(e)));
+    pages.set(page, p);
+    await p.goto(url, { waitUntil: "load" });
+  },
+  goto: ({ page, url }) => pages.get(page).goto(url, { waitUntil: "load" }).then(() => null),
+  eval: ({ page, js }) => pages.get(page).evaluate(js),
+  wait: ({ page, js, ms = 10000 }) => pages.get(page).waitForFunction(js, null, { timeout: ms, polling: 50 }).then((h) => h.jsonValue()),
+  click: ({ page, selector }) => pages.get(page).locator(selector).first().click({ timeout: 5000 }).then(() => null),
+  shot: ({ page, file }) => pages.get(page).screenshot({ path: file, fullPage: true }).then(() => null),
+  async axe({ page }) {
+    const p = pages.get(page);
+    await p.evaluate(axe);
+    const result = await p.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+    return result.violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.target.join(" ")).slice(0, 3).join(", ")}`);
+  },
+  outside: () => outside,
+  errors: () => errors,
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  let answer;
+  try {
+    const { op, ...args } = JSON.parse(line);
+    answer = { value: (await commands[op](args)) ?? null };
+  } catch (e) {
+    answer = { error: String(e.message ?? e) };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+await browser.close();

@@ -1,0 +1,145 @@
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// works is a mill, an edge and a plant as three processes.
+type works struct {
+	t       *testing.T
+	dir     string
+	samples []string // logs of the mill, one for each start
+	opc     int      // ports
+	mqtt    int
+	http    int
+	plcPort int // port that the edge dials: the mill's, or a proxy's
+	broker  string
+	mill    *process
+	edge    *process
+	plant   *process
+	api     api
+}
+
+// newWorks writes the two configuration files of a small works; nothing runs yet.
+func newWorks(t *testing.T) *works {
+	t.Helper()
+	w := &works{t: t, dir: t.TempDir(), opc: freePort(t), mqtt: freePort(t), http: freePort(t)}
+	w.plcPort = w.opc
+	w.api = api{t, fmt.Sprintf("http://127.0.0.1:%d", w.http)}
+	w.broker = fmt.Sprintf("tcp://127.0.0.1:%d", w.mqtt)
+	return w
+}
+
+func (w *works) configure() {
+	w.t.Helper()
+	demo, err := filepath.Abs("../firmware-configs/demo")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	writeFile(w.t, filepath.Join(w.dir, "edge.toml"), fmt.Sprintf(`
+[[plc]]
+name = "mill"
+url = "opc.tcp://127.0.0.1:%d"
+tags = %q
+publishing = "100ms"
+
+[edge]
+name = "hsm"
+group = "Works"
+broker = %q
+primary_host = "historian"
+data = "edge"
+assets = %q
+`, w.plcPort, filepath.Join(demo, "tags.csv"), w.broker, filepath.Join(demo, "assets.toml")))
+	own := ""
+	if w.broker == fmt.Sprintf("tcp://127.0.0.1:%d", w.mqtt) {
+		own = fmt.Sprintf("[broker]\nlisten = \"127.0.0.1:%d\"\ndata = \"broker\"\n", w.mqtt)
+	}
+	writeFile(w.t, filepath.Join(w.dir, "plant.toml"), fmt.Sprintf(`%s
+[historian]
+data = "historian"
+broker = %q
+host_id = "historian"
+
+[hmi]
+listen = "127.0.0.1:%d"
+data = "hmi"
+no_login = true
+`, own, w.broker, w.http))
+}
+
+func (w *works) startMill(args ...string) {
+	w.t.Helper()
+	log := filepath.Join(w.dir, fmt.Sprintf("samples-%d.jsonl", len(w.samples)))
+	w.samples = append(w.samples, log)
+	w.mill = start(w.t, "mill", binary, append([]string{"sim", "--listen", fmt.Sprintf("opc.tcp://127.0.0.1:%d", w.opc),
+		"--samples", log, "--seed", "7"}, args...)...)
+}
+
+func (w *works) startEdge() {
+	w.t.Helper()
+	w.edge = start(w.t, "edge", binary, "run", "-c", filepath.Join(w.dir, "edge.toml"))
+}
+
+func (w *works) startPlant() {
+	w.t.Helper()
+	w.plant = start(w.t, "plant", binary, "run", "-c", filepath.Join(w.dir, "plant.toml"))
+}
+
+// startAll brings everything up and waits until values flow.
+func (w *works) startAll(millArgs ...string) {
+	w.t.Helper()
+	w.configure()
+	w.startMill(millArgs...)
+	w.startPlant()
+	w.startEdge()
+	w.waitLive(30 * time.Second)
+}
+
+func (w *works) waitLive(within time.Duration) {
+	w.t.Helper()
+	eventually(w.t, within, "the PLC is Live", func() bool { return w.api.plcState() == "Live" })
+}
+
+func (w *works) drained(within time.Duration) {
+	w.t.Helper()
+	quiet := 0
+	eventually(w.t, within, "the edge's queue is empty", func() bool {
+		e := w.api.edges()
+		if len(e) == 1 && e[0].QueueBytes < 20_000 {
+			quiet++
+		} else {
+			quiet = 0
+		}
+		time.Sleep(100 * time.Millisecond)
+		return quiet > 15
+	})
+}
+
+// account counts what was offered up to now, once the line has caught up. The
+// mill goes on: a mill that stops takes its last queues with it.
+func (w *works) account() account {
+	w.t.Helper()
+	w.waitLive(60 * time.Second)
+	until := time.Now()
+	time.Sleep(2 * time.Second)
+	w.drained(90 * time.Second)
+	return count(w.t, w.api, offered(w.t, w.samples...), until)
+}
+
+// noAlarmTwice fails when two alarms tell of the same condition at the same time.
+func (w *works) noAlarmTwice() {
+	w.t.Helper()
+	seen := map[string]int64{}
+	for _, a := range w.api.alarms() {
+		key := a.Asset + "|" + a.Title + "|" + a.Raised.String()
+		if id, ok := seen[key]; ok {
+			w.t.Errorf("alarms %d and %d are the same: %s", id, a.ID, key)
+		}
+		seen[key] = a.ID
+	}
+	w.t.Logf("%d alarms, none twice", len(seen))
+}
