@@ -15,7 +15,16 @@ import (
 
 func mill(t *testing.T, seed uint64, speed float64, faults ...string) *Mill {
 	t.Helper()
-	m, err := NewMill(seed, speed)
+	return millAt(t, millStep, seed, speed, faults...)
+}
+
+// coarse is a step for long runs; TestStepHalving says that the step is not in
+// the results.
+const coarse = 200 * time.Millisecond
+
+func millAt(t *testing.T, step time.Duration, seed uint64, speed float64, faults ...string) *Mill {
+	t.Helper()
+	m, err := newMill(seed, speed, step)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,6 +96,9 @@ func TestStepHalving(t *testing.T) {
 	}
 	one, s1 := energy(millStep)
 	half, s2 := energy(millStep / 2)
+	large, s3 := energy(coarse)
+	within(t, "energy at the coarse step", large, one, 0.03)
+	within(t, "severity at the coarse step", s3, s1, 0.001)
 	within(t, "energy at half the step", half, one, 0.03)
 	within(t, "severity at half the step", s2, s1, 0.001)
 	if one < 1000 {
@@ -103,7 +115,7 @@ func average(m *Mill, from, to time.Duration) (mean, sd map[string]float64) {
 	for m.Now() < to {
 		m.Step()
 		vals = m.Values(vals[:0])
-		if m.Now() < from || m.steps%20 != 0 {
+		if m.Now() < from || m.Now()%time.Second != 0 {
 			continue
 		}
 		running := map[string]bool{"HSM/FM/F3/GBX": m.line.mode == modeRolling, "HSM/DSC/P1": m.line.mode == modeRolling,
@@ -134,11 +146,11 @@ func average(m *Mill, from, to time.Duration) (mean, sd map[string]float64) {
 // touch. A move is told in standard deviations of the healthy tag.
 func TestFaultSignatures(t *testing.T) {
 	const from, to = 48 * time.Minute, 76 * time.Minute
-	healthy, sd := average(mill(t, 5, 1), from, to)
+	healthy, sd := average(millAt(t, coarse, 5, 1), from, to)
 	f := func(fault string, moves ...string) {
 		t.Helper()
 		asset, _, _ := strings.Cut(fault, ":")
-		sick, _ := average(mill(t, 5, 1, fault), from, to)
+		sick, _ := average(millAt(t, coarse, 5, 1, fault), from, to)
 		for _, move := range moves {
 			name, sign := move[:len(move)-1], move[len(move)-1]
 			path := asset + "/" + name
@@ -276,7 +288,7 @@ func TestLedgerAndRepair(t *testing.T) {
 // Eight healthy hours: every mode occurs, tags stay in range, keep their
 // resolution, move, and cross no limit of the asset file.
 func TestHealthyHours(t *testing.T) {
-	m := mill(t, 11, 20)
+	m := millAt(t, coarse, 11, 20)
 	assets, err := MillAssets()
 	if err != nil {
 		t.Fatal(err)
