@@ -56,7 +56,6 @@ type flights struct {
 	least     time.Duration
 	answered  uint64 // records acknowledged
 	window    int    // of replayed telemetry
-	halved    time.Time
 	replays   [2]int // on their way, by lane
 	bytes     int    // of replayed telemetry on its way
 }
@@ -143,21 +142,28 @@ func (f *flights) room(lane queue.Lane) bool {
 	return f.replays[lane] < f.window && f.bytes < mostBytes
 }
 
-// acked notes an acknowledgement.
+// acked notes an acknowledgement. The window grows by what was answered in good
+// time and is halved, once for an answer, when something took too long.
 func (f *flights) acked(epoch uint64, spans []sparkplug.Span, now time.Time) {
+	slow, grow := false, 0
 	for k, x := range f.list {
 		if k.epoch != epoch || !sparkplug.Contains(spans, k.number) {
 			continue
 		}
 		f.answered++
 		if x.waiting && x.sends == 1 { // a second send's answer may belong to the first
-			f.measure(now.Sub(x.sent), now)
+			slow = f.measure(now.Sub(x.sent)) || slow
 		}
-		if x.replay && f.window < mostWindow {
-			f.window++
+		if x.replay {
+			grow++
 		}
 		f.land(x)
 		delete(f.list, k)
+	}
+	if slow {
+		f.window = max(f.window/2, firstWindow)
+	} else {
+		f.window = min(f.window+grow, mostWindow)
 	}
 	for k := range f.aside {
 		if k.epoch == epoch && sparkplug.Contains(spans, k.number) {
@@ -166,28 +172,26 @@ func (f *flights) acked(epoch uint64, spans []sparkplug.Span, now time.Time) {
 	}
 }
 
-func (f *flights) measure(d time.Duration, now time.Time) {
+// measure takes the time from publish to answer and says whether it was long.
+func (f *flights) measure(d time.Duration) (slow bool) {
 	if f.smooth == 0 {
 		f.smooth, f.least = d, d
 	}
 	f.smooth += (d - f.smooth) / 8
 	f.least = min(f.least, d)
-	if d > toolong || d > max(3*f.least, calm) {
-		// Once for a round of answers: those of one answer share its delay.
-		if now.Sub(f.halved) > d {
-			f.window, f.halved = max(f.window/2, firstWindow), now
-		}
-	}
+	return d > toolong || d > max(3*f.least, calm)
 }
 
 // expire marks what is overdue, so that the backlog brings it again, and says
 // which lanes have some. What was sent too often without an answer while others
 // were answered is set aside and returned.
 func (f *flights) expire(now time.Time) (lanes [2]bool, aside []key) {
+	lost := false
 	for k, x := range f.list {
 		if !x.waiting || now.Before(x.due) {
 			continue
 		}
+		lost = lost || x.replay
 		f.land(x)
 		if x.sends >= mostSends && f.answered > x.answered {
 			f.setAside(k)
@@ -195,6 +199,9 @@ func (f *flights) expire(now time.Time) (lanes [2]bool, aside []key) {
 			continue
 		}
 		lanes[x.lane] = true
+	}
+	if lost {
+		f.window = max(f.window/2, firstWindow)
 	}
 	return lanes, aside
 }
