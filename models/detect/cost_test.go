@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math/rand/v2"
+	"syscall"
 	"testing"
 	"time"
 
@@ -91,6 +92,16 @@ func TestLearningAllocatesLittle(t *testing.T) {
 	}
 }
 
+// processorTime is user and system time of the process: on a shared machine the
+// wall clock says little.
+func processorTime(tb testing.TB) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // BenchmarkObserve is the usual box: 10,000 tags of 1,250 assets at 1 Hz. One
 // operation is one second of the plant.
 func BenchmarkObserve(b *testing.B) {
@@ -106,14 +117,14 @@ func BenchmarkObserve(b *testing.B) {
 				}
 			}
 			b.ReportAllocs()
-			n := 0
+			n, before := 0, processorTime(b)
 			for b.Loop() {
 				w.second()
 				n++
 			}
-			each := float64(b.Elapsed().Nanoseconds()) / float64(n) / 10_000
-			b.ReportMetric(each, "ns/sample")
-			b.ReportMetric(each*10_000/1e9*100, "%core@10kHz")
+			each := float64(processorTime(b)-before) / float64(n) / 10_000
+			b.ReportMetric(each, "cpu-ns/sample")
+			b.ReportMetric(each*10_000/1e9*100, "cpu-%core")
 		})
 	}
 	f("learning", 24*time.Hour, 70)
