@@ -27,11 +27,12 @@
 //
 // While an asset is commissioned, the rows of each running, settled mode go to a
 // memory of bounded size; rows with an open finding do not. Then, once, a model
-// is fitted per mode: window-PCA with T² and Q (models.md of the field: both
-// statistics over windows of 20 rows) and the T² of exponentially weighted means,
-// which sees small lasting shifts. A tag whose level wandered through the whole
-// commissioning has no known normal level and stays out of the model until the
-// next commissioning; limits and sensor checks still watch it.
+// is fitted per mode: window-PCA with T² and Q over windows of 20 rows, and the T²
+// of exponentially weighted means, which sees small lasting shifts. A tag whose
+// level wandered through the whole commissioning has no known normal level and
+// stays out of the model until the next one; limits and sensor checks still watch
+// it. Levels of tags with a known range may differ by 1 % of the range or 3 % of
+// the level, whichever is less: the model is learned with that slack.
 //
 // Scores of rows outside the fit (four folds in time, each scored by a model of
 // the other three, start-up rows left out) calibrate each statistic, and again
