@@ -34,6 +34,7 @@ const commands = {
     pages.set(page, p);
     await p.goto(url, { waitUntil: "load" });
   },
+  close: ({ page }) => pages.get(page).context().close().then(() => null),
   goto: ({ page, url }) => pages.get(page).goto(url, { waitUntil: "load" }).then(() => null),
   eval: ({ page, js }) => pages.get(page).evaluate(js),
   wait: ({ page, js, ms = 10000 }) => pages.get(page).waitForFunction(js, null, { timeout: ms, polling: 50 }).then((h) => h.jsonValue()),

@@ -1,0 +1,131 @@
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// TestFaultOnThePage breaks the gearbox of the demo and looks at the page as an
+// engineer would: it says which machine, and why; an acknowledgement in one
+// browser shows in another; nothing is asked of another host; axe finds nothing.
+func TestFaultOnThePage(t *testing.T) {
+	b := newBrowser(t)
+	up := start(t, "up", binary, "up", "--no-login", "--data", filepath.Join(t.TempDir(), "data"), "--http", "127.0.0.1:0",
+		"--fault", "HSM/FM/F3/GBX:bearing-outer:1@22m+6m")
+	base := up.find(`page\s+(http://127\.0\.0\.1:\d+)`, 20*time.Second)
+	a := api{t, base}
+
+	b.do("open", args{"page": "one", "url": base}, nil)
+	b.do("open", args{"page": "two", "url": base + "/alarms"}, nil)
+	b.wait("one", `document.body.innerText.includes("HSM/FM/F3/GBX")`, 15000)
+	b.shoot("one", "plant-learning")
+
+	eventually(t, 150*time.Second, "the gearbox's model finds something", func() bool {
+		for _, al := range a.alarms() {
+			if al.Asset == "HSM/FM/F3/GBX" && al.Class == "advisory" && len(al.Finding.Contributions) > 0 {
+				return true
+			}
+		}
+		return false
+	})
+	var found alarmJSON
+	for _, al := range a.alarms() {
+		if al.Asset == "HSM/FM/F3/GBX" && al.Class == "advisory" {
+			found = al
+		}
+	}
+	t.Logf("found: %s, score %.2f, contributions %+v", found.Title, found.Finding.Score, found.Finding.Contributions)
+
+	// The plant page ranks it first and says what is wrong.
+	b.wait("one", `(() => { const first = document.querySelector(".asset-list > li"); return first && first.innerText.includes("HSM/FM/F3/GBX") && /unusual/i.test(first.innerText) })()`, 10000)
+	b.shoot("one", "plant-fault")
+	// The asset page explains it by tags with shares.
+	b.do("goto", args{"page": "one", "url": base + "/a/HSM/FM/F3/GBX"}, nil)
+	b.wait("one", `document.querySelectorAll(".contributions tbody tr").length >= 1`, 10000)
+	b.wait("one", `document.querySelectorAll("[data-tag][data-quality=good]").length >= 10`, 10000)
+	b.shoot("one", "asset-fault")
+
+	// Acknowledging in one browser shows in the other.
+	b.do("goto", args{"page": "one", "url": base + "/alarms"}, nil)
+	b.wait("two", `document.querySelector("main .ack button") !== null`, 10000)
+	b.do("click", args{"page": "one", "selector": "main .ack button"}, nil)
+	eventually(t, 5*time.Second, "an alarm is acknowledged", func() bool {
+		for _, al := range a.alarms() {
+			if al.State == "acked" || al.State == "cleared" {
+				return true
+			}
+		}
+		return false
+	})
+	b.wait("two", `/acknowledged/i.test(document.querySelector("main").innerText)`, 3000)
+	b.shoot("two", "alarms")
+
+	b.do("close", args{"page": "one"}, nil)
+	b.do("close", args{"page": "two"}, nil)
+	for _, path := range []string{"/", "/a/HSM/FM/F3/GBX", "/alarms", "/edges"} {
+		for _, dark := range []bool{false, true} {
+			for _, width := range []int{1440, 390} {
+				name := fmt.Sprintf("p%s-%d-%v", path, width, dark)
+				b.do("open", args{"page": name, "url": base + path, "width": width, "dark": dark}, nil)
+				b.wait(name, `document.querySelector("main h1") !== null && !document.querySelector("main .loading")`, 10000)
+				time.Sleep(700 * time.Millisecond)
+				var found []string
+				b.do("axe", args{"page": name}, &found)
+				for _, v := range found {
+					t.Errorf("axe, %s at %d px, dark %v: %s", path, width, dark, v)
+				}
+				var wide bool
+				b.do("eval", args{"page": name, "js": `document.documentElement.scrollWidth > document.documentElement.clientWidth + 1`}, &wide)
+				if wide {
+					t.Errorf("%s is wider than its %d px", path, width)
+				}
+				b.shoot(name, fmt.Sprintf("%s-%d-dark-%v", map[string]string{"/": "plant", "/a/HSM/FM/F3/GBX": "asset", "/alarms": "alarms", "/edges": "edges"}[path], width, dark))
+				b.do("close", args{"page": name}, nil)
+			}
+		}
+	}
+	var outside, errs []string
+	b.do("outside", nil, &outside)
+	b.do("errors", nil, &errs)
+	if len(outside)+len(errs) > 0 {
+		t.Errorf("requests to other hosts %v, script errors %v", outside, errs)
+	}
+	if d := up.stop(); d > 3*time.Second {
+		t.Errorf("Ctrl-C took %v", d)
+	}
+}
+
+// TestStalePage kills the OPC UA server, and separately the HMI's process: the
+// page marks its values stale within 3 s, and is live again by itself.
+func TestStalePage(t *testing.T) {
+	b := newBrowser(t)
+	w := newWorks(t)
+	w.startAll("--speed", "20")
+	const asset = "/a/HSM/FM/F3/GBX"
+	const live = `document.querySelectorAll("[data-tag][data-quality=good]").length >= 10`
+	const stale = `document.querySelectorAll("[data-tag][data-quality=good]").length === 0 && document.querySelectorAll("[data-tag]").length >= 10`
+	b.do("open", args{"page": "p", "url": w.api.base + asset}, nil)
+	b.wait("p", live, 15000)
+
+	w.mill.kill()
+	begin := time.Now()
+	b.wait("p", stale, 3000)
+	t.Logf("OPC UA server killed: stale after %v", time.Since(begin).Round(time.Millisecond))
+	b.shoot("p", "stale-server")
+	w.startMill("--speed", "20")
+	begin = time.Now()
+	b.wait("p", live, 15000)
+	t.Logf("OPC UA server back: live after %v", time.Since(begin).Round(time.Millisecond))
+
+	w.plant.kill()
+	begin = time.Now()
+	b.wait("p", stale, 3000)
+	t.Logf("HMI killed: stale after %v", time.Since(begin).Round(time.Millisecond))
+	b.shoot("p", "stale-hmi")
+	w.startPlant()
+	begin = time.Now()
+	b.wait("p", live, 20000)
+	t.Logf("HMI back: live after %v", time.Since(begin).Round(time.Millisecond))
+}
