@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,6 +23,16 @@ func figure(name string, v float64, unit string) {
 	if os.Getenv("MILLWRIGHT_FIGURES") != "" {
 		fmt.Printf("FIGURE %s %.4g %s\n", name, v, unit)
 	}
+}
+
+// cpuTime is what the process has used: on a busy machine it says more than the
+// clock on the wall.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func ids(b testing.TB, s *store.Pebble, n int) []plant.TagID {
@@ -98,7 +109,7 @@ func BenchmarkSize(b *testing.B) {
 		m := storetest.NewMix(all, start, second/10, 1)
 		n := 0
 		var batch []plant.Sample
-		for range 200 {
+		for range 400 {
 			batch = batch[:0]
 			for len(batch) < 20_000 {
 				batch = m.Next(batch)
@@ -110,6 +121,7 @@ func BenchmarkSize(b *testing.B) {
 		}
 		st := s.Stats()
 		b.ReportMetric(float64(st.ChunkBytes)/float64(st.ChunkSamples), "chunkB/sample")
+		b.ReportMetric(float64(st.DiskBytes)/float64(n), "liveB/sample")
 		if err := s.Compact(context.Background()); err != nil {
 			b.Fatal(err)
 		}
@@ -154,6 +166,8 @@ func BenchmarkRead(b *testing.B) {
 	ctx := context.Background()
 	b.Run("trend=30d", func(b *testing.B) {
 		b.ReportAllocs()
+		cpu := cpuTime()
+		defer func() { b.ReportMetric(float64((cpuTime()-cpu).Microseconds())/1000/float64(b.N), "cpu-ms/op") }()
 		for b.Loop() {
 			t, err := s.Trend(ctx, plant.TrendQuery{Tag: tag, From: start, To: start + 30*86400*second, Buckets: 1000})
 			if err != nil || t[999].Count == 0 {
