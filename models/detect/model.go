@@ -66,19 +66,21 @@ type window struct {
 	next  int       // position of the next row
 	n     int32     // rows since the start, up to size
 	ewma  []float64
+	seen  []float64 // as ewma, but of what was measured, not bounded: for people
 	tau   [components]float64
 	back  []float64 // scratch: residual, contributions
 }
 
 func newWindow(size, width int) window {
 	w := min(width, maxFeatures)
-	return window{size: size, width: w, z: make([]float64, size*w), ewma: make([]float64, w), back: make([]float64, w)}
+	return window{size: size, width: w, z: make([]float64, size*w), ewma: make([]float64, w), seen: make([]float64, w), back: make([]float64, w)}
 }
 
 // restart forgets the rows: what follows is not connected with them.
 func (w *window) restart() {
 	w.n, w.next = 0, 0
 	clear(w.ewma)
+	clear(w.seen)
 }
 
 // row i rows back: 0 is the youngest.
@@ -105,6 +107,8 @@ func (m *model) push(w *window, x []float64, ok []bool) {
 		}
 		v := (x[t] - m.mean[i]) / m.scale[i]
 		z[i] = min(m.reach[i], max(-m.reach[i], v))
+		const sane = 1e12 // keeps what people are shown finite, whatever a PLC sends
+		w.seen[i] += forget * (min(sane, max(-sane, v)) - w.seen[i])
 	}
 	if masked > 0 {
 		m.reconstruct(z, ok)
@@ -286,8 +290,9 @@ func blend(sum, part []float64, weight float64) {
 	}
 }
 
-// explain says of feature i: mean of its recent values, what the other tags let
-// expect, and in which way it differs.
+// explain says of feature i: the weighted mean of what was measured lately, what
+// the other tags let expect (within what the model knows), and in which way it
+// differs.
 func (m *model) explain(w *window, i int) (value, expected float64, direction string) {
 	d := len(m.tags)
 	var mean, sq float64
@@ -301,7 +306,8 @@ func (m *model) explain(w *window, i int) (value, expected float64, direction st
 	mean /= float64(n)
 	sd := math.Sqrt(max(0, sq/float64(n)-mean*mean))
 	want := w.ewma[i] - m.pull(w, i)/m.inverse[i*d+i]
-	value = m.mean[i] + m.scale[i]*mean
+	want = min(m.reach[i], max(-m.reach[i], want))
+	value = m.mean[i] + m.scale[i]*w.seen[i]
 	expected = m.mean[i] + m.scale[i]*want
 	diff := mean - want
 	switch {

@@ -15,7 +15,7 @@ import (
 // The saved state: FORMAT.md beside this file draws it.
 const (
 	stateMagic   = "MWDT"
-	stateVersion = 1
+	stateVersion = 2
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -370,6 +370,7 @@ func (w *window) code(c *codec) {
 	c.num(&w.next)
 	c.i32(&w.n)
 	c.fixed(w.ewma)
+	c.fixed(w.seen)
 }
 
 func (v *verdict) code(c *codec) {
