@@ -9,6 +9,7 @@ import (
 )
 
 func TestDiscover(t *testing.T) {
+	t.Parallel()
 	srv := newNodeServer(t, map[string]any{"nodes": 230, "run": true, "text": []int{3}})
 	tags, err := Discover(t.Context(), srv.url(), Security{}, "")
 	if err != nil {
@@ -43,6 +44,7 @@ func TestDiscover(t *testing.T) {
 }
 
 func TestProbe(t *testing.T) {
+	t.Parallel()
 	pki, srv := trustedPair(t, map[string]any{"nodes": 1, "run": true, "perCall": 123, "users": map[string]string{"op": "secret"}})
 	secure := Security{Policy: "Basic256Sha256", PKI: pki, User: "op", Password: "secret"}
 	r, err := Probe(t.Context(), srv.url(), secure)

@@ -13,6 +13,7 @@ import (
 
 const (
 	mostRefusals  = 2 // hang-ups on the old session before a new one is made
+	mostStuck     = 5 // failures to take the old subscription up before a new one is made
 	resumeTimeout = 4 * time.Second
 )
 
@@ -31,11 +32,17 @@ func (e *engine) connect(ctx context.Context) (*link, error) {
 		return l, err
 	}
 	ok, err := e.resume(ctx, l, srv, same)
-	if err == nil && !ok {
-		err = e.create(ctx, l, srv)
-	}
 	if err != nil {
+		if e.stuck++; e.stuck >= mostStuck {
+			e.sub.id, e.stuck = 0, 0
+		}
 		return l, err
+	}
+	e.stuck = 0
+	if !ok {
+		if err := e.create(ctx, l, srv); err != nil {
+			return l, err
+		}
 	}
 	e.resumed = true
 	e.showItems()
@@ -89,8 +96,7 @@ func (e *engine) login(ctx context.Context, c *channel, end *endpoint) (l *link,
 		if errors.Is(err, errLogin) {
 			return nil, false, err
 		}
-		var code ua.StatusCode
-		if !errors.As(err, &code) || code == ua.StatusBadTimeout {
+		if !refusedService(err) {
 			// The link, or a server that hangs up on a session that it does not know.
 			if e.refusal++; e.refusal >= mostRefusals {
 				e.session, e.refusal = nil, 0
@@ -135,18 +141,17 @@ func (e *engine) resume(ctx context.Context, l *link, srv peer, same bool) (bool
 		switch {
 		case err == nil:
 			again++
-			if m.SequenceNumber != e.seq.next || !e.seq.add(m) {
-				return false, fmt.Errorf("asked for notification %d again, got %d", e.seq.next, m.SequenceNumber)
-			}
-			m, _ = e.seq.pop()
-			if err := e.deliver(ctx, m); err != nil {
-				return false, err
+			e.seq.add(m)
+			for m, ok := e.seq.pop(); ok; m, ok = e.seq.pop() {
+				if err := e.deliver(ctx, m); err != nil {
+					return false, err
+				}
 			}
 			continue
 		case errors.Is(err, ua.StatusBadMessageNotAvailable):
 			// All that was sent is here, or there is a hole that a later number will show.
-		case subscriptionGone(err):
-			e.log.Info("the subscription is gone", "err", err)
+		case refusedService(err):
+			e.log.Info("the subscription is gone, or the server cannot send again", "err", err)
 			return false, nil
 		default:
 			return false, fmt.Errorf("fetching notification %d again: %w", e.seq.next, err)
@@ -166,18 +171,17 @@ func (e *engine) resume(ctx context.Context, l *link, srv peer, same bool) (bool
 func (e *engine) transfer(ctx context.Context, l *link) (bool, error) {
 	res, err := call[*ua.TransferSubscriptionsResponse](ctx, l, &ua.TransferSubscriptionsRequest{
 		SubscriptionIDs: []uint32{e.sub.id}, SendInitialValues: false}, resumeTimeout)
-	var code ua.StatusCode
 	switch {
-	case errors.As(err, &code) && code != ua.StatusBadTimeout:
+	case refusedService(err):
 	case err != nil:
 		return false, fmt.Errorf("transferring the subscription: %w", err)
 	case len(res.Results) != 1 || res.Results[0] == nil:
 		return false, errors.New("transferring the subscription: the server's answer makes no sense")
-	default:
-		code = res.Results[0].StatusCode
+	case res.Results[0].StatusCode != ua.StatusOK:
+		err = res.Results[0].StatusCode
 	}
-	if code != ua.StatusOK {
-		e.log.Info("the subscription cannot be transferred", "status", statusText(code))
+	if err != nil {
+		e.log.Info("the subscription cannot be transferred", "err", err)
 		return false, nil
 	}
 	return true, nil
@@ -188,8 +192,9 @@ func republish(ctx context.Context, l *link, subscription, number uint32) (messa
 	if err != nil {
 		return message{}, err
 	}
-	if res.NotificationMessage == nil {
-		return message{}, errors.New("the server sent no notification")
+	if res.NotificationMessage == nil || res.NotificationMessage.SequenceNumber != number {
+		// Some servers answer with an empty notification instead of an error.
+		return message{}, fmt.Errorf("the server sent another notification than %d: %w", number, ua.StatusBadMessageNotAvailable)
 	}
 	return message{res.NotificationMessage, time.Now().UnixNano()}, nil
 }

@@ -113,6 +113,7 @@ func (m *mill) log() map[key]fact {
 // TestChaos does everything to a connection at once: cuts, silence, delay,
 // restarts of the server, a sink that refuses, late commits.
 func TestChaos(t *testing.T) {
+	t.Parallel()
 	m := newMill(t, 300, nil)
 	port, _ := strconv.Atoi(m.URL()[strings.LastIndexByte(m.URL(), ':')+1:])
 	p := newProxy(t, port)
@@ -176,6 +177,7 @@ func TestChaos(t *testing.T) {
 // TestFast reads 100 Hz with repeated values and equal times without a change
 // filter.
 func TestFast(t *testing.T) {
+	t.Parallel()
 	m := newMill(t, 50, nil)
 	s := &Source{Name: "PLC", URL: m.URL(), Tags: m.tags()}
 	for i := range s.Tags {
@@ -203,6 +205,7 @@ func TestFast(t *testing.T) {
 // TestKilledOnMill kills our process while 200 tags of our own server run, with
 // commits that lag; nothing may be missing and nothing declared.
 func TestKilledOnMill(t *testing.T) {
+	t.Parallel()
 	m := newMill(t, 200, nil)
 	dir := t.TempDir()
 	k := &killable{t: t, set: childSet{URL: m.URL(), Tags: m.tags(), State: filepath.Join(dir, "plc"), Out: filepath.Join(dir, "out"), Lag: 300 * time.Millisecond}}

@@ -1,13 +1,10 @@
 package collector
 
 import (
-	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -17,8 +14,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -37,9 +32,6 @@ func (id *identity) leaf() []byte {
 	}
 	return c.Raw
 }
-
-// ErrUntrusted is the reason of a server certificate that nobody has trusted.
-var ErrUntrusted = errors.New("not trusted")
 
 const (
 	ownValid     = 5 * 365 * 24 * time.Hour
@@ -202,134 +194,6 @@ func readKey(name string) (*rsa.PrivateKey, error) {
 		return nil, fmt.Errorf("%s: not an RSA key", name)
 	}
 	return k, nil
-}
-
-// verifyServer says whether the server's certificate may be relied on: trusted
-// by us (itself, or by an issuer in trusted/), in its time, for the
-// application that the endpoint names. What is unknown is kept in rejected/.
-// Revocation lists are not read.
-func verifyServer(pki string, der []byte, applURI string, now time.Time) error {
-	certs, err := x509.ParseCertificates(der)
-	if err != nil || len(certs) == 0 {
-		return fmt.Errorf("the server shows no readable certificate (%v)", err)
-	}
-	leaf := certs[0]
-	if err := checkLeaf(leaf, applURI, now); err != nil {
-		return err
-	}
-	trusted, err := readFolder(filepath.Join(pki, trustedDir))
-	if err != nil {
-		return err
-	}
-	issuers, err := readFolder(filepath.Join(pki, issuersDir))
-	if err != nil {
-		return err
-	}
-	for _, c := range trusted {
-		if bytes.Equal(c.Raw, leaf.Raw) {
-			return nil
-		}
-	}
-	roots, middle := x509.NewCertPool(), x509.NewCertPool()
-	for _, c := range trusted {
-		if c.IsCA {
-			roots.AddCert(c)
-		}
-	}
-	for _, c := range append(issuers, certs[1:]...) {
-		middle.AddCert(c)
-	}
-	_, err = leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: middle, CurrentTime: now,
-		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
-	if err == nil {
-		return nil
-	}
-	file, saved := keepRejected(pki, leaf)
-	if saved != nil {
-		return fmt.Errorf("server certificate %q %w (SHA-256 %s); it could not be kept for approval: %v",
-			leaf.Subject.CommonName, ErrUntrusted, fingerprint(leaf.Raw), saved)
-	}
-	return fmt.Errorf("server certificate %q %w: compare SHA-256 %s with what the server itself shows, then move %s to %s",
-		leaf.Subject.CommonName, ErrUntrusted, fingerprint(leaf.Raw), file, filepath.Join(pki, trustedDir))
-}
-
-func leafOf(der []byte) (*x509.Certificate, error) {
-	certs, err := x509.ParseCertificates(der)
-	if err != nil || len(certs) == 0 {
-		return nil, fmt.Errorf("no readable certificate (%v)", err)
-	}
-	return certs[0], nil
-}
-
-func checkLeaf(leaf *x509.Certificate, applURI string, now time.Time) error {
-	name := leaf.Subject.CommonName
-	if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
-		return fmt.Errorf("server certificate %q is valid from %s to %s only: renew it at the server, or set the clock",
-			name, leaf.NotBefore.UTC().Format(time.DateOnly), leaf.NotAfter.UTC().Format(time.DateOnly))
-	}
-	pub, ok := leaf.PublicKey.(*rsa.PublicKey)
-	if !ok || pub.N.BitLen() < minKeyBits {
-		return fmt.Errorf("server certificate %q: want an RSA key of at least %d bits", name, minKeyBits)
-	}
-	for _, u := range leaf.URIs {
-		if u.String() == applURI {
-			return nil
-		}
-	}
-	return fmt.Errorf("server certificate %q is not for the application %q that the server says it is", name, applURI)
-}
-
-// readFolder reads the certificates of a folder; files that hold none are
-// skipped, a missing folder is empty.
-func readFolder(dir string) ([]*x509.Certificate, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var all []*x509.Certificate
-	for _, e := range entries {
-		if !e.Type().IsRegular() || !slices.Contains([]string{".der", ".pem", ".crt", ".cer"}, strings.ToLower(filepath.Ext(e.Name()))) {
-			continue
-		}
-		if certs, err := readCertificates(filepath.Join(dir, e.Name())); err == nil {
-			all = append(all, certs...)
-		}
-	}
-	return all, nil
-}
-
-func keepRejected(pki string, leaf *x509.Certificate) (string, error) {
-	dir := filepath.Join(pki, rejectedDir)
-	if err := os.MkdirAll(dir, folderMode); err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(leaf.Raw)
-	name := filepath.Join(dir, hex.EncodeToString(sum[:])+".der")
-	if _, err := os.Stat(name); err == nil {
-		return name, nil
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return "", err
-	}
-	if len(entries) >= maxRejected {
-		return "", fmt.Errorf("%s holds %d files already: delete them", dir, len(entries))
-	}
-	return name, writeFile(name, leaf.Raw, publicMode)
-}
-
-// fingerprint is the SHA-256 of a certificate as people compare it.
-func fingerprint(der []byte) string {
-	sum := sha256.Sum256(der)
-	h := strings.ToUpper(hex.EncodeToString(sum[:]))
-	var b strings.Builder
-	for i := 0; i < len(h); i += 2 {
-		if i > 0 {
-			b.WriteByte(':')
-		}
-		b.WriteString(h[i : i+2])
-	}
-	return b.String()
 }
 
 func readSmall(name string) ([]byte, error) {

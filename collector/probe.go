@@ -2,9 +2,6 @@ package collector
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/gopcua/opcua/ua"
@@ -104,25 +101,4 @@ func describeOffer(o *ua.EndpointDescription) EndpointReport {
 		}
 	}
 	return e
-}
-
-// Trust moves a certificate that was rejected into the trusted folder of a PKI
-// folder; want is its SHA-256 as the error and the report show it.
-func Trust(pki, want string) error {
-	certs, err := os.ReadDir(filepath.Join(pki, rejectedDir))
-	if err != nil {
-		return err
-	}
-	for _, c := range certs {
-		from := filepath.Join(pki, rejectedDir, c.Name())
-		list, err := readCertificates(from)
-		if err != nil || fingerprint(list[0].Raw) != want {
-			continue
-		}
-		if err := os.MkdirAll(filepath.Join(pki, trustedDir), folderMode); err != nil {
-			return err
-		}
-		return os.Rename(from, filepath.Join(pki, trustedDir, c.Name()))
-	}
-	return fmt.Errorf("%s holds no certificate with SHA-256 %s", filepath.Join(pki, rejectedDir), want)
 }

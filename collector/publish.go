@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gopcua/opcua/id"
 	"github.com/gopcua/opcua/ua"
 
 	"millwright/plant"
@@ -18,13 +17,7 @@ const (
 	firstWindow    = 2
 	mostWindow     = 32
 	tickTime       = 100 * time.Millisecond
-	beatTime       = 5 * time.Second
-	beatTimeout    = 4 * time.Second
 	publishTimeout = 5 * time.Minute // the watchdog is quicker; parked requests must not run out
-	holeTime       = 50 * time.Millisecond
-	mostHoles      = 256 // messages asked for again one by one
-	missedTime     = 5 * time.Second
-	missedMargin   = int64(time.Second)
 )
 
 // pump serves one connection: it keeps Publish requests in flight and hears the
@@ -78,11 +71,6 @@ const (
 	gotItems
 	gotNothing
 )
-
-type beat struct {
-	rtt  time.Duration
-	time int64 // of the server, ns UTC; 0 unknown
-}
 
 // serve runs the subscription on l until the connection fails or ctx ends.
 func (e *engine) serve(ctx context.Context, l *link) error {
@@ -254,71 +242,6 @@ func (p *pump) stranger(ctx context.Context, id uint32) {
 	})
 }
 
-// repair asks again for a message that is missing although later ones exist.
-// It first waits a little, because another answer on its way may hold it.
-func (p *pump) repair(ctx context.Context, now time.Time) error {
-	if p.hole == 0 || p.asking || now.Sub(p.since) < max(holeTime, p.rtt) {
-		return nil
-	}
-	if p.seq.span() > mostHoles {
-		return p.miss(ctx, "the numbers jump too far", p.seq.jump)
-	}
-	p.asking = true
-	n, id := p.hole, p.sub.id
-	p.do(ctx, func() answer {
-		m, err := republish(ctx, p.link, id, n)
-		return answer{kind: gotRepublish, again: m, number: n, err: err}
-	})
-	return nil
-}
-
-func (p *pump) republished(ctx context.Context, a answer) error {
-	p.asking = false
-	switch {
-	case a.err == nil:
-		if a.again.SequenceNumber != a.number {
-			return fmt.Errorf("asked for notification %d again, got %d", a.number, a.again.SequenceNumber)
-		}
-		p.seq.add(a.again)
-		return p.drain(ctx)
-	case errors.Is(a.err, ua.StatusBadMessageNotAvailable):
-		if n, ok := p.seq.missing(); !ok || n != a.number {
-			return p.drain(ctx) // it came after all
-		}
-		return p.miss(ctx, "the server no longer holds it", p.seq.skip)
-	}
-	return fmt.Errorf("fetching notification %d again: %w", a.number, a.err)
-}
-
-// miss gives a message up: any tag may have lost values with it.
-func (p *pump) miss(ctx context.Context, why string, skip func()) error {
-	p.log.Warn("a notification is lost; gaps are declared", "number", p.seq.next, "why", why)
-	p.openGaps(missedMessage)
-	p.missedAt = time.Now()
-	p.missedTo = plant.Millis(max(p.newest, p.missedAt.UnixNano())+missedMargin) + oneMilli
-	skip()
-	return p.drain(ctx)
-}
-
-// closeMissed declares the gaps of tags that have been silent since a message
-// was lost. Whatever was in it was older than its neighbours.
-func (e *engine) closeMissed(ctx context.Context, now time.Time) error {
-	if e.missedAt.IsZero() || now.Sub(e.missedAt) < missedTime {
-		return nil
-	}
-	e.missedAt = time.Time{}
-	e.tr.begin()
-	for i, why := range e.tr.reason {
-		if why == missedMessage {
-			e.tr.batch.Gaps = e.tr.close(e.tr.batch.Gaps, e.src.Tags[i].ID, i, e.missedTo)
-		}
-	}
-	if e.tr.batch.Empty() {
-		return nil
-	}
-	return e.write(ctx)
-}
-
 // tick does what is due by time.
 func (p *pump) tick(ctx context.Context, now time.Time) error {
 	silent := now.Sub(time.Unix(0, p.heard.Load()))
@@ -338,104 +261,7 @@ func (p *pump) tick(ctx context.Context, now time.Time) error {
 	if err := p.closeMissed(ctx, now); err != nil {
 		return err
 	}
-	if !p.retrying && len(p.items.due(now)) > 0 {
-		p.retrying = true
-		p.do(ctx, func() answer {
-			srv, err := p.link.describe(ctx)
-			return answer{kind: gotServer, describe: &srv, err: err}
-		})
-	}
-	return nil
-}
-
-// retried goes on with refused items: first with the namespaces as they are
-// now, then with the server's word on the items.
-func (p *pump) retried(ctx context.Context, a answer) error {
-	p.retrying = false
-	if a.err != nil {
-		if tooMuch(a.err) {
-			p.items.batch = max(1, p.items.batch/2)
-			return nil
-		}
-		return fmt.Errorf("retrying refused tags: %w", a.err)
-	}
-	if a.kind == gotServer {
-		req, asked := p.items.request(p.sub, *a.describe, p.items.due(time.Now()))
-		if len(asked) == 0 {
-			return nil
-		}
-		p.retrying = true
-		p.do(ctx, func() answer {
-			res, err := call[*ua.CreateMonitoredItemsResponse](ctx, p.link, req, requestTimeout)
-			return answer{kind: gotItems, items: res, asked: asked, err: err}
-		})
-		return nil
-	}
-	if err := p.items.apply(p.sub, a.asked, a.items); err != nil {
-		return err
-	}
-	monitored, refused := p.items.count(p.tr.wrong)
-	back := monitored - p.src.board.get().Tags
-	p.src.board.update(true, func(s *plant.PLCStatus) { s.Tags, s.Rejected = monitored, refused })
-	if back > 0 {
-		p.log.Info("refused tags are monitored now", "count", back, "still_refused", len(refused))
-		p.put()
-	}
-	return nil
-}
-
-// beats reads the server's clock now and then: it measures the way, and tells a
-// server whose session or data engine is dead although its stack answers.
-func (p *pump) beats(ctx context.Context) {
-	t := time.NewTicker(beatTime)
-	defer t.Stop()
-	now := ua.NewNumericNodeID(0, id.Server_ServerStatus_CurrentTime)
-	for {
-		begin := time.Now()
-		v, err := p.link.read(ctx, beatTimeout, ua.AttributeIDValue, now)
-		a := answer{kind: gotBeat, err: err}
-		if err == nil {
-			a.beat = &beat{rtt: time.Since(begin)}
-			if at, ok := good[time.Time](v[0]); ok {
-				a.beat.time = at.UnixNano()
-			}
-		}
-		select {
-		case p.answers <- a:
-		case <-ctx.Done():
-			return
-		default: // the values are not taken; the read has kept the session alive
-		}
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func (p *pump) beaten(a answer) error {
-	if a.err != nil {
-		var code ua.StatusCode
-		if errors.As(a.err, &code) && code != ua.StatusBadTimeout && !sessionGone(code) {
-			return nil // a server that does not let us read its clock is alive
-		}
-		return fmt.Errorf("heartbeat: %w", a.err)
-	}
-	if a.beat.rtt < p.rtt || p.rtt == 0 {
-		p.rtt = a.beat.rtt
-	} else {
-		p.rtt += (a.beat.rtt - p.rtt) / 4 // a busy moment of the server is not the way
-	}
-	if a.beat.time != 0 && a.beat.time == p.clock {
-		p.frozen++
-	} else {
-		p.frozen = 0
-	}
-	p.clock = a.beat.time
-	if p.frozen == 2 {
-		p.src.board.set(plant.Stale, "the server's clock stands still")
-	}
+	p.retry(ctx, now)
 	return nil
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 // settled halts the server and waits until all that it offered has arrived.
-func settled(t *testing.T, srv *nodeServer, s *Source, out *store) {
+func settled(t *testing.T, srv *foreign, s *Source, out *store) {
 	t.Helper()
 	srv.say("halt")
 	eventually(t, 10*time.Second, "live in the end", live(s))
@@ -41,6 +41,7 @@ func (a account) check(t *testing.T) {
 }
 
 func TestReadsEverything(t *testing.T) {
+	t.Parallel()
 	srv := newNodeServer(t, map[string]any{"nodes": 50, "run": true, "text": []int{3, 4}, "still": []int{10, 11}})
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(50)}
 	s.Tags[3].Kind, s.Tags[4].Kind = plant.Text, plant.Text
@@ -65,6 +66,7 @@ func TestReadsEverything(t *testing.T) {
 }
 
 func TestTCPCut(t *testing.T) {
+	t.Parallel()
 	srv := newNodeServer(t, map[string]any{"nodes": 50, "run": true})
 	p := newProxy(t, srv.port)
 	s := &Source{Name: "PLC", URL: p.url(), Tags: srv.tags(50)}
@@ -87,6 +89,7 @@ func TestTCPCut(t *testing.T) {
 }
 
 func TestServerKilled(t *testing.T) {
+	t.Parallel()
 	srv := newNodeServer(t, map[string]any{"nodes": 50, "run": true})
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(50)}
 	out := newStore(s)
@@ -111,6 +114,7 @@ func TestServerKilled(t *testing.T) {
 }
 
 func TestHalfOpen(t *testing.T) {
+	t.Parallel()
 	srv := newNodeServer(t, map[string]any{"nodes": 20, "run": true, "good": true})
 	p := newProxy(t, srv.port)
 	s := &Source{Name: "PLC", URL: p.url(), Tags: srv.tags(20)}
@@ -143,7 +147,7 @@ func TestHalfOpen(t *testing.T) {
 	}
 }
 
-// childEnv holds the settings of a collector that runs in a process of its own
+// childEnv names the file with the settings of a collector that runs in a process of its own
 // so that it can be killed.
 const childEnv = "MILLWRIGHT_COLLECTOR_CHILD"
 
@@ -162,7 +166,11 @@ type childSet struct {
 // what is in memory dies with the process.
 func child() {
 	var set childSet
-	if err := json.Unmarshal([]byte(os.Getenv(childEnv)), &set); err != nil {
+	b, err := os.ReadFile(os.Getenv(childEnv))
+	if err == nil {
+		err = json.Unmarshal(b, &set)
+	}
+	if err != nil {
 		panic(err)
 	}
 	if set.Discard {
@@ -229,8 +237,12 @@ type killable struct {
 func (k *killable) start() {
 	k.t.Helper()
 	j, _ := json.Marshal(k.set)
+	name := filepath.Join(k.t.TempDir(), "set")
+	if err := os.WriteFile(name, j, 0o600); err != nil {
+		k.t.Fatal(err)
+	}
 	k.cmd = exec.Command(os.Args[0])
-	k.cmd.Env = append(os.Environ(), childEnv+"="+string(j))
+	k.cmd.Env = append(os.Environ(), childEnv+"="+name)
 	k.cmd.Stdout, k.cmd.Stderr = &k.log, &k.log
 	if err := k.cmd.Start(); err != nil {
 		k.t.Fatal(err)
@@ -265,6 +277,7 @@ func (k *killable) stored() *store {
 // TestOwnProcessKilled kills the collector at random moments; what was not
 // durable comes again from the server, so nothing is lost and no gap declared.
 func TestOwnProcessKilled(t *testing.T) {
+	t.Parallel()
 	srv := newNodeServer(t, map[string]any{"nodes": 50, "run": true})
 	dir := t.TempDir()
 	k := &killable{t: t, set: childSet{URL: srv.url(), Tags: srv.tags(50), State: filepath.Join(dir, "state", "plc"), Out: filepath.Join(dir, "out"), Lag: 150 * time.Millisecond}}
@@ -294,6 +307,7 @@ func TestOwnProcessKilled(t *testing.T) {
 // TestBothKilled kills the collector and the server, in either order: what was
 // lost with the server's queues is declared from the state file.
 func TestBothKilled(t *testing.T) {
+	t.Parallel()
 	srv := newNodeServer(t, map[string]any{"nodes": 50, "run": true})
 	dir := t.TempDir()
 	k := &killable{t: t, set: childSet{URL: srv.url(), Tags: srv.tags(50), State: filepath.Join(dir, "state", "plc"), Out: filepath.Join(dir, "out"), Lag: 150 * time.Millisecond}}
@@ -329,6 +343,7 @@ func TestBothKilled(t *testing.T) {
 // TestBackPressure: while the sink refuses, the state says so, nothing is
 // dropped here, and what the server's queues hold comes afterwards.
 func TestBackPressure(t *testing.T) {
+	t.Parallel()
 	srv := newNodeServer(t, map[string]any{"nodes": 10, "run": true})
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(10)}
 	out := newStore(s)

@@ -16,7 +16,7 @@ import (
 )
 
 // trustedPair makes a PKI folder of ours, and a server that trusts it.
-func trustedPair(t *testing.T, set map[string]any) (string, *nodeServer) {
+func trustedPair(t *testing.T, set map[string]any) (string, *foreign) {
 	t.Helper()
 	pki := t.TempDir()
 	if _, err := ownIdentity(pki, ""); err != nil {
@@ -27,7 +27,7 @@ func trustedPair(t *testing.T, set map[string]any) (string, *nodeServer) {
 }
 
 // accept puts the server's certificate into our trusted folder.
-func accept(t *testing.T, pki string, srv *nodeServer) {
+func accept(t *testing.T, pki string, srv *foreign) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(srv.dir, "server.der"))
 	if err != nil {
@@ -51,6 +51,7 @@ func refused(s *Source, words ...string) func() bool {
 }
 
 func TestSecureWithUser(t *testing.T) {
+	t.Parallel()
 	pki, srv := trustedPair(t, map[string]any{"nodes": 20, "run": true, "anonymous": false, "users": map[string]string{"op": "secret"}, "tokenLife": 5000})
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(20), Security: Security{
 		Policy: "Basic256Sha256", Mode: "SignAndEncrypt", User: "op", Password: "secret", PKI: pki}}
@@ -86,6 +87,7 @@ func TestSecureWithUser(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
+	t.Parallel()
 	pki, srv := trustedPair(t, map[string]any{"nodes": 2, "run": true, "users": map[string]string{"op": "secret"}})
 	accept(t, pki, srv)
 	stranger := t.TempDir()
@@ -117,6 +119,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestCertificateUser(t *testing.T) {
+	t.Parallel()
 	user := t.TempDir()
 	id, err := newIdentity("urn:test:operator", "operator")
 	if err != nil {

@@ -133,6 +133,13 @@ func explainLogin(err error, p *security) error {
 	return err
 }
 
+// refusedService reports whether err is the server's word on a request, and not
+// a fault of the way to it.
+func refusedService(err error) bool {
+	var code ua.StatusCode
+	return errors.As(err, &code) && code != ua.StatusBadTimeout
+}
+
 // sessionGone reports whether err says that the server has forgotten the session.
 func sessionGone(err error) bool {
 	return errors.Is(err, ua.StatusBadSessionIDInvalid) || errors.Is(err, ua.StatusBadSessionClosed) ||

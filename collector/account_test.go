@@ -1,0 +1,194 @@
+package collector
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"millwright/plant"
+)
+
+type key struct {
+	tag plant.TagID
+	ms  int64
+}
+
+type fact struct {
+	value   float64
+	text    string
+	quality plant.Quality
+}
+
+// store is a sink that remembers everything.
+type store struct {
+	mu     sync.Mutex
+	facts  map[key]fact
+	gaps   []plant.Gap
+	writes uint64
+	fail   error // while set, Write refuses
+	source *Source
+	lag    time.Duration // until Committed; 0 at once
+	count  atomicCount
+}
+
+type atomicCount struct{ n, again int }
+
+func newStore(s *Source) *store { return &store{facts: map[key]fact{}, source: s} }
+
+func (s *store) Write(_ context.Context, b plant.Batch) error {
+	s.mu.Lock()
+	if s.fail != nil {
+		defer s.mu.Unlock()
+		return s.fail
+	}
+	s.add(b)
+	s.writes++
+	n := s.writes
+	s.mu.Unlock()
+	if s.lag == 0 {
+		s.source.Committed(n)
+		return nil
+	}
+	time.AfterFunc(s.lag, func() { s.source.Committed(n) })
+	return nil
+}
+
+func (s *store) add(b plant.Batch) {
+	for _, x := range b.Samples {
+		s.count.n++
+		k := key{x.Tag, x.Time / oneMilli}
+		if _, ok := s.facts[k]; ok {
+			s.count.again++
+		}
+		s.facts[k] = fact{value: x.Value, quality: x.Quality}
+	}
+	for _, x := range b.States {
+		s.count.n++
+		s.facts[key{x.Tag, x.Time / oneMilli}] = fact{text: x.Value, quality: x.Quality}
+	}
+	s.gaps = append(s.gaps, b.Gaps...)
+}
+
+func (s *store) refuse(err error) {
+	s.mu.Lock()
+	s.fail = err
+	s.mu.Unlock()
+}
+
+func (s *store) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.facts)
+}
+
+// account counts loss as the product defines it.
+type account struct {
+	offered, stored, declared, undeclared, surplus, differing int
+}
+
+func (a account) String() string {
+	return fmt.Sprintf("offered %d, stored %d, declared and not stored %d, UNDECLARED %d, surplus %d, differing %d",
+		a.offered, a.stored, a.declared, a.undeclared, a.surplus, a.differing)
+}
+
+// offeredBy reads a server's log.
+func offeredBy(t testing.TB, name string) map[key]fact {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	all := map[key]fact{}
+	for sc := bufio.NewScanner(f); sc.Scan(); {
+		var row [4]any
+		if err := json.Unmarshal(sc.Bytes(), &row); err != nil {
+			continue // the last line of a killed server
+		}
+		k := key{plant.TagID(row[0].(float64)) + 1, int64(row[1].(float64))}
+		x := fact{quality: plant.Quality(row[3].(float64))}
+		switch v := row[2].(type) {
+		case float64:
+			x.value = v
+		case string:
+			x.text = v
+		}
+		all[k] = x
+	}
+	return all
+}
+
+// reckon compares what was offered since a tag was first stored with what is
+// stored and declared.
+func (s *store) reckon(t testing.TB, offered map[key]fact) account {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := map[plant.TagID]int64{}
+	for k := range s.facts {
+		if v, ok := first[k.tag]; !ok || k.ms < v {
+			first[k.tag] = k.ms
+		}
+	}
+	gaps := map[plant.TagID][]plant.Gap{}
+	for _, g := range s.gaps {
+		if g.From >= g.To || g.From%oneMilli != 0 || g.To%oneMilli != 0 || g.Reason == "" {
+			t.Errorf("malformed gap %+v", g)
+		}
+		gaps[g.Tag] = append(gaps[g.Tag], g)
+	}
+	var a account
+	for k, want := range offered {
+		since, ok := first[k.tag]
+		if !ok || k.ms < since {
+			continue
+		}
+		a.offered++
+		got, ok := s.facts[k]
+		switch {
+		case ok:
+			a.stored++
+			if got != want && !(math.IsNaN(got.value) && math.IsNaN(want.value)) {
+				a.differing++
+			}
+		case within(gaps[k.tag], k.ms*oneMilli):
+			a.declared++
+		default:
+			if a.undeclared++; a.undeclared < 5 {
+				t.Errorf("undeclared: tag %d at %s", k.tag, time.UnixMilli(k.ms).UTC().Format("05.000"))
+			}
+		}
+	}
+	for k := range s.facts {
+		if _, ok := offered[k]; !ok {
+			a.surplus++
+		}
+	}
+	return a
+}
+
+func within(gaps []plant.Gap, at int64) bool {
+	for _, g := range gaps {
+		if g.From <= at && at < g.To {
+			return true
+		}
+	}
+	return false
+}
+
+// gapReasons counts the gaps by reason.
+func (s *store) gapReasons() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := map[string]int{}
+	for _, g := range s.gaps {
+		n[g.Reason]++
+	}
+	return n
+}

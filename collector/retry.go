@@ -1,0 +1,58 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gopcua/opcua/ua"
+
+	"millwright/plant"
+)
+
+// retry asks for the refused items whose time has come, off the receive path.
+func (p *pump) retry(ctx context.Context, now time.Time) {
+	if !p.retrying && len(p.items.due(now)) > 0 {
+		p.retrying = true
+		p.do(ctx, func() answer {
+			srv, err := p.link.describe(ctx)
+			return answer{kind: gotServer, describe: &srv, err: err}
+		})
+	}
+}
+
+// retried goes on with refused items: first with the namespaces as they are
+// now, then with the server's word on the items.
+func (p *pump) retried(ctx context.Context, a answer) error {
+	p.retrying = false
+	if a.err != nil {
+		if tooMuch(a.err) {
+			p.items.batch = max(1, p.items.batch/2)
+			return nil
+		}
+		return fmt.Errorf("retrying refused tags: %w", a.err)
+	}
+	if a.kind == gotServer {
+		req, asked := p.items.request(p.sub, *a.describe, p.items.due(time.Now()))
+		if len(asked) == 0 {
+			return nil
+		}
+		p.retrying = true
+		p.do(ctx, func() answer {
+			res, err := call[*ua.CreateMonitoredItemsResponse](ctx, p.link, req, requestTimeout)
+			return answer{kind: gotItems, items: res, asked: asked, err: err}
+		})
+		return nil
+	}
+	if err := p.items.apply(p.sub, a.asked, a.items); err != nil {
+		return err
+	}
+	monitored, refused := p.items.count(p.tr.wrong)
+	back := monitored - p.src.board.get().Tags
+	p.src.board.update(true, func(s *plant.PLCStatus) { s.Tags, s.Rejected = monitored, refused })
+	if back > 0 {
+		p.log.Info("refused tags are monitored now", "count", back, "still_refused", len(refused))
+		p.put()
+	}
+	return nil
+}

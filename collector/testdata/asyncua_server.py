@@ -1,0 +1,60 @@
+"""A second foreign OPC UA server (asyncua) for the tests of package collector.
+
+It writes every value into a log before it offers it. Settings are the JSON of
+the first argument; commands come in as lines on stdin.
+"""
+import asyncio, json, logging, sys, time
+from datetime import datetime, timezone
+
+from asyncua import Server, ua
+
+conf = json.loads(sys.argv[1])
+logging.basicConfig(level=logging.ERROR)
+
+
+async def main():
+    server = Server()
+    await server.init()
+    server.set_endpoint("opc.tcp://127.0.0.1:%d" % conf["port"])
+    server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    ns = await server.register_namespace("urn:test:mill")
+    mill = await server.nodes.objects.add_object(ns, "Mill")
+    log = open(conf["log"], "a", buffering=1)
+    nodes = []
+    tick = conf.get("tick", 0)
+
+    def value(i):
+        now = time.time_ns() // 1_000_000
+        v = tick + i / 1000
+        log.write(json.dumps([i, now, v, 0]) + "\n")
+        return ua.DataValue(ua.Variant(v, ua.VariantType.Double), SourceTimestamp=datetime.fromtimestamp(now / 1000, timezone.utc))
+
+    for i in range(conf["nodes"]):
+        n = await mill.add_variable(ua.NodeId("T%d" % i, ns), "T%d" % i, float(tick), ua.VariantType.Double)
+        await server.write_attribute_value(n.nodeid, value(i))
+        nodes.append(n)
+    running = asyncio.Event()
+    running.set()
+
+    async def write():
+        nonlocal tick
+        while True:
+            await asyncio.sleep(0.1)
+            await running.wait()
+            tick += 1
+            for i, n in enumerate(nodes):
+                await server.write_attribute_value(n.nodeid, value(i))
+
+    async with server:
+        print("ready", flush=True)
+        writer = asyncio.create_task(write())
+        reader = asyncio.StreamReader()
+        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        while line := await reader.readline():
+            cmd = line.decode().strip()
+            running.clear() if cmd == "halt" else running.set()
+            print("ok " + cmd, flush=True)
+        writer.cancel()
+
+
+asyncio.run(main())
