@@ -63,6 +63,17 @@ export function brief(v: number | null | undefined): string {
   return fixed(v, a >= 1000 || Number.isInteger(v) ? 0 : a >= 100 ? 1 : a >= 1 ? 2 : 3);
 }
 
+/** unitText is a unit as people write it: the "1" of a pure number is not written. */
+export function unitText(unit: string | null | undefined): string {
+  return !unit || unit === "1" ? "" : unit;
+}
+
+/** withUnit puts a unit behind a number that is written already. */
+export function withUnit(number: string, unit: string | null | undefined): string {
+  const u = unitText(unit);
+  return u === "" ? number : `${number} ${u}`;
+}
+
 export function integer(v: number): string {
   return numberFormat({ maximumFractionDigits: 0 }).format(v);
 }

@@ -50,13 +50,12 @@ export function Banner(): JSX.Element {
           const active = (c.activeByPriority[p - 1] ?? 0) > 0;
           return (
             <li key={p}>
-              <a
-                href={`/alarms?priority=${p}`}
-                class={n > 0 ? "banner-count some" : "banner-count"}
-                aria-label={t("banner.count", { p, n })}
-              >
+              <a href={`/alarms?priority=${p}`} class={n > 0 ? "banner-count some" : "banner-count"}>
                 <Mark priority={p} state={active ? "acked" : "cleared"} quiet />
-                <Num>{n}</Num>
+                <span class="hidden-text">{t("banner.count", { p, n })}</span>
+                <span aria-hidden="true">
+                  <Num>{n}</Num>
+                </span>
               </a>
             </li>
           );

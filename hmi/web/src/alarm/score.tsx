@@ -1,4 +1,4 @@
-// The score of an asset over the last hour as a small line with the limit at
+// The score of an asset over the last ten minutes as a small line with the limit at
 // which a finding is raised. What lies above the limit is filled.
 
 import { useSignalEffect } from "@preact/signals";
@@ -15,8 +15,9 @@ import { repeat } from "../trend/loop.ts";
 import { Rolling } from "../trend/rolling.ts";
 import { alarmColour } from "./colours.ts";
 
-const SPAN = 3_600_000;
+const SPAN = 600_000;
 const SLICES = 240;
+const LEAST = 60_000;
 
 interface ScoreProps {
   asset: string;
@@ -73,11 +74,13 @@ function paint(canvas: HTMLCanvasElement, rolling: Rolling, props: ScoreProps): 
   if (!ctx) return;
   ctx.clearRect(0, 0, w, h);
   const to = now();
-  const from = to - SPAN;
+  // A works that has only just begun fills its line all the same.
+  const from = Math.max(to - SPAN, Math.min(rolling.slices[0]?.at ?? 0, to - LEAST));
+  const wide = to - from;
   rolling.dropBefore(from);
   const lines = rolling.lines(false, [], props.stale ? Number.NaN : to);
   const pad = 3 * ratio;
-  const x = (at: number) => ((at - from) / SPAN) * w;
+  const x = (at: number) => ((at - from) / wide) * w;
   const y = (v: number) => h - pad - Math.min(1, Math.max(0, v)) * (h - 2 * pad);
   ctx.fillStyle = colour("--grid");
   ctx.fillRect(0, h - ratio, w, ratio);

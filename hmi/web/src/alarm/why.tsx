@@ -1,10 +1,11 @@
 // Why: one open finding with the tags that make it, each with its share, its
 // value against the expected one, and the way it went.
 
+import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { now, tick } from "../data/clock.ts";
 import type { Alarm } from "../data/types.ts";
-import { percent, short, span } from "../format.ts";
+import { percent, short, span, withUnit } from "../format.ts";
 import { t } from "../i18n/text.ts";
 import { Data, Num, TagName } from "../parts/data.tsx";
 import { alarmPath } from "../route.ts";
@@ -12,10 +13,15 @@ import { AckButton } from "./ack.tsx";
 import { Mark, stateText } from "./mark.tsx";
 import { compared, Direction, isMeasured, Measure, What, word } from "./words.tsx";
 
+/** How many tags are shown at first: they are sorted, the rest is small. */
+const TOP = 6;
+
 /** Contributions are drawn as bars: the share of each tag in the finding. */
 export function Contributions(props: { alarm: Alarm }): JSX.Element | null {
-  const list = props.alarm.finding.contributions ?? [];
-  if (list.length === 0) return null;
+  const all = useSignal(false);
+  const whole = props.alarm.finding.contributions ?? [];
+  if (whole.length === 0) return null;
+  const list = all.value ? whole : whole.slice(0, TOP);
   return (
     <div class="contributions-box">
       <table class="contributions">
@@ -50,11 +56,11 @@ export function Contributions(props: { alarm: Alarm }): JSX.Element | null {
                   <Num class="share-text">{percent(c.share)}</Num>
                 </td>
                 <td class="number">
-                  <Num>{c.unit ? `${v.value} ${c.unit}` : v.value}</Num>
+                  <Num>{withUnit(v.value, c.unit)}</Num>
                 </td>
                 <td class="number muted">
                   <span class="narrow-label">{t("why.expectedShort")} </span>
-                  <Num>{c.unit ? `${v.expected} ${c.unit}` : v.expected}</Num>
+                  <Num>{withUnit(v.expected, c.unit)}</Num>
                 </td>
                 <td>
                   <Direction c={c} />
@@ -64,6 +70,18 @@ export function Contributions(props: { alarm: Alarm }): JSX.Element | null {
           })}
         </tbody>
       </table>
+      {whole.length > TOP && (
+        <button
+          type="button"
+          class="plain more-tags"
+          aria-expanded={all.value}
+          onClick={() => {
+            all.value = !all.value;
+          }}
+        >
+          {all.value ? t("why.fewer") : t("why.more", { n: whole.length - TOP })}
+        </button>
+      )}
     </div>
   );
 }

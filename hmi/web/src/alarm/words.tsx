@@ -1,7 +1,7 @@
 // A finding in words: what, where, against which limit.
 
 import type { JSX } from "preact";
-import { fixed } from "../format.ts";
+import { fixed, withUnit } from "../format.ts";
 import { known, t } from "../i18n/text.ts";
 import type { Alarm, Contribution, Worst } from "../data/types.ts";
 import { Data, Num, TagName } from "../parts/data.tsx";
@@ -46,9 +46,9 @@ export function Measure(props: { alarm: Alarm }): JSX.Element | null {
   if (!isMeasured(props.alarm)) return null;
   const f = props.alarm.finding;
   const judged = f.value ?? f.score;
-  const unit = f.value === null ? "" : (f.unit ?? "");
+  const unit = f.value === null ? "" : f.unit;
   const places = placesOf(judged, f.limit);
-  const write = (v: number | null) => (unit ? `${fixed(v, places)} ${unit}` : fixed(v, places));
+  const write = (v: number | null) => withUnit(fixed(v, places), unit);
   return (
     <span class="measure">
       <Num>{write(judged)}</Num>

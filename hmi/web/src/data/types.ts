@@ -184,3 +184,8 @@ export interface Me {
   login: boolean;
   can: string[];
 }
+
+/** limitOf is the score at which a finding is raised; none while the model does not watch. */
+export function limitOf(a: Asset): number | null {
+  return a.model?.phase === "monitoring" && a.model.limit > 0 ? a.model.limit : null;
+}

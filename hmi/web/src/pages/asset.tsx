@@ -12,7 +12,7 @@ import { now, tick } from "../data/clock.ts";
 import { get } from "../data/http.ts";
 import { useLive } from "../data/live.ts";
 import { isFresh, usePoll } from "../data/poll.ts";
-import type { Alarm, Asset, Gap, Tag } from "../data/types.ts";
+import { type Alarm, type Asset, type Gap, limitOf, type Tag } from "../data/types.ts";
 import { fixed, percent, span } from "../format.ts";
 import { t } from "../i18n/text.ts";
 import { Data, Num } from "../parts/data.tsx";
@@ -111,11 +111,11 @@ function AssetHead(props: { asset: Asset; fresh: boolean; at: number }): JSX.Ele
           <dt>{t("asset.state")}</dt>
           <dd>{stale ? assetStateText("stale") : assetStateText(a.state)}</dd>
         </div>
-        <div>
+        <div class="mode">
           <dt>{t("asset.mode")}</dt>
           <dd>{mode ? <Data>{mode}</Data> : t("asset.noMode")}</dd>
         </div>
-        <div class="wide">
+        <div class="wide model">
           <dt>{t("asset.model")}</dt>
           <dd>
             {m ? modelText(m.phase) : t("model.none")}
@@ -127,12 +127,11 @@ function AssetHead(props: { asset: Asset; fresh: boolean; at: number }): JSX.Ele
                 <Num>{percent(m.learned)}</Num>
               </span>
             )}
-            {m && m.phase !== "learning" && (score || a.score !== null) && (
+            {m?.phase === "monitoring" && (score || a.score !== null) && (
               <span class="muted">
                 {" "}
                 {t("asset.score")} <Num>{fixed(score?.value ?? a.score, 2)}</Num> {t("finding.limit")}{" "}
                 <Num>{fixed(m.limit, 2)}</Num>
-                {m.guess ? ` ${t("finding.extrapolated")}` : ""}
               </span>
             )}
           </dd>
@@ -176,6 +175,7 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null }): JSX.Element {
   const window = windowOf(params.value.get("span"));
   const learned = useLearned(asset.path, window.span);
   const gaps = useGaps(asset.path, window.span);
+  const earliest = useSignal(Number.POSITIVE_INFINITY);
   const open = openOf(asset.path);
   const marks = [...book.value.values()].filter((a) => a.asset === asset.path);
   const shares = largestShares(open);
@@ -231,7 +231,7 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null }): JSX.Element {
             </li>
           </ul>
         </div>
-        <ModeStrip learned={learned} window={window} />
+        <ModeStrip learned={learned} window={window} earliest={earliest} />
         {props.tags === null ? (
           <Loading />
         ) : (
@@ -243,10 +243,11 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null }): JSX.Element {
                 window={window}
                 learned={learned}
                 gaps={gaps}
+                earliest={earliest}
                 alarms={marks}
                 share={null}
                 axis={scoreAxis}
-                limit={asset.model && asset.model.phase !== "learning" ? asset.model.limit : null}
+                limit={limitOf(asset)}
               />
             )}
             {trends.map((x) => (
@@ -256,6 +257,7 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null }): JSX.Element {
                 window={window}
                 learned={learned}
                 gaps={gaps}
+                earliest={earliest}
                 alarms={marks.filter((a) => names(a, x.path))}
                 share={shares.get(x.path) ?? null}
               />
@@ -274,6 +276,7 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null }): JSX.Element {
 function noneText(a: Asset): string {
   if (a.model?.phase === "learning") return t("why.learning", { share: percent(a.model.learned) });
   if (a.model?.phase === "blind") return t("why.blind");
+  if (a.model?.phase !== "monitoring") return t("why.resting");
   return t("why.none");
 }
 

@@ -13,7 +13,7 @@ import { newestFirst } from "../data/alarmbook.ts";
 import { now, tick } from "../data/clock.ts";
 import { useLive } from "../data/live.ts";
 import { isFresh, type Polled, usePoll } from "../data/poll.ts";
-import type { Asset, Edge, Health as Works } from "../data/types.ts";
+import { type Asset, type Edge, limitOf, type Health as Works } from "../data/types.ts";
 import { bytes, integer, percent, short, span } from "../format.ts";
 import { t } from "../i18n/text.ts";
 import { Data, Num, TagName } from "../parts/data.tsx";
@@ -175,12 +175,6 @@ function AssetRow(props: { asset: Asset; fresh: boolean; at: number }): JSX.Elem
               <Data>{m}</Data>
             </>
           )}
-          {a.model?.phase === "learning" && (
-            <>
-              {" · "}
-              {t("model.learned", { share: percent(a.model.learned) })}
-            </>
-          )}
         </p>
       </div>
       <div class="asset-health">
@@ -190,12 +184,7 @@ function AssetRow(props: { asset: Asset; fresh: boolean; at: number }): JSX.Elem
         <Reason asset={a} stale={stale} />
       </div>
       <div class="asset-score">
-        <ScoreLine
-          asset={a.path}
-          limit={a.model && a.model.phase !== "learning" ? a.model.limit : null}
-          priority={abnormal ? (a.worst?.priority ?? null) : null}
-          stale={stale}
-        />
+        <ScoreLine asset={a.path} limit={limitOf(a)} priority={abnormal ? (a.worst?.priority ?? null) : null} stale={stale} />
       </div>
       <div class="asset-age">
         <Num class={stale ? "age q-stale" : "age"}>{Number.isFinite(age) ? span(age) : "–"}</Num>
@@ -214,6 +203,7 @@ function AssetRow(props: { asset: Asset; fresh: boolean; at: number }): JSX.Elem
 /** Reason is the worst open alarm of an asset with the tags that make it. */
 function Reason(props: { asset: Asset; stale: boolean }): JSX.Element {
   const w = props.asset.worst;
+  if (!w && !props.stale && props.asset.model?.phase === "learning") return <Learning share={props.asset.model.learned} />;
   if (!w) return <p class="muted">{props.stale ? t("plant.unknown") : t("plant.nothing")}</p>;
   const alarm = book.value.get(w.id);
   const parts = alarm?.finding.contributions?.slice(0, 3) ?? [];
@@ -268,6 +258,20 @@ function Latest(): JSX.Element | null {
         ))}
       </ol>
     </section>
+  );
+}
+
+function Learning(props: { share: number }): JSX.Element {
+  return (
+    <div class="learning">
+      <p class="muted">{t("plant.learning")}</p>
+      <span class="progress">
+        <span class="progress-track" aria-hidden="true">
+          <span class="progress-fill" style={{ inlineSize: `${Math.round(Math.min(1, props.share) * 100)}%` }} />
+        </span>
+        <Num>{percent(props.share)}</Num>
+      </span>
+    </div>
   );
 }
 

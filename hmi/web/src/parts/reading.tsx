@@ -1,7 +1,7 @@
 import type { ReadonlySignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { Reading } from "../data/reading.ts";
-import { decimals, fixed, type Scale } from "../format.ts";
+import { decimals, fixed, type Scale, unitText } from "../format.ts";
 import { t } from "../i18n/text.ts";
 import { Age, Data, Num } from "./data.tsx";
 
@@ -15,7 +15,7 @@ export function Value(props: { path: string; reading: ReadonlySignal<Reading>; s
       ) : (
         <Num>
           <span class="value-number">{fixed(r.value, decimals(props.scale))}</span>
-          <span class="unit">{props.scale.unit}</span>
+          <span class="unit">{unitText(props.scale.unit)}</span>
         </Num>
       )}
     </span>

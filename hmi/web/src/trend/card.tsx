@@ -11,7 +11,7 @@ import { get } from "../data/http.ts";
 import { link } from "../data/live.ts";
 import { type Reading, useReading } from "../data/reading.ts";
 import type { Alarm, Bucket, Gap, Tag } from "../data/types.ts";
-import { decimals, fixed, moment, percent, short } from "../format.ts";
+import { decimals, fixed, moment, percent, short, withUnit } from "../format.ts";
 import { t } from "../i18n/text.ts";
 import { Num, TagName } from "../parts/data.tsx";
 import { Icon } from "../parts/icons.tsx";
@@ -22,7 +22,7 @@ import { Chart } from "./chart.ts";
 import { repeat } from "./loop.ts";
 import { type Lines, Rolling } from "./rolling.ts";
 import { type Axis, fitAxis, withBand } from "./scale.ts";
-import { SLICES, type Window } from "./spans.ts";
+import { begin, SLICES, type Window } from "./spans.ts";
 import { TrendTable } from "./table.tsx";
 
 export interface CardProps {
@@ -30,6 +30,8 @@ export interface CardProps {
   window: Window;
   learned: Learned;
   gaps: ReadonlySignal<readonly Gap[]>;
+  /** the oldest value that any trend of the page has found, ms */
+  earliest: Signal<number>;
   alarms: readonly Alarm[];
   share: number | null;
   limit?: number | null;
@@ -171,6 +173,8 @@ function TrendCanvas(props: CanvasProps): JSX.Element {
     )
       .then((got) => {
         rolling.fill(got.buckets);
+        const first = got.buckets.find((b) => b.count > 0);
+        props.earliest.value = Math.min(props.earliest.peek(), first ? Date.parse(first.t) : to);
         state.current.soon();
       })
       .catch(() => {}); // a tag without history: live values fill it
@@ -218,7 +222,7 @@ function TrendCanvas(props: CanvasProps): JSX.Element {
     const turn = repeat(window.every, () => {
       if (!shown.peek() || !s.chart) return;
       const to = now();
-      const from = to - window.span;
+      const from = begin(window, to, props.earliest.peek());
       rolling.dropBefore(from);
       const r = reading.peek();
       const gaps = props.gaps.peek().filter((g) => g.tag === tag.path);
@@ -318,7 +322,7 @@ function CursorText(props: { tag: Tag; drawn: { current: Lines | null }; cursor:
     const at = lines.x[i];
     if (at === undefined) return null;
     const v = lines.mean[i];
-    return { at, value: v === null || v === undefined ? t("trend.nothing") : `${fixed(v, places)} ${props.tag.unit}` };
+    return { at, value: v === null || v === undefined ? t("trend.nothing") : withUnit(fixed(v, places), props.tag.unit) };
   });
   useSignalEffect(() => {
     const x = text.value;

@@ -1,20 +1,21 @@
 // Which mode ran when, on the time axis of the trends, in greys.
 
+import type { ReadonlySignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { now, tick } from "../data/clock.ts";
 import { link } from "../data/live.ts";
 import { t } from "../i18n/text.ts";
-import { Data } from "../parts/data.tsx";
 import { type Learned, modeSpans } from "./bands.ts";
-import type { Window } from "./spans.ts";
+import { begin, type Window } from "./spans.ts";
 
 /** More spans than this are not told apart on a screen. */
 const MOST = 240;
 
-export function ModeStrip(props: { learned: Learned; window: Window }): JSX.Element | null {
+export function ModeStrip(props: { learned: Learned; window: Window; earliest: ReadonlySignal<number> }): JSX.Element | null {
   void tick.value;
   const to = now();
-  const from = to - props.window.span;
+  const from = begin(props.window, to, props.earliest.value);
+  const width = to - from;
   const spans = modeSpans(props.learned.changes.value, from, to);
   if (spans.length === 0) return null;
   const modes = [...new Set(spans.map((s) => s.mode))].sort();
@@ -22,21 +23,24 @@ export function ModeStrip(props: { learned: Learned; window: Window }): JSX.Elem
   return (
     <div class="modes" dir="ltr">
       <span class="modes-label">{t("asset.mode")}</span>
-      <ol class={link.value === "live" ? "modes-strip" : "modes-strip old"}>
+      {/* Drawn as SVG: boxes that move with the time would shift the layout. */}
+      <svg class={link.value === "live" ? "modes-strip" : "modes-strip old"} role="img" aria-label={t("asset.modeStrip")}>
         {spans.slice(-MOST).map((s) => {
-          const share = (s.to - s.from) / props.window.span;
+          const x = ((s.from - from) / width) * 100;
+          const share = ((s.to - s.from) / width) * 100;
           return (
-            <li
-              key={s.from}
-              class={`tone-${tone(s.mode)}`}
-              title={s.mode}
-              style={{ insetInlineStart: `${((s.from - from) / props.window.span) * 100}%`, inlineSize: `${share * 100}%` }}
-            >
-              <Data class={share > 0.05 ? undefined : "hidden-text"}>{s.mode}</Data>
-            </li>
+            <g key={s.from} class={`tone-${tone(s.mode)}`}>
+              <title>{s.mode}</title>
+              <rect x={`${x}%`} width={`${share}%`} height="100%" />
+              {share > 6 && (
+                <text x={`${x}%`} dx="7" y="15.5">
+                  {s.mode}
+                </text>
+              )}
+            </g>
           );
         })}
-      </ol>
+      </svg>
     </div>
   );
 }

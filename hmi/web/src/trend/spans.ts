@@ -18,6 +18,14 @@ export const windows: readonly Window[] = [
 /** How many slices a window is cut into. */
 export const SLICES = 600;
 
+/** The shortest time axis, for works that have only just begun. */
+const LEAST = 60_000;
+
+/** begin is where the time axis starts: at the first value there is, when the works is younger than the window. */
+export function begin(w: Window, now: number, earliest: number): number {
+  return Number.isFinite(earliest) ? Math.max(now - w.span, Math.min(earliest, now - LEAST)) : now - w.span;
+}
+
 export function windowOf(key: string | null): Window {
   return windows.find((w) => w.key === key) ?? (windows[0] as Window);
 }

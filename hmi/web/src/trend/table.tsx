@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import type { Tag } from "../data/types.ts";
-import { decimals, fixed, moment, percent } from "../format.ts";
+import { decimals, fixed, moment, percent, unitText } from "../format.ts";
 import { t } from "../i18n/text.ts";
 import { Num, TagName } from "../parts/data.tsx";
 import { Icon } from "../parts/icons.tsx";
@@ -20,7 +20,7 @@ export function TrendTable(props: { tag: Tag; rolling: Rolling }): JSX.Element {
     <div class="trend-table">
       <table class="numbers">
         <caption>
-          <TagName path={props.tag.path} /> <Num class="muted">{props.tag.unit}</Num>
+          <TagName path={props.tag.path} /> <Num class="muted">{unitText(props.tag.unit)}</Num>
         </caption>
         <thead>
           <tr>
