@@ -31,7 +31,7 @@
 // mill cannot be written to. There is no history, no events or alarms, no
 // triggered items (SetTriggering), no query, no reverse connect, no RSA policy
 // other than Basic256Sha256, no revocation lists, and no lock-out after wrong
-// passwords. The standard address space is the part of namespace 0 that clients
-// of a data server read, not all of it. Waiting PublishRequests do not outlive
-// their TCP connection.
+// passwords. A message, either way, is at most 256 kB. The standard address
+// space is the part of namespace 0 that clients of a data server read, not all
+// of it. Waiting PublishRequests do not outlive their TCP connection.
 package server

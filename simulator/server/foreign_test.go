@@ -154,8 +154,13 @@ func foreign(t *testing.T, dir string, env []string, command ...string) seen {
 		t.Fatalf("%v, %v\n%s", err, s.Counts(), errText)
 	}
 	var got seen
-	lines := strings.Split(strings.TrimSpace(out.String()), "\n") // the libraries print too
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &got); err != nil {
+	line := ""
+	for l := range strings.Lines(out.String()) { // the libraries print too
+		if strings.HasPrefix(l, "{") {
+			line = l
+		}
+	}
+	if err := json.Unmarshal([]byte(line), &got); err != nil {
 		t.Fatalf("%v: %s", err, out.String())
 	}
 	common := got

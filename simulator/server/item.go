@@ -75,18 +75,18 @@ type item struct {
 	variable int                       // index, or -1
 	read     func(now time.Time) entry // value of a standard node, where variable is -1
 	typ      DataType                  // how entries are encoded
-	mode     ua.MonitoringMode         //
-	stamps   ua.TimestampsToReturn     //
-	sampling time.Duration             // revised; 0 = every Write
-	static   bool                      // the value never changes: no sampling
+	mode     ua.MonitoringMode
+	stamps   ua.TimestampsToReturn
+	sampling time.Duration // revised; 0 = every Write
+	static   bool          // the value never changes: no sampling
 	attr     ua.AttributeID
-	filter   filter //
-	size     int    // revised queue size
-	oldest   bool   // discardOldest
+	filter   filter
+	size     int  // revised queue size
+	oldest   bool // discardOldest
 
 	queue   ring
-	last    entry  // last value that passed the filter
-	hasLast bool   //
+	last    entry // last value that passed the filter
+	hasLast bool
 	seen    uint64 // version of the variable last looked at
 	ready   bool   // in sub.ready
 	slot    int    // index in the list of its variable or sampler, -1 none

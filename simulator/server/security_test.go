@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"net/url"
 	"os"
@@ -264,6 +265,128 @@ func TestOldTokenEndsTheChannel(t *testing.T) {
 	f("valid", time.Hour, false, nil)
 	f("expired", -time.Second, false, ua.StatusBadSecureChannelTokenUnknown)
 	f("replayed", time.Hour, true, ua.StatusBadSequenceNumberInvalid)
+}
+
+// TestRenewedKeysAreUsedOnceTheClientUsesThem is OPC 10000-4, 5.6.2.
+func TestRenewedKeysAreUsedOnceTheClientUsesThem(t *testing.T) {
+	none, err := uapolicy.Symmetric(ua.SecurityPolicyURINone, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issue := func(c *channel, id uint32) {
+		c.addToken(&token{id: id, keys: none, until: time.Now().Add(time.Hour)})
+	}
+	server := &channel{id: 1, mode: ua.MessageSecurityModeNone}
+	used := func(want uint32) {
+		t.Helper()
+		b, err := server.seal(nil, "MSG", 'F', 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := binary.LittleEndian.Uint32(b[chunkHeader:]); got != want {
+			t.Errorf("sealed with token %d, want %d", got, want)
+		}
+	}
+	receive := func(id uint32) error {
+		client := &channel{id: 1, mode: ua.MessageSecurityModeNone}
+		issue(client, id)
+		client.lastSeq = server.lastSeq + 10
+		b, err := client.seal(nil, "MSG", 'F', 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = server.open(b)
+		return err
+	}
+	issue(server, 1)
+	used(1)
+	issue(server, 2)
+	used(1)
+	if err := receive(1); err != nil {
+		t.Errorf("message under the old token: %v", err)
+	}
+	used(1)
+	if err := receive(2); err != nil {
+		t.Fatal(err)
+	}
+	used(2)
+	issue(server, 3)
+	if err := receive(1); !errors.Is(err, ua.StatusBadSecureChannelTokenUnknown) {
+		t.Errorf("message under a token before the last: %v", err)
+	}
+}
+
+func TestOpeningIsChecked(t *testing.T) {
+	s := start(t, &Server{Modes: []Mode{Sign, SignAndEncrypt}}, 1)
+	own := clientIdentity(t)
+	h := openHeader{policy: ua.SecurityPolicyURIBasic256Sha256, cert: own.cert, thumbprint: thumbprint(s.own.cert)}
+	if _, err := s.admit(h); err != nil {
+		t.Error(err)
+	}
+	f := func(name string, err, want error) {
+		t.Helper()
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+	}
+	admit := func(change func(*openHeader)) error {
+		x := h
+		change(&x)
+		_, err := s.admit(x)
+		return err
+	}
+	f("for another server", admit(func(h *openHeader) { h.thumbprint = thumbprint(own.cert) }), errSecurity)
+	f("no certificate", admit(func(h *openHeader) { h.cert = nil }), errSecurity)
+	f("another policy", admit(func(h *openHeader) { h.policy = ua.SecurityPolicyURIBasic256 }), ua.StatusBadSecurityPolicyRejected)
+
+	issue := func(c *conn, h openHeader, kind ua.SecurityTokenRequestType, mode Mode, nonce []byte) error {
+		_, _, err := c.issue(h, &ua.OpenSecureChannelRequest{RequestType: kind, SecurityMode: securityMode(mode), ClientNonce: nonce})
+		return err
+	}
+	c := newConn(s, nil)
+	f("renewal of nothing", issue(c, h, ua.SecurityTokenRequestTypeRenew, Sign, newNonce()), ua.StatusBadTCPSecureChannelUnknown)
+	f("mode that is not offered", issue(c, h, ua.SecurityTokenRequestTypeIssue, None, newNonce()), ua.StatusBadSecurityModeRejected)
+	f("issue", issue(c, h, ua.SecurityTokenRequestTypeIssue, SignAndEncrypt, newNonce()), nil)
+	f("issue twice", issue(c, h, ua.SecurityTokenRequestTypeIssue, SignAndEncrypt, newNonce()), ua.StatusBadRequestTypeInvalid)
+	f("renewal with less security", issue(c, h, ua.SecurityTokenRequestTypeRenew, Sign, newNonce()), errSecurity)
+	other := h
+	other.cert = clientIdentity(t).cert
+	f("renewal by another", issue(c, other, ua.SecurityTokenRequestTypeRenew, SignAndEncrypt, newNonce()), errSecurity)
+	f("short nonce", issue(c, h, ua.SecurityTokenRequestTypeRenew, SignAndEncrypt, []byte("x")), ua.StatusBadNonceInvalid)
+	f("renewal", issue(c, h, ua.SecurityTokenRequestTypeRenew, SignAndEncrypt, newNonce()), nil)
+}
+
+func TestApplicationSignature(t *testing.T) {
+	s := start(t, &Server{Modes: []Mode{SignAndEncrypt}}, 1)
+	own, other := clientIdentity(t), clientIdentity(t)
+	f := func(signer identity, want error) {
+		t.Helper()
+		p, err := tryChannel(t, s.URL(), secured(SignAndEncrypt, s, own)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		created := must[*ua.CreateSessionResponse](p, &ua.CreateSessionRequest{
+			ClientDescription: &ua.ApplicationDescription{ApplicationURI: clientURI, ApplicationName: text("")},
+			ClientNonce:       newNonce(), ClientCertificate: own.cert,
+		})
+		cert, err := x509.ParseCertificate(created.ServerCertificate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sig, err := (&Server{own: signer}).sign(cert, created.ServerCertificate, created.ServerNonce)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = sendWithToken(p, created.AuthenticationToken, &ua.ActivateSessionRequest{
+			ClientSignature: sig, UserTokenSignature: &ua.SignatureData{},
+			UserIdentityToken: ua.NewExtensionObject(&ua.AnonymousIdentityToken{PolicyID: policyAnonymous}),
+		})
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	f(own, nil)
+	f(other, ua.StatusBadApplicationSignatureInvalid)
 }
 
 func TestEndpointsNameTheHostTheClientUsed(t *testing.T) {
