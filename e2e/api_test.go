@@ -43,17 +43,6 @@ func (a api) get(path string, into any) {
 	}
 }
 
-func (a api) post(path, body string) (int, string) {
-	a.t.Helper()
-	res, err := http.Post(a.base+"/api/v1/"+path, "application/json", strings.NewReader(body))
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, _ := io.ReadAll(res.Body)
-	return res.StatusCode, string(b)
-}
-
 type sampleJSON struct {
 	T time.Time `json:"t"`
 	V *float64  `json:"v"`
@@ -90,19 +79,6 @@ func (a api) gaps(tag string) []gapJSON {
 	var page struct{ Gaps []gapJSON }
 	a.get("gaps?from=2000-01-01T00:00:00Z&to=2100-01-01T00:00:00Z&limit=10000&tag="+url.QueryEscape(tag), &page)
 	return page.Gaps
-}
-
-type tagJSON struct {
-	Path, Asset, Unit, Kind string
-	Derived                 bool
-	Last                    *sampleJSON
-}
-
-func (a api) tags() []tagJSON {
-	a.t.Helper()
-	var page struct{ Tags []tagJSON }
-	a.get("tags?limit=10000", &page)
-	return page.Tags
 }
 
 type alarmJSON struct {

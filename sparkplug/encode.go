@@ -9,38 +9,38 @@ import (
 )
 
 // Field numbers and wire types of the payload schema are written as protobuf
-// keys: field<<3 | wire type (0 varint, 1 eight bytes, 2 length and bytes, 5
+// keys: field<<3 | wire type (none is 0, a varint; 1 eight bytes, 2 length and bytes, 5
 // four bytes). FORMAT.md has the table.
 const (
-	keyPayloadTime   = 1<<3 | 0
+	keyPayloadTime   = 1 << 3
 	keyPayloadMetric = 2<<3 | 2
-	keyPayloadSeq    = 3<<3 | 0
+	keyPayloadSeq    = 3 << 3
 
 	keyName       = 1<<3 | 2
-	keyAlias      = 2<<3 | 0
-	keyTime       = 3<<3 | 0
-	keyType       = 4<<3 | 0
-	keyHistorical = 5<<3 | 0
-	keyTransient  = 6<<3 | 0
-	keyNull       = 7<<3 | 0
+	keyAlias      = 2 << 3
+	keyTime       = 3 << 3
+	keyType       = 4 << 3
+	keyHistorical = 5 << 3
+	keyTransient  = 6 << 3
+	keyNull       = 7 << 3
 	keyProperties = 9<<3 | 2
-	keyInt        = 10<<3 | 0
-	keyLong       = 11<<3 | 0
+	keyInt        = 10 << 3
+	keyLong       = 11 << 3
 	keyFloat      = 12<<3 | 5
 	keyDouble     = 13<<3 | 1
-	keyBool       = 14<<3 | 0
+	keyBool       = 14 << 3
 	keyString     = 15<<3 | 2
 
 	keyPropKey   = 1<<3 | 2
 	keyPropValue = 2<<3 | 2
 
-	keyPropType   = 1<<3 | 0
-	keyPropNull   = 2<<3 | 0
-	keyPropInt    = 3<<3 | 0
-	keyPropLong   = 4<<3 | 0
+	keyPropType   = 1 << 3
+	keyPropNull   = 2 << 3
+	keyPropInt    = 3 << 3
+	keyPropLong   = 4 << 3
 	keyPropFloat  = 5<<3 | 5
 	keyPropDouble = 6<<3 | 1
-	keyPropBool   = 7<<3 | 0
+	keyPropBool   = 7 << 3
 	keyPropString = 8<<3 | 2
 )
 

@@ -54,7 +54,6 @@ type machine struct {
 	x      []float64
 	ok     []bool
 	part   []float64
-	fitted bool // a model was fitted or restored
 	told   told
 	log    *slog.Logger
 	judged func(Row)

@@ -238,7 +238,6 @@ type run struct {
 	written int
 	alarms  int
 	top     []byte
-	failed  string
 	write   error
 	sensors map[string]int
 	batch   plant.Batch
