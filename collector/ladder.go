@@ -271,6 +271,6 @@ func (e *engine) showItems() {
 			e.log.Warn("more tags refused", "count", len(refused)-most)
 			break
 		}
-		e.log.Warn("tag refused; it is tried again", "tag", r)
+		e.log.Warn("tag refused", "tag", r)
 	}
 }
