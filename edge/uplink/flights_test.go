@@ -234,6 +234,33 @@ func TestPace(t *testing.T) {
 	}
 }
 
+func TestRate(t *testing.T) {
+	var r rate
+	now := t0
+	second := func(n int) {
+		for range 10 {
+			r.add(n/10, now)
+			now = now.Add(100 * time.Millisecond)
+		}
+	}
+	for range 10 {
+		second(1000)
+	}
+	if v := r.at(now); v < 900 || v > 1001 {
+		t.Errorf("1000/s for 10 s are %v/s", v)
+	}
+	for range 30 {
+		second(0)
+	}
+	if v := r.at(now); v < 500 {
+		t.Errorf("30 s after the last one it is %v/s", v)
+	}
+	now = now.Add(10 * time.Minute)
+	if v := r.at(now); v > 10 {
+		t.Errorf("10 minutes later it is %v/s", v)
+	}
+}
+
 func TestHandover(t *testing.T) {
 	h := &handover{wake: make(chan struct{}, 1)}
 	record := func(n uint64, lane queue.Lane, samples int) *queue.Record {

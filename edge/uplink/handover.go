@@ -172,14 +172,19 @@ func (h *handover) liveRate(now time.Time) float64 {
 	return h.rate.at(now)
 }
 
-// rate is a count per second, smoothed over about ten seconds.
+// rate is a count per second. It follows a rise within seconds and a fall within
+// minutes: when a PLC falls silent, what is queued of it must still drain.
 type rate struct {
 	perSecond float64
 	since     time.Time
 	count     int
 }
 
-const rateStep = time.Second
+const (
+	rateStep = time.Second
+	rateRise = 2 * time.Second
+	rateFall = 2 * time.Minute
+)
 
 func (r *rate) add(n int, now time.Time) {
 	r.at(now)
@@ -190,11 +195,15 @@ func (r *rate) at(now time.Time) float64 {
 	if r.since.IsZero() {
 		r.since = now
 	}
-	if d := now.Sub(r.since); d >= rateStep {
-		fresh := float64(r.count) / d.Seconds()
-		weight := min(1, d.Seconds()/10)
-		r.perSecond += weight * (fresh - r.perSecond)
-		r.since, r.count = now, 0
+	d := now.Sub(r.since)
+	if d < rateStep {
+		return r.perSecond
 	}
+	fresh, over := float64(r.count)/d.Seconds(), rateFall
+	if fresh > r.perSecond {
+		over = rateRise
+	}
+	r.perSecond += min(1, float64(d)/float64(over)) * (fresh - r.perSecond)
+	r.since, r.count = now, 0
 	return r.perSecond
 }
