@@ -14,7 +14,7 @@ async function connect() {
   const client = OPCUAClient.create({
     applicationName: "foreign", applicationUri: "urn:foreign:node", clientCertificateManager,
     securityMode: MessageSecurityMode.SignAndEncrypt, securityPolicy: SecurityPolicy.Basic256Sha256,
-    endpointMustExist: false, connectionStrategy: { maxRetry: 0 }, defaultSecureTokenLifetime: 3000,
+    endpointMustExist: false, connectionStrategy: { maxRetry: 0 }, defaultSecureTokenLifetime: 6000,
   });
   await client.connect(url);
   return client;
@@ -47,6 +47,7 @@ async function walk(session, node, path, out) {
   }
   await client.disconnect();
   client = await connect();
+  client.on("connection_lost", () => { console.error("connection lost"); process.exit(1); });
   const session = await client.createSession({ type: UserTokenType.UserName, userName, password });
 
   seen.tree = [];
