@@ -10,8 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/nats-io/nats-server/v2/server"
 
@@ -222,19 +224,50 @@ func (b *Broker) address(o *server.Options) string {
 }
 
 // logger hands the server's messages on. What it calls a notice is of interest
-// to nobody who runs a mill.
+// to nobody who runs a mill. A client with a wrong password comes again every
+// second: what differs by numbers only is said once a minute.
 type logger struct {
 	log   *slog.Logger
 	fatal chan error
+
+	mu   sync.Mutex
+	told map[string]time.Time
 }
+
+const (
+	tellEvery = time.Minute
+	tellMost  = 1000 // different messages remembered
+)
 
 func (l *logger) Noticef(format string, v ...any) {
 	l.log.Debug("broker: " + fmt.Sprintf(format, v...))
 }
 func (l *logger) Debugf(format string, v ...any) {}
 func (l *logger) Tracef(format string, v ...any) {}
-func (l *logger) Warnf(format string, v ...any)  { l.log.Warn("broker: " + fmt.Sprintf(format, v...)) }
-func (l *logger) Errorf(format string, v ...any) { l.log.Error("broker: " + fmt.Sprintf(format, v...)) }
+func (l *logger) Warnf(format string, v ...any)  { l.tell(slog.LevelWarn, fmt.Sprintf(format, v...)) }
+func (l *logger) Errorf(format string, v ...any) { l.tell(slog.LevelError, fmt.Sprintf(format, v...)) }
+
+func (l *logger) tell(level slog.Level, text string) {
+	key := strings.Map(func(r rune) rune {
+		if unicode.IsDigit(r) {
+			return -1
+		}
+		return r
+	}, text)
+	l.mu.Lock()
+	now := time.Now()
+	again := now.Sub(l.told[key]) < tellEvery
+	if !again {
+		if l.told == nil || len(l.told) >= tellMost {
+			l.told = map[string]time.Time{}
+		}
+		l.told[key] = now
+	}
+	l.mu.Unlock()
+	if !again {
+		l.log.Log(context.Background(), level, "broker: "+text)
+	}
+}
 
 // Fatalf must not end the process: the server's caller does what is to be done.
 func (l *logger) Fatalf(format string, v ...any) {

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -8,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/url"
@@ -15,6 +17,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -359,14 +362,36 @@ func TestLoadUsers(t *testing.T) {
 			t.Errorf("%v\nlacks %q", err, want)
 		}
 	}
-	for _, text := range []string{"", "user,pw\n", "name,role,group,node,password\n\"x"} {
+	for _, text := range []string{"", "user,pw\n", "name,role,group,node,password\n", "name,role,group,node,password\n\"x"} {
 		if _, err := LoadUsers(write("x.csv", text)); err == nil {
 			t.Errorf("%q was read", text)
 		}
 	}
+	if err := os.Chmod(filepath.Join(dir, "pw"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadUsers(good); err == nil || !strings.Contains(err.Error(), "users.csv:4: password: "+filepath.Join(dir, "pw")+" can be read by everybody (mode 0644)") {
+		t.Errorf("a password that everybody can read: %v", err)
+	}
 	if _, err := LoadUsers(filepath.Join(dir, "absent")); err == nil {
 		t.Error("an absent file was read")
 	}
+}
+
+// A client that tries again every second does not fill the log.
+func TestLogOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		l := &logger{log: slog.New(slog.NewTextHandler(&out, nil))}
+		for i := range 65 {
+			l.Errorf("127.0.0.1:%d - authentication error - User %q", 1000+i, "e1")
+			time.Sleep(time.Second)
+		}
+		l.Warnf("something else")
+		if got := strings.Count(out.String(), "authentication error"); got != 2 || !strings.Contains(out.String(), "level=WARN msg=\"broker: something else\"") {
+			t.Errorf("said %d times in 65 s, want 2:\n%s", got, &out)
+		}
+	})
 }
 
 func FuzzUsers(f *testing.F) {

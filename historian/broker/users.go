@@ -117,6 +117,9 @@ func parseUsers(path string, b []byte) ([]User, error) {
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
+	if len(users) == 0 { // a broker without users lets everybody in
+		return nil, fmt.Errorf("%s: names no user", path)
+	}
 	return users, nil
 }
 
@@ -129,6 +132,9 @@ func readPassword(users, name string) (string, error) {
 		return "", fmt.Errorf("password: %w", err)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o004 != 0 {
+		return "", fmt.Errorf("password: %s can be read by everybody (mode %04o), allowed is mode 0600 or 0640", name, info.Mode().Perm())
+	}
 	b, err := io.ReadAll(io.LimitReader(f, maxPassword+3))
 	if err != nil {
 		return "", fmt.Errorf("password: %w", err)
