@@ -12,6 +12,7 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"millwright/sparkplug"
 	"millwright/sparkplug/dial"
@@ -68,6 +69,9 @@ func (u *Uplink) connect(ctx context.Context, bdSeq uint8) (*link, error) {
 	l.client = mqtt.NewClient(o)
 	if err := wait(ctx, l.client.Connect(), 3*handshake); err != nil {
 		l.close()
+		if errors.Is(err, packets.ErrorRefusedNotAuthorised) || errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) {
+			err = fmt.Errorf("the broker does not let user %q in: check broker_user and broker_password_file: %w", u.User, err)
+		}
 		return nil, err
 	}
 	return l, nil

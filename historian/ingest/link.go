@@ -12,6 +12,7 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 
 	"millwright/sparkplug"
 	"millwright/sparkplug/dial"
@@ -121,6 +122,9 @@ func (g *Ingest) connect(ctx context.Context, at int64) (*link, error) {
 	l.client = mqtt.NewClient(o)
 	if err := wait(ctx, l.client.Connect(), 3*handshake); err != nil {
 		l.close()
+		if errors.Is(err, packets.ErrorRefusedNotAuthorised) || errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) {
+			err = fmt.Errorf("the broker does not let user %q in: check broker_user and broker_password_file: %w", g.User, err)
+		}
 		return nil, err
 	}
 	return l, nil

@@ -51,9 +51,20 @@ func Dial(ctx context.Context, broker, ca string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if err := secure.HandshakeContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("TLS with %s: %w", u.Host, err), conn.Close())
+		return nil, errors.Join(fmt.Errorf("TLS with %s: %w%s", u.Host, err, next(err)), conn.Close())
 	}
 	return secure, nil
+}
+
+// next says what to do about a handshake that failed, where that is known.
+func next(err error) string {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return ": is broker_ca the authority that signed the broker's certificate?"
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return ": name the broker as its certificate does"
+	}
+	return ""
 }
 
 func parse(broker, ca string) (*url.URL, *tls.Config, error) {
