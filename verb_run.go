@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"runtime/debug"
+	"os"
 	"strings"
 
+	"millwright/historian/broker"
 	"millwright/plant/config"
 	"millwright/simulator"
 	"millwright/simulator/server"
@@ -16,23 +19,22 @@ type runCmd struct {
 // Run starts the roles that the file has sections for, those that others need
 // first, and works until it is told to stop or a role fails.
 func (c *runCmd) Run(e *env) error {
-	cfg, err := config.Load(c.Config)
-	if err != nil {
-		return err
+	p, faults := loadProcess(c.Config)
+	if len(faults) > 0 {
+		for _, f := range faults {
+			fmt.Fprintln(e.stderr, f)
+		}
+		return fmt.Errorf("%s has faults, nothing was started: mend the lines above", c.Config)
 	}
-	w := newWorks(e.log)
+	cfg, w := p.config, newWorks(e.log)
 	begin := func() error {
 		if cfg.Simulator != nil {
-			s, err := newSimulator(cfg.Simulator)
-			if err != nil {
-				return err
-			}
-			if err := w.startSimulator(e.ctx, s); err != nil {
+			if err := w.startSimulator(e.ctx, p.simulator); err != nil {
 				return err
 			}
 		}
 		if cfg.Broker != nil {
-			if err := w.startBroker(e.ctx, cfg.Broker); err != nil {
+			if err := w.startBroker(e.ctx, cfg.Broker, p.users); err != nil {
 				return err
 			}
 		}
@@ -46,7 +48,7 @@ func (c *runCmd) Run(e *env) error {
 		}
 		return nil
 	}
-	err = begin()
+	err := begin()
 	if err == nil {
 		e.log.Info("running", "roles", strings.Join(w.crew.names(), ","), "page", w.page, "version", version)
 		if w.setupCode != "" {
@@ -61,6 +63,46 @@ func (c *runCmd) Run(e *env) error {
 		err = stopped
 	}
 	return err
+}
+
+// process is a configuration and what its parts have read of it.
+type process struct {
+	config    *config.Config
+	users     []broker.User
+	simulator *simulator.Simulator
+}
+
+// loadProcess reads a configuration file. Its faults are all that anybody who
+// needs the file can find, each a line.
+func loadProcess(path string) (process, []string) {
+	var faults []string
+	cfg, err := config.Load(path)
+	if err != nil {
+		faults = strings.Split(err.Error(), "\n")
+	}
+	p := process{config: cfg}
+	if cfg == nil {
+		return p, faults
+	}
+	if cfg.Broker != nil && cfg.Broker.UsersFile != "" && readable(cfg.Broker.UsersFile) {
+		if p.users, err = broker.LoadUsers(cfg.Broker.UsersFile); err != nil {
+			faults = append(faults, strings.Split(err.Error(), "\n")...)
+		}
+	}
+	if cfg.Simulator != nil {
+		if p.simulator, err = newSimulator(cfg.Simulator); err != nil {
+			for _, line := range strings.Split(err.Error(), "\n") {
+				faults = append(faults, cfg.Fault("simulator.fault", "%s", line).String())
+			}
+		}
+	}
+	return p, faults
+}
+
+// readable reports whether a file is one; Load has said so if it is not.
+func readable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
 }
 
 func newSimulator(c *config.Simulator) (*simulator.Simulator, error) {
@@ -86,12 +128,15 @@ type checkCmd struct {
 func (c *checkCmd) Run(e *env) error {
 	bad := 0
 	for _, f := range c.Files {
-		if _, err := config.Load(f); err != nil {
-			bad++
-			fmt.Fprintln(e.stderr, err)
+		_, faults := loadProcess(f)
+		if len(faults) == 0 {
+			fmt.Fprintf(e.stdout, "%s: ok\n", f)
 			continue
 		}
-		fmt.Fprintf(e.stdout, "%s: ok\n", f)
+		bad++
+		for _, line := range faults {
+			fmt.Fprintln(e.stderr, line)
+		}
 	}
 	if bad > 0 {
 		return fmt.Errorf("%d of %d files have faults", bad, len(c.Files))

@@ -63,14 +63,16 @@ func (c *simCmd) Run(e *env) error {
 
 func parseFaults(texts []string) ([]simulator.Fault, error) {
 	var out []simulator.Fault
+	var errs []error
 	for _, text := range texts {
 		f, err := simulator.ParseFault(text)
 		if err != nil {
-			return nil, err
+			errs = append(errs, err)
+			continue
 		}
 		out = append(out, f)
 	}
-	return out, nil
+	return out, errors.Join(errs...)
 }
 
 type ledgerCmd struct {

@@ -47,9 +47,9 @@ func (w *works) startSimulator(ctx context.Context, s *simulator.Simulator) erro
 }
 
 // startBroker runs the embedded MQTT broker.
-func (w *works) startBroker(ctx context.Context, c *config.Broker) error {
+func (w *works) startBroker(ctx context.Context, c *config.Broker, users []broker.User) error {
 	b := &broker.Broker{
-		Listen: c.Listen, Dir: c.Data, TLSCertificate: c.TLSCertificate, TLSKey: c.TLSKey,
+		Listen: c.Listen, Dir: c.Data, Users: users, TLSCertificate: c.TLSCertificate, TLSKey: c.TLSKey,
 		Log: w.log.With("role", "broker"),
 	}
 	if err := w.crew.start(ctx, &role{name: "broker", run: b.Run, started: b.Started()}); err != nil {

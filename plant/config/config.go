@@ -9,6 +9,7 @@
 package config
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"time"
@@ -25,6 +26,8 @@ type Config struct {
 	Historian *Historian
 	HMI       *HMI
 	Simulator *Simulator
+
+	lines map[string]int // of the keys
 }
 
 // PLC is an OPC UA server to read, section [[plc]]. It needs [edge].
@@ -69,7 +72,7 @@ type Edge struct {
 type Broker struct {
 	Listen         string // HOST:PORT
 	Data           string // folder
-	Users          map[string]string
+	UsersFile      string // accounts, which the broker reads itself; empty: everybody, on loopback only
 	TLSCertificate string // PEM files
 	TLSKey         string
 }
@@ -98,7 +101,7 @@ type Simulator struct {
 	Listen          string // opc.tcp://HOST:PORT
 	Seed            uint64
 	Speed           float64
-	Faults          []string // ASSET:FAULT[:SEVERITY]@OFFSET; the simulator knows the names
+	Faults          []string // ASSET:FAULT[:SEVERITY]@OFFSET; not checked here, the simulator knows them
 	Ledger, Samples string   // files, empty: not written
 	Modes           []string // security modes offered: "None", "Sign", "SignAndEncrypt"
 	PKI             string   // folder of certificates, empty: in memory
@@ -111,7 +114,8 @@ type Simulator struct {
 const DefaultPublishing = 100 * time.Millisecond
 
 // Load reads the file of a process and all files that it names. The error is
-// Faults where the content is wrong.
+// Faults where the content is wrong; with them comes what could be read, so that
+// a caller can look for further ones, or nil.
 func Load(path string) (*Config, error) {
 	var faults Faults
 	src, err := os.ReadFile(path)
@@ -120,10 +124,13 @@ func Load(path string) (*Config, error) {
 		return nil, faults.err()
 	}
 	c := load(path, string(src), &faults)
-	if err := faults.err(); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return c, faults.err()
+}
+
+// Fault is a fault at a key such as "simulator.fault" that only the caller can
+// find.
+func (c *Config) Fault(key, format string, args ...any) Fault {
+	return Fault{File: c.File, Line: c.lines[key], Key: key, What: fmt.Sprintf(format, args...)}
 }
 
 func load(path, src string, faults *Faults) *Config {
@@ -131,7 +138,7 @@ func load(path, src string, faults *Faults) *Config {
 	if root == nil {
 		return nil
 	}
-	c := &Config{File: path}
+	c := &Config{File: path, lines: root.lines}
 	for _, t := range root.tables("plc") {
 		c.PLCs = append(c.PLCs, t.plc())
 	}
@@ -305,10 +312,11 @@ func (root *table) broker() *Broker {
 	b := &Broker{
 		Listen: t.checked("listen", "127.0.0.1:1883", checkListen),
 		Data:   t.folder("data", "millwright-data/broker"),
-		Users:  t.users("users"),
+
+		UsersFile: t.guarded("users"),
 	}
 	b.TLSCertificate, b.TLSKey = t.tlsPair("tls_certificate", "tls_key")
-	if !loopback(b.Listen) && len(b.Users) == 0 && !t.has("users") && checkListen(b.Listen) == nil {
+	if !loopback(b.Listen) && b.UsersFile == "" && checkListen(b.Listen) == nil {
 		t.fault("users", "is missing, a broker that listens on %s needs users (only on 127.0.0.1 it may go without)", b.Listen)
 	}
 	return b
@@ -384,11 +392,6 @@ func (root *table) simulator() *Simulator {
 	}
 	if s.NoAnonymous && len(s.Users) == 0 && s.PKI == "" {
 		t.fault("no_anonymous", "leaves nobody to log in, it needs users or the folder pki")
-	}
-	for _, f := range s.Faults {
-		if !faultForm.MatchString(f) {
-			t.fault("fault", "%q, allowed is ASSET:FAULT[:SEVERITY]@OFFSET such as HSM/FM/F3/GBX:bearing-outer:0.6@90s", f)
-		}
 	}
 	return s
 }

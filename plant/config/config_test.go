@@ -127,29 +127,72 @@ listen = "0.0.0.0:1883"
 broker_user = "historian"
 broker_password_file = "password"
 `, 0o600)
-	put("users", "# accounts\nedge1:$2a$10$x\n\nhistorian:a:b\n", 0o600)
+	put("users", "the broker's own", 0o600)
 	put("password", "a:b\n", 0o640)
 	c, err := Load(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Historian.BrokerPass != "a:b" || len(c.Broker.Users) != 2 || c.Broker.Users["historian"] != "a:b" {
+	if c.Historian.BrokerPass != "a:b" || c.Broker.UsersFile != filepath.Join(dir, "users") {
 		t.Errorf("historian %+v broker %+v", c.Historian, c.Broker)
 	}
 	if c.Historian.Broker != "" {
 		t.Errorf("broker URL %q, want none beside a broker", c.Historian.Broker)
 	}
 
-	put("users", "edge1\nedge 2:x\na:b\na:c\n", 0o600)
-	if err := os.Chmod(filepath.Join(dir, "password"), 0o644); err != nil {
+	if f := c.Fault("broker.users", "is %s", "odd"); f.String() != file+":3: broker.users: is odd" {
+		t.Errorf("fault of a caller: %s", f)
+	}
+
+	for _, name := range []string{"users", "password"} {
+		if err := os.Chmod(filepath.Join(dir, name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err = Load(file)
+	for _, want := range []string{
+		"plant.toml:3: broker.users: " + filepath.Join(dir, "users") + " can be read by everybody (mode 0644), allowed is mode 0600 or 0640",
+		"plant.toml:7: historian.broker_password_file: " + filepath.Join(dir, "password") + " can be read by everybody (mode 0644), allowed is mode 0600 or 0640",
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\nlacks %q", err, want)
+		}
+	}
+	if c == nil || c.Broker == nil {
+		t.Error("with faults comes what could be read")
+	}
+
+	put("plant.toml", "[broker]\nusers = \"\"\nlisten = \"0.0.0.0:1883\"\n", 0o600)
+	if _, err = Load(file); err == nil || !strings.Contains(err.Error(), "plant.toml:2: broker.users: is missing, a broker that listens on 0.0.0.0:1883 needs users") {
+		t.Errorf("no users on the network: %v", err)
+	}
+}
+
+// The simulator's users stand in lines name:password.
+func TestSimulatorUsers(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "sim.toml")
+	put("sim.toml", "[simulator]\nusers = \"users\"\n")
+	put("users", "# accounts\nreader:a:b\n\nother:c\n")
+	c, err := Load(file)
+	if err != nil {
 		t.Fatal(err)
 	}
+	if len(c.Simulator.Users) != 2 || c.Simulator.Users["reader"] != "a:b" {
+		t.Errorf("users %v", c.Simulator.Users)
+	}
+	put("users", "edge1\nedge 2:x\na:b\na:c\n")
 	_, err = Load(file)
 	for _, want := range []string{
 		"users:1: allowed is name:password",
 		`users:2: "edge 2" holds ' '`,
 		"users:4: the user a stands here twice",
-		"plant.toml:7: historian.broker_password_file: " + filepath.Join(dir, "password") + " can be read by everybody (mode 0644), allowed is mode 0600 or 0640",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %q", err, want)

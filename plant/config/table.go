@@ -336,22 +336,24 @@ func (t *table) readable(key string) string {
 	return s
 }
 
-// secret reads a file that only its owner and group may read.
-func (t *table) secret(key string) string {
+// guarded is a path of a file that must be there and that not everybody may read.
+func (t *table) guarded(key string) string {
 	path := t.readable(key)
+	if info, err := os.Stat(path); path != "" && err == nil && !info.IsDir() && info.Mode().Perm()&0o004 != 0 {
+		t.fault(key, "%s can be read by everybody (mode %04o), allowed is mode 0600 or 0640", path, info.Mode().Perm())
+	}
+	return path
+}
+
+// secret reads the password in a guarded file.
+func (t *table) secret(key string) string {
+	path := t.guarded(key)
 	if path == "" {
 		return ""
 	}
-	info, err := os.Stat(path)
-	if err != nil || info.IsDir() {
-		return "" // said by readable
-	}
-	if info.Mode().Perm()&0o004 != 0 {
-		t.fault(key, "%s can be read by everybody (mode %04o), allowed is mode 0600 or 0640", path, info.Mode().Perm())
-	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return ""
+		return "" // said by guarded
 	}
 	s := strings.TrimRight(string(b), "\r\n")
 	if s == "" {

@@ -2,29 +2,19 @@ package config
 
 import (
 	"os"
-	"regexp"
 	"strings"
 )
 
-var faultForm = regexp.MustCompile(`^[^:@]+:[^:@]+(?::[0-9.]+)?@[0-9a-z.+]+$`)
-
-// users reads a file of accounts, a line "name:password" each. Blank lines and
-// lines that begin with # are skipped. Passwords may be bcrypt hashes.
+// users reads the simulator's file of accounts, a line "name:password" each.
+// Blank lines and lines that begin with # are skipped.
 func (t *table) users(key string) map[string]string {
-	path := t.readable(key)
+	path := t.guarded(key)
 	if path == "" {
 		return nil
 	}
-	info, err := os.Stat(path)
-	if err != nil || info.IsDir() {
-		return nil // said by readable
-	}
-	if info.Mode().Perm()&0o004 != 0 {
-		t.fault(key, "%s can be read by everybody (mode %04o), allowed is mode 0600 or 0640", path, info.Mode().Perm())
-	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil
+		return nil // said by guarded
 	}
 	users := map[string]string{}
 	for i, line := range strings.Split(string(b), "\n") {
