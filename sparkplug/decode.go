@@ -61,6 +61,7 @@ func (p *Payload) Decode(b []byte) error {
 
 func (p *Payload) decodeMetric(m *Metric, b []byte) error {
 	for r := (reader{b: b}); ; {
+		r.b = m.common(r.b)
 		f, ok := r.next()
 		if !ok {
 			return r.err
@@ -104,6 +105,34 @@ func (p *Payload) decodeMetric(m *Metric, b []byte) error {
 			}
 		}
 	}
+}
+
+// common reads the three fields that every sample of DATA consists of, as far as
+// they stand at the front of b, and returns what follows. It leaves what it does
+// not take to the general way.
+func (m *Metric) common(b []byte) []byte {
+	for len(b) > 8 {
+		switch b[0] {
+		case keyAlias:
+			v, n := binary.Uvarint(b[1:])
+			if n <= 0 {
+				return b
+			}
+			m.Alias, m.HasAlias, b = v, true, b[1+n:]
+		case keyTime:
+			v, n := binary.Uvarint(b[1:])
+			at, ok := sourceTime(v)
+			if n <= 0 || !ok {
+				return b
+			}
+			m.Time, m.HasTime, b = at, true, b[1+n:]
+		case keyDouble:
+			m.Value, b = Value{Form: Real, Bits: binary.LittleEndian.Uint64(b[1:])}, b[9:]
+		default:
+			return b
+		}
+	}
+	return b
 }
 
 // double turns the bits of a float32 into those of the equal float64.
