@@ -3,8 +3,8 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { acknowledge, dismissTry, tries } from "../data/alarms.ts";
 import { needsAck } from "../data/alarmbook.ts";
+import { acknowledge, dismissTry, tries } from "../data/alarms.ts";
 import { may } from "../data/me.ts";
 import type { Alarm } from "../data/types.ts";
 import { t } from "../i18n/text.ts";

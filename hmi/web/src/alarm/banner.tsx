@@ -2,8 +2,8 @@
 // the most urgent open alarms.
 
 import type { JSX } from "preact";
-import { tick } from "../data/clock.ts";
 import { counts, listening, loaded, open } from "../data/alarms.ts";
+import { tick } from "../data/clock.ts";
 import { link } from "../data/live.ts";
 import type { Alarm } from "../data/types.ts";
 import { span } from "../format.ts";

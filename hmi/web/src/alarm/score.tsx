@@ -50,7 +50,7 @@ export function ScoreLine(props: ScoreProps): JSX.Element {
 
   useSignalEffect(() => {
     const v = live.value;
-    if (v && link.value === "live") rolling.add(Number.isFinite(v.at) ? v.at : now(), v.value, severityOf(v.status) === "good");
+    if (v && link.value === "live") rolling.add(v.at, v.value, severityOf(v.status) === "good");
   });
   useEffect(() => repeat(1000, () => canvas.current && paint(canvas.current, rolling, latest.current)).stop, [rolling]);
   useSignalEffect(() => {

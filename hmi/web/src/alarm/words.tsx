@@ -1,9 +1,9 @@
 // A finding in words: what, where, against which limit.
 
 import type { JSX } from "preact";
+import type { Alarm, Contribution, Worst } from "../data/types.ts";
 import { fixed, withUnit } from "../format.ts";
 import { known, t } from "../i18n/text.ts";
-import type { Alarm, Contribution, Worst } from "../data/types.ts";
 import { Data, Num, TagName } from "../parts/data.tsx";
 
 type PlainKey = "kind.machine.anomaly" | "detector.wpca" | "direction.high" | "gap.server-down";

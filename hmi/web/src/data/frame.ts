@@ -5,6 +5,9 @@ const HEAD = 2;
 const ITEM = 12;
 const NO_AGE = 65535;
 
+/** The greatest age that an item can tell, ms. */
+export const GREATEST_AGE = NO_AGE * 10;
+
 export interface FrameItem {
   id: number;
   /** age at sending in ms, NaN where it is unknown or longer than the field holds */

@@ -4,17 +4,19 @@
 import { batch, type Signal, signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { now } from "./clock.ts";
-import { decodeFrame } from "./frame.ts";
+import { decodeFrame, GREATEST_AGE } from "./frame.ts";
 import { toLogin } from "./http.ts";
-import { severityOfName, STALE } from "./quality.ts";
+import { STALE, severityOfName } from "./quality.ts";
 
 export interface LiveValue {
   /** NaN: no value, or a text */
   value: number;
   text: string | null;
   status: number;
-  /** source time, ms of the server's clock; NaN where it is unknown */
+  /** source time, ms of the server's clock */
   at: number;
+  /** the source time may be any time before at: a frame holds no greater age */
+  older: boolean;
 }
 
 export type LinkState = "connecting" | "live" | "lost";
@@ -24,7 +26,7 @@ export const link = signal<LinkState>("connecting");
 /** linkSince is when the state began, ms of the browser's clock. */
 export const linkSince = signal(Date.now());
 
-const SILENCE = 2500; // ms without a frame; the server sends one a second
+const SILENCE = 2200; // ms without a frame; the server sends one a second
 const RETRY_MIN = 400;
 const RETRY_MAX = 4000;
 const NO_VALUE = 0x80320000;
@@ -54,7 +56,7 @@ export function startLive(): void {
   connect();
   setInterval(() => {
     if (socket?.readyState === WebSocket.OPEN && Date.now() - lastFrame > SILENCE) drop(socket);
-  }, 250);
+  }, 100);
   addEventListener("online", () => {
     if (link.value !== "live") hurry();
   });
@@ -148,7 +150,7 @@ function onText(raw: string): void {
         const s = severityOfName(x.q);
         if (e) {
           const status = s === "good" ? 0 : s === "stale" ? STALE : s === "uncertain" ? 0x40000000 : 0x80000000;
-          e.value.value = { value: Number.NaN, text: x.v, status, at: Date.parse(x.t) };
+          e.value.value = { value: Number.NaN, text: x.v, status, at: Date.parse(x.t), older: false };
         }
       }
     });
@@ -172,8 +174,10 @@ function onFrame(bytes: ArrayBuffer): void {
         if (old.status !== item.status) e.value.value = { ...old, status: item.status };
         return;
       }
-      const then = Number.isNaN(item.age) ? (old && old.value === item.value ? old.at : Number.NaN) : at - item.age;
-      e.value.value = { value: item.value, text: null, status: item.status, at: then };
+      const older = Number.isNaN(item.age);
+      const same = older && old?.value === item.value;
+      const then = same ? old.at : at - (older ? GREATEST_AGE : item.age);
+      e.value.value = { value: item.value, text: null, status: item.status, at: then, older: same ? old.older : older };
     });
     setLink("live"); // not before: the first frame after the ids has every value
   });

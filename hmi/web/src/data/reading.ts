@@ -13,6 +13,7 @@ export interface Reading {
   /** name of the OPC UA status */
   status: string;
   at: number; // ms, NaN: unknown
+  older: boolean; // at or any time before
 }
 
 /** useReading follows a tag; last is what the server said when the page was made. */
@@ -23,11 +24,11 @@ export function useReading(tag: { path: string; last: Last | null }): ReadonlySi
     const v = live.value;
     const dead = link.value !== "live";
     if (v) {
-      const sameAsLast = last && last.v === v.value ? Date.parse(last.t) : Number.NaN;
-      const at = Number.isNaN(v.at) ? sameAsLast : v.at;
+      const remembered = v.older && last !== null && Math.fround(last.v ?? Number.NaN) === v.value;
+      const at = remembered ? Math.min(v.at, Date.parse(last.t)) : v.at;
       const none = v.text === null && Number.isNaN(v.value);
       const severity = dead ? "stale" : none && severityOf(v.status) === "good" ? "none" : severityOf(v.status);
-      return { value: v.value, text: v.text, severity, status: statusName(v.status), at };
+      return { value: v.value, text: v.text, severity, status: statusName(v.status), at, older: v.older && !remembered };
     }
     if (!last)
       return {
@@ -36,8 +37,9 @@ export function useReading(tag: { path: string; last: Last | null }): ReadonlySi
         severity: dead ? "stale" : "none",
         status: "BadWaitingForInitialData",
         at: Number.NaN,
+        older: false,
       };
     const severity = dead ? "stale" : severityOfName(last.q);
-    return { value: last.v ?? Number.NaN, text: last.text ?? null, severity, status: last.q, at: Date.parse(last.t) };
+    return { value: last.v ?? Number.NaN, text: last.text ?? null, severity, status: last.q, at: Date.parse(last.t), older: false };
   });
 }

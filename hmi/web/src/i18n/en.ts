@@ -275,6 +275,7 @@ export const en = {
   "gap.queue-full": "Edge queue full",
   "gap.missed-message": "Message missed",
 
+  "span.more": "> {span}",
   "span.ms": "{v} ms",
   "span.s": "{v} s",
   "span.min": "{v} min",

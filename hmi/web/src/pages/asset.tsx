@@ -3,7 +3,7 @@
 
 import { type ReadonlySignal, useComputed, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Health } from "../alarm/health.tsx";
 import { AssetMark, assetStateText } from "../alarm/mark.tsx";
 import { Why } from "../alarm/why.tsx";
@@ -19,7 +19,7 @@ import { Data, Num } from "../parts/data.tsx";
 import { Empty, Failed, Loading } from "../parts/empty.tsx";
 import { setTitle } from "../parts/title.ts";
 import { params, setParams } from "../route.ts";
-import { useLearned } from "../trend/bands.ts";
+import { parseModel, useLearned } from "../trend/bands.ts";
 import { TrendCard } from "../trend/card.tsx";
 import { ModeStrip } from "../trend/modes.tsx";
 import { windowOf, windows } from "../trend/spans.ts";
@@ -55,7 +55,12 @@ export function AssetPage(props: { path: string }): JSX.Element {
       ) : !asset ? (
         <Empty title={t("asset.unknown")} text={t("asset.unknownText")} />
       ) : (
-        <AssetBody key={path} asset={asset} tags={tags.data.value?.tags ?? null} />
+        <AssetBody
+          key={path}
+          asset={asset}
+          tags={tags.data.value?.tags ?? null}
+          stale={!isFresh(assets, EVERY) || asset.state === "stale"}
+        />
       )}
     </div>
   );
@@ -88,7 +93,7 @@ function AssetHead(props: { asset: Asset; fresh: boolean; at: number }): JSX.Ele
   const mode = useLive(`${a.path}/$MODE`).value?.text ?? a.mode;
   void tick.value;
   const age = a.age_ms === null ? Number.NaN : props.fresh ? a.age_ms : a.age_ms + (Date.now() - props.at);
-  const m = a.model;
+  const m = parseModel(useLive(`${a.path}/$MODEL`).value?.text) ?? a.model;
   return (
     <header class="asset-head">
       <AssetMark asset={a} stale={stale} />
@@ -170,13 +175,15 @@ function modelText(phase: string): string {
   }
 }
 
-function AssetBody(props: { asset: Asset; tags: Tag[] | null }): JSX.Element {
+function AssetBody(props: { asset: Asset; tags: Tag[] | null; stale: boolean }): JSX.Element {
   const { asset } = props;
   const window = windowOf(params.value.get("span"));
   const learned = useLearned(asset.path, window.span);
   const gaps = useGaps(asset.path, window.span);
   const earliest = useSignal(Number.POSITIVE_INFINITY);
   const open = openOf(asset.path);
+  const limit = useRef<number | null>(null);
+  limit.current = limitOf(asset) ?? limit.current; // in modes without a model the last one stays drawn
   const marks = [...book.value.values()].filter((a) => a.asset === asset.path);
   const shares = largestShares(open);
   const blamed = new Set(open.map((a) => a.finding.tag));
@@ -187,9 +194,9 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null }): JSX.Element {
   return (
     <>
       <section class="whys" aria-labelledby="why-title">
-        <h2 id="why-title">{open.length > 0 ? t("why.title") : t("why.titleNone")}</h2>
+        <h2 id="why-title">{open.length > 0 ? t("why.title") : props.stale ? t("asset.state.stale") : t("why.titleNone")}</h2>
         {open.length === 0 ? (
-          <p class="muted">{noneText(asset)}</p>
+          <p class="muted">{props.stale ? t("plant.unknown") : noneText(asset)}</p>
         ) : (
           <div class={open.length > 1 ? "why-list several" : "why-list"}>
             {open.map((a) => (
@@ -247,7 +254,7 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null }): JSX.Element {
                 alarms={marks}
                 share={null}
                 axis={scoreAxis}
-                limit={limitOf(asset)}
+                limit={limit.current}
               />
             )}
             {trends.map((x) => (

@@ -2,14 +2,14 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Health } from "../alarm/health.tsx";
 import { LinkMark, linkLook } from "../alarm/link.tsx";
 import { AssetMark, assetStateText, Mark, stateText } from "../alarm/mark.tsx";
 import { ScoreLine } from "../alarm/score.tsx";
 import { Direction, Measure, What, WhatWorst } from "../alarm/words.tsx";
-import { book, counts } from "../data/alarms.ts";
 import { newestFirst } from "../data/alarmbook.ts";
+import { book, counts } from "../data/alarms.ts";
 import { now, tick } from "../data/clock.ts";
 import { useLive } from "../data/live.ts";
 import { isFresh, type Polled, usePoll } from "../data/poll.ts";
@@ -145,6 +145,8 @@ function AssetRow(props: { asset: Asset; fresh: boolean; at: number }): JSX.Elem
   const mode = useLive(`${a.path}/$MODE`).value;
   const stale = !props.fresh || a.state === "stale";
   const abnormal = !stale && a.worst && (a.state === "alarm" || a.state === "warning" || a.state === "sensor");
+  const limit = useRef<number | null>(null);
+  limit.current = limitOf(a) ?? limit.current;
   const h = health && Number.isFinite(health.value) ? health.value : a.health;
   const m = mode?.text ?? a.mode;
   void tick.value;
@@ -184,7 +186,7 @@ function AssetRow(props: { asset: Asset; fresh: boolean; at: number }): JSX.Elem
         <Reason asset={a} stale={stale} />
       </div>
       <div class="asset-score">
-        <ScoreLine asset={a.path} limit={limitOf(a)} priority={abnormal ? (a.worst?.priority ?? null) : null} stale={stale} />
+        <ScoreLine asset={a.path} limit={limit.current} priority={abnormal ? (a.worst?.priority ?? null) : null} stale={stale} />
       </div>
       <div class="asset-age">
         <Num class={stale ? "age q-stale" : "age"}>{Number.isFinite(age) ? span(age) : "–"}</Num>
@@ -212,9 +214,7 @@ function Reason(props: { asset: Asset; stale: boolean }): JSX.Element {
     <>
       <p class="reason-head">
         {(w.state === "rtn_unacked" || props.stale) && <Mark priority={w.priority} state={w.state} />}
-        <a href={alarmPath(w.id)}>
-          <WhatWorst worst={w} asset={props.asset.path} />
-        </a>
+        <a href={alarmPath(w.id)}>{alarm ? <What alarm={alarm} /> : <WhatWorst worst={w} asset={props.asset.path} />}</a>
         {more > 0 && <span class="muted more">{t("plant.more", { n: more })}</span>}
       </p>
       {parts.length > 0 ? (

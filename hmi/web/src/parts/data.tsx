@@ -1,8 +1,9 @@
 // Data inside texts: isolated from the direction of the text around it.
 
 import type { ComponentChildren, JSX } from "preact";
-import { span } from "../format.ts";
 import { tick } from "../data/clock.ts";
+import { span } from "../format.ts";
+import { t } from "../i18n/text.ts";
 
 /** Data is a name or a note from outside, in its own direction. */
 export function Data(props: { children: ComponentChildren; class?: string | undefined }): JSX.Element {
@@ -29,6 +30,8 @@ export function TagName(props: { path: string; asset?: string; class?: string | 
 }
 
 /** Age counts from a source time on; nothing where the time is unknown. */
-export function Age(props: { at: number }): JSX.Element {
-  return <Num class="age">{Number.isFinite(props.at) ? span(tick.value - props.at) : "–"}</Num>;
+export function Age(props: { at: number; older?: boolean }): JSX.Element {
+  if (!Number.isFinite(props.at)) return <Num class="age">{"–"}</Num>;
+  const text = span(tick.value - props.at);
+  return <Num class="age">{props.older ? t("span.more", { span: text }) : text}</Num>;
 }

@@ -33,5 +33,5 @@ export function QualityWord(props: { reading: ReadonlySignal<Reading> }): JSX.El
 }
 
 export function ReadingAge(props: { reading: ReadonlySignal<Reading> }): JSX.Element {
-  return <Age at={props.reading.value.at} />;
+  return <Age at={props.reading.value.at} older={props.reading.value.older} />;
 }

@@ -5,6 +5,7 @@ import type { JSX } from "preact";
 import { now, tick } from "../data/clock.ts";
 import { link } from "../data/live.ts";
 import { t } from "../i18n/text.ts";
+import { Data } from "../parts/data.tsx";
 import { type Learned, modeSpans } from "./bands.ts";
 import { begin, type Window } from "./spans.ts";
 
@@ -21,8 +22,18 @@ export function ModeStrip(props: { learned: Learned; window: Window; earliest: R
   const modes = [...new Set(spans.map((s) => s.mode))].sort();
   const tone = (mode: string) => modes.indexOf(mode) % 5;
   return (
-    <div class="modes" dir="ltr">
-      <span class="modes-label">{t("asset.mode")}</span>
+    <div class="modes">
+      <div class="modes-legend">
+        <span class="modes-label">{t("asset.mode")}</span>
+        <ul>
+          {modes.map((m) => (
+            <li key={m}>
+              <span class={`modes-key tone-${tone(m)}`} aria-hidden="true" />
+              <Data>{m}</Data>
+            </li>
+          ))}
+        </ul>
+      </div>
       {/* Drawn as SVG: boxes that move with the time would shift the layout. */}
       <svg class={link.value === "live" ? "modes-strip" : "modes-strip old"} role="img" aria-label={t("asset.modeStrip")}>
         {spans.slice(-MOST).map((s) => {
