@@ -68,10 +68,27 @@ test: tools web ## everything: Go with the race detector, web unit tests, real s
 
 bench: bench-line ## every figure
 
+bench-line: tools build ## the figures of the whole line, about 8 minutes: FIGURE lines
+	./e2e/cold.sh
+	MILLWRIGHT_FIGURES=1 MILLWRIGHT_BINARY=$(CURDIR)/millwright go test -count=1 -timeout 20m -v -run TestFigure ./e2e | grep -E '^(FIGURE|---|FAIL|ok)|lost|seen'
+	MILLWRIGHT_FIGURES=1 go test -count=1 -timeout 20m -v -run TestFigure ./historian/store
+
+RESULTS := results
+KILLS ?= 20
+
+soak-line: build ## 100 kills of edge and plant in slices of 20, appended to results/line.txt; stop and go on at will
+	@mkdir -p $(RESULTS); touch $(RESULTS)/line.txt
+	@while [ "$$(awk '{ n += $$2 } END { print n + 0 }' $(RESULTS)/line.txt)" -lt 100 ]; do \
+	  MILLWRIGHT_KILLS=$(KILLS) MILLWRIGHT_BINARY=$(CURDIR)/millwright go test -count=1 -timeout 60m -v -run 'TestKill$$' ./e2e > $(RESULTS)/slice.txt \
+	    || { cat $(RESULTS)/slice.txt; exit 1; }; \
+	  echo "$$(date -u +%FT%TZ) $(KILLS) kills of each: $$(grep -o '|L|.*' $(RESULTS)/slice.txt)" | tee -a $(RESULTS)/line.txt; \
+	done
+	@awk '{ n += $$2 } END { print n " kills of each process in all" }' $(RESULTS)/line.txt
+
 dist: build ## one archive per architecture, with units, examples and checksums
 	./firmware-configs/package.sh $(VERSION)
 
 clean: ## remove what was built
 	rm -rf millwright dist hmi/web/dist/* .ci/bin
 
-.PHONY: help run build web tools check test bench dist clean
+.PHONY: help run build web tools check test bench bench-line soak-line dist clean
