@@ -61,7 +61,7 @@ func (s *Pebble) Intern(tags []plant.Tag) error {
 		}
 		if !ok {
 			if next == math.MaxUint32 {
-				return fmt.Errorf("store: no more than %d tags", math.MaxUint32-1)
+				return fmt.Errorf("store: no more than %d tags", uint32(math.MaxUint32-1))
 			}
 			id, next = next, next+1
 		}
