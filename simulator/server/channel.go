@@ -236,9 +236,8 @@ func openAsymmetric(chunk []byte, h openHeader, keys *uapolicy.EncryptionAlgorit
 	return binary.LittleEndian.Uint32(plain[4:]), plain[sequenceHeader:], nil
 }
 
-// sealAsymmetric makes the chunk of an OpenSecureChannel response. remoteSize is
-// the size of the client's key in bytes.
-func (c *channel) sealAsymmetric(request uint32, body, ownCert, remoteThumb []byte, keys *uapolicy.EncryptionAlgorithm, remoteSize int) ([]byte, error) {
+// sealAsymmetric makes the chunk of an OpenSecureChannel response.
+func (c *channel) sealAsymmetric(request uint32, ownCert []byte, o *openReply) ([]byte, error) {
 	c.mu.Lock()
 	seq := c.nextSeq()
 	c.mu.Unlock()
@@ -249,7 +248,7 @@ func (c *channel) sealAsymmetric(request uint32, body, ownCert, remoteThumb []by
 	secure := c.policy != ua.SecurityPolicyURINone
 	if secure {
 		b = appendString(b, string(ownCert))
-		b = appendString(b, string(remoteThumb))
+		b = appendString(b, string(o.thumbprint))
 	} else {
 		b = appendUint32(b, noLength)
 		b = appendUint32(b, noLength)
@@ -257,14 +256,14 @@ func (c *channel) sealAsymmetric(request uint32, body, ownCert, remoteThumb []by
 	start := len(b)
 	b = appendUint32(b, seq)
 	b = appendUint32(b, request)
-	b = append(b, body...)
+	b = append(b, o.body...)
 	if !secure {
 		binary.LittleEndian.PutUint32(b[4:], uint32(len(b)))
 		return b, nil
 	}
-	sig, block := keys.SignatureLength(), keys.PlaintextBlockSize()
+	sig, block := o.keys.SignatureLength(), o.keys.PlaintextBlockSize()
 	sizeBytes := 1
-	if remoteSize > 256 {
+	if o.keySize > 256 {
 		sizeBytes = 2
 	}
 	pad := (block - (len(b)-start+sizeBytes+sig)%block) % block
@@ -275,12 +274,12 @@ func (c *channel) sealAsymmetric(request uint32, body, ownCert, remoteThumb []by
 		b = append(b, byte(pad>>8))
 	}
 	blocks := (len(b) - start + sig) / block
-	binary.LittleEndian.PutUint32(b[4:], uint32(start+blocks*remoteSize))
-	s, err := keys.Signature(b)
+	binary.LittleEndian.PutUint32(b[4:], uint32(start+blocks*o.keySize))
+	s, err := o.keys.Signature(b)
 	if err != nil {
 		return nil, fmt.Errorf("sign: %w", err)
 	}
-	p, err := keys.Encrypt(append(b[start:], s...))
+	p, err := o.keys.Encrypt(append(b[start:], s...))
 	if err != nil {
 		return nil, fmt.Errorf("encrypt: %w", err)
 	}

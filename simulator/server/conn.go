@@ -55,7 +55,7 @@ type outgoing struct {
 	handle uint32
 	resp   ua.Response
 	parts  [3][]byte
-	raw    []byte // a finished chunk: OpenSecureChannel responses
+	open   *openReply
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
@@ -296,8 +296,11 @@ func (c *conn) write() {
 // writeOne encodes, cuts into chunks, seals and sends. The two buffers are kept
 // for the next call.
 func (c *conn) writeOne(o *outgoing, scratch, chunk []byte) ([]byte, []byte, error) {
-	if o.raw != nil {
-		_, err := c.net.Write(o.raw)
+	if o.open != nil {
+		b, err := c.ch.sealAsymmetric(o.id, c.srv.own.cert, o.open)
+		if err == nil {
+			_, err = c.net.Write(b)
+		}
 		return scratch, chunk, err
 	}
 	body := scratch[:0]

@@ -145,7 +145,7 @@ func conversation(t testing.TB, messages ...[]byte) []byte {
 		hello = appendUint32(hello, v)
 	}
 	c := &channel{policy: ua.SecurityPolicyURINone, mode: ua.MessageSecurityModeNone}
-	open, err := c.sealAsymmetric(1, encodeRequest(t, &ua.OpenSecureChannelRequest{SecurityMode: ua.MessageSecurityModeNone, RequestedLifetime: 60000}), nil, nil, nil, 0)
+	open, err := c.sealAsymmetric(1, nil, &openReply{body: encodeRequest(t, &ua.OpenSecureChannelRequest{SecurityMode: ua.MessageSecurityModeNone, RequestedLifetime: 60000})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,19 +71,24 @@ func (c *conn) openChannel(chunk []byte) error {
 	if err != nil {
 		return err
 	}
-	remoteSize := 0
+	open := &openReply{body: b, keys: keys, thumbprint: thumbprint(h.cert)}
 	if remoteKey != nil {
-		remoteSize = remoteKey.Size()
-	}
-	raw, err := c.ch.sealAsymmetric(id, b, c.srv.own.cert, thumbprint(h.cert), keys, remoteSize)
-	if err != nil {
-		return err
+		open.keySize = remoteKey.Size()
 	}
 	c.net.SetReadDeadline(token.until)
 	c.srv.count("OpenSecureChannel")
-	c.send(outgoing{raw: raw})
+	c.send(outgoing{id: id, open: open})
 	c.ch.addToken(token)
 	return nil
+}
+
+// openReply is an OpenSecureChannel response. The writer seals it in its turn:
+// sequence numbers must go up in the order of sending.
+type openReply struct {
+	body       []byte
+	keys       *uapolicy.EncryptionAlgorithm
+	thumbprint []byte // of the client's certificate
+	keySize    int    // of the client's key, bytes; 0 with None
 }
 
 // issue makes the keys of a new channel or of a renewal.

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/binary"
 	"errors"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -355,6 +356,66 @@ func TestOpeningIsChecked(t *testing.T) {
 	f("short nonce", issue(c, h, ua.SecurityTokenRequestTypeRenew, SignAndEncrypt, []byte("x")), ua.StatusBadNonceInvalid)
 	f("renewal", issue(c, h, ua.SecurityTokenRequestTypeRenew, SignAndEncrypt, newNonce()), nil)
 }
+
+// TestSequenceNumbersGoUp: answers that wait in the queue when keys are renewed
+// are sealed before the renewal's own answer. Clients cut a connection whose
+// numbers go back.
+func TestSequenceNumbersGoUp(t *testing.T) {
+	s, _ := deskServer(t)
+	ask := encodeRequest(t, &ua.GetEndpointsRequest{})
+	in := conversation(t, ask, ask)
+	renewal := &ua.OpenSecureChannelRequest{
+		RequestType: ua.SecurityTokenRequestTypeRenew, SecurityMode: ua.MessageSecurityModeNone, RequestedLifetime: 60000,
+	}
+	client := &channel{id: 1, policy: ua.SecurityPolicyURINone, mode: ua.MessageSecurityModeNone, lastSeq: 100}
+	open, err := client.sealAsymmetric(50, nil, &openReply{body: encodeRequest(t, renewal)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	c := newConn(s, &recorder{script: script{in: bytes.NewReader(append(in, open...))}, out: &out})
+	if err := c.read(); !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	out.Reset() // the acknowledgement of the Hello
+	if len(c.out) != 4 {
+		t.Fatalf("%d answers", len(c.out))
+	}
+	for i := range c.out {
+		if _, _, err := c.writeOne(&c.out[i], nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := uint32(0)
+	for b := out.Bytes(); len(b) > 0; {
+		size := binary.LittleEndian.Uint32(b[4:])
+		at := chunkHeader + tokenHeader
+		if string(b[:3]) == "OPN" {
+			h, err := parseOpenHeader(b[:size])
+			if err != nil {
+				t.Fatal(err)
+			}
+			at = h.end
+		}
+		seq := binary.LittleEndian.Uint32(b[at:])
+		if seq != last+1 {
+			t.Errorf("%s has number %d after %d", b[:3], seq, last)
+		}
+		last = seq
+		b = b[size:]
+	}
+	if last != 4 {
+		t.Errorf("last number %d", last)
+	}
+}
+
+// recorder is a script that keeps what is written.
+type recorder struct {
+	script
+	out *bytes.Buffer
+}
+
+func (r *recorder) Write(b []byte) (int, error) { return r.out.Write(b) }
 
 func TestApplicationSignature(t *testing.T) {
 	s := start(t, &Server{Modes: []Mode{SignAndEncrypt}}, 1)

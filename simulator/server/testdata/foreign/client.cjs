@@ -14,7 +14,7 @@ async function connect() {
   const client = OPCUAClient.create({
     applicationName: "foreign", applicationUri: "urn:foreign:node", clientCertificateManager,
     securityMode: MessageSecurityMode.SignAndEncrypt, securityPolicy: SecurityPolicy.Basic256Sha256,
-    endpointMustExist: false, connectionStrategy: { maxRetry: 0 }, defaultSecureTokenLifetime: 6000,
+    endpointMustExist: false, connectionStrategy: { maxRetry: 0 }, defaultSecureTokenLifetime: 4000,
   });
   await client.connect(url);
   return client;
