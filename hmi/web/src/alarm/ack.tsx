@@ -32,7 +32,9 @@ export function Refused(props: { id: number }): JSX.Element | null {
   if (tried?.state !== "refused") return null;
   return (
     <p class="refused" role="alert">
-      <strong>{refusal(tried.status)}</strong> {tried.status !== 0 && <Data class="muted">{tried.detail}</Data>}
+      <span>
+        <strong>{refusal(tried.status)}</strong> {tried.status !== 0 && <Data class="muted">{tried.detail}</Data>}
+      </span>
       <button type="button" class="plain" onClick={() => dismissTry(props.id)} aria-label={t("ack.dismiss")}>
         <Icon name="close" />
       </button>

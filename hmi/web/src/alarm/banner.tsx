@@ -51,7 +51,7 @@ export function Banner(): JSX.Element {
           return (
             <li key={p}>
               <a href={`/alarms?priority=${p}`} class={n > 0 ? "banner-count some" : "banner-count"}>
-                <Mark priority={p} state={active ? "acked" : "cleared"} quiet />
+                <Mark priority={p} state={active ? "acked" : n > 0 ? "rtn_unacked" : "cleared"} quiet calm />
                 <span class="hidden-text">{t("banner.count", { p, n })}</span>
                 <span aria-hidden="true">
                   <Num>{n}</Num>

@@ -17,12 +17,18 @@ export function stateText(s: AlarmState): string {
   return t(`alarm.state.${s}`);
 }
 
-/** Mark is the priority and state of an alarm. Quiet marks leave the words to the text beside them. */
-export function Mark(props: { priority: number; state: AlarmState; quiet?: boolean; large?: boolean }): JSX.Element {
+/** Mark is the priority and state of an alarm. Quiet marks leave the words to the text beside them; calm ones have no halo. */
+export function Mark(props: {
+  priority: number;
+  state: AlarmState;
+  quiet?: boolean;
+  large?: boolean;
+  calm?: boolean;
+}): JSX.Element {
   const p = Math.min(4, Math.max(1, props.priority));
   const look = isActive(props) ? "active" : needsAck(props) ? "returned" : "cleared";
   return (
-    <span class={`mark p${p} ${look}${needsAck(props) ? " unseen" : ""}${props.large ? " large" : ""}`}>
+    <span class={`mark p${p} ${look}${needsAck(props) && !props.calm ? " unseen" : ""}${props.large ? " large" : ""}`}>
       {!props.quiet && <span class="hidden-text">{t("alarm.mark", { p, state: stateText(props.state) })}</span>}
       <svg viewBox="0 0 28 28" focusable="false" aria-hidden="true">
         <path class="halo" d={shapes[p]} />

@@ -3,6 +3,7 @@
 
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { isActive } from "../data/alarmbook.ts";
 import { now, tick } from "../data/clock.ts";
 import type { Alarm } from "../data/types.ts";
 import { percent, short, span, withUnit } from "../format.ts";
@@ -45,7 +46,7 @@ export function Contributions(props: { alarm: Alarm }): JSX.Element | null {
           {list.map((c, i) => {
             const v = compared(c);
             return (
-              <tr key={c.tag} class={i === 0 ? `largest p${props.alarm.priority}` : undefined}>
+              <tr key={c.tag} class={i === 0 && isActive(props.alarm) ? `largest p${props.alarm.priority}` : undefined}>
                 <th scope="row">
                   <TagName path={c.tag} asset={props.alarm.asset} />
                 </th>

@@ -52,7 +52,7 @@ export function Measure(props: { alarm: Alarm }): JSX.Element | null {
   return (
     <span class="measure">
       <Num>{write(judged)}</Num>
-      {f.limit !== null && (
+      {f.limit !== null && !(f.limit === 0 && props.alarm.class === "sensor") && (
         <span class="muted">
           {" "}
           {t("finding.limit")} <Num>{write(f.limit)}</Num>

@@ -166,7 +166,7 @@ function AlarmRow(props: { alarm: Alarm; chosen: boolean; query: string }): JSX.
           <Num>{a.asset}</Num>
           {a.count > 1 && <span class="count"> {t("alarm.times", { n: a.count })}</span>}
         </span>
-        <Refused id={a.id} />
+        {!props.chosen && <Refused id={a.id} />}
       </td>
       <td class="cell-state">
         {stateText(a.state)}

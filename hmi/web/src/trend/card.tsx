@@ -6,6 +6,7 @@ import { type ReadonlySignal, type Signal, useComputed, useSignal, useSignalEffe
 import type { JSX } from "preact";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { word } from "../alarm/words.tsx";
+import { isActive } from "../data/alarmbook.ts";
 import { now } from "../data/clock.ts";
 import { get } from "../data/http.ts";
 import { link } from "../data/live.ts";
@@ -258,7 +259,7 @@ function TrendCanvas(props: CanvasProps): JSX.Element {
         notGood: rolling.notGood(),
         staleFrom: s.staleFrom,
         staleText: t("quality.stale"),
-        alarms: latest.current.map((a) => ({ at: Date.parse(a.raised), priority: a.priority })),
+        alarms: latest.current.map((a) => ({ at: Date.parse(a.raised), priority: a.priority, active: isActive(a) })),
         limit,
       });
     });

@@ -27,7 +27,7 @@ export interface Scene {
   /** from when on nothing is live; NaN: live */
   staleFrom: number;
   staleText: string;
-  alarms: readonly { at: number; priority: number }[];
+  alarms: readonly { at: number; priority: number; active: boolean }[];
   limit: number | null;
 }
 
@@ -200,7 +200,7 @@ export class Chart {
     for (const a of s.alarms) {
       if (a.at < s.from || a.at > s.to) continue;
       const x = Math.round(u.valToPos(a.at, "x", true));
-      ctx.fillStyle = alarmColour(a.priority);
+      ctx.fillStyle = a.active ? alarmColour(a.priority) : colour("--fill");
       ctx.strokeStyle = colour("--alarm-ink");
       ctx.lineWidth = r;
       ctx.fillRect(x - r, bbox.top, 2 * r, bbox.height);
