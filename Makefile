@@ -71,7 +71,7 @@ bench: bench-line ## every figure
 bench-line: tools build ## the figures of the whole line, about 8 minutes: FIGURE lines
 	./e2e/cold.sh
 	MILLWRIGHT_FIGURES=1 MILLWRIGHT_BINARY=$(CURDIR)/millwright go test -count=1 -timeout 20m -v -run TestFigure ./e2e | grep -E '^(FIGURE|---|FAIL|ok)|lost|seen'
-	MILLWRIGHT_FIGURES=1 go test -count=1 -timeout 20m -v -run TestFigure ./historian/store
+	MILLWRIGHT_FIGURES=1 go test -count=1 -timeout 20m -run '^$$' -bench 'Bulk/writers=1$$' -benchtime 500x ./historian/store | grep -E '^(FIGURE|FAIL|ok)'
 
 RESULTS := results
 KILLS ?= 20

@@ -89,6 +89,8 @@ func (g *gauges) historian(st store.Store, book *alarm.Book, in *ingest.Ingest) 
 	g.add(func(emit emit) {
 		s := st.Stats()
 		emit("store_samples_total", "Samples committed.", prometheus.CounterValue, float64(s.Appended))
+		emit("store_chunk_samples_total", "Samples in the chunks that were cut.", prometheus.CounterValue, float64(s.ChunkSamples))
+		emit("store_chunk_bytes_total", "Bytes of those chunks, keys included.", prometheus.CounterValue, float64(s.ChunkBytes))
 		emit("store_bytes", "Bytes on disk.", prometheus.GaugeValue, float64(s.DiskBytes))
 		emit("store_tags", "Known tags.", prometheus.GaugeValue, float64(s.Tags))
 		for _, e := range in.Edges() {

@@ -1,9 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"runtime/debug"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"millwright/historian/broker"
@@ -27,6 +28,12 @@ func (c *runCmd) Run(e *env) error {
 		return fmt.Errorf("%s has faults, nothing was started: mend the lines above", c.Config)
 	}
 	cfg, w := p.config, newWorks(e.log)
+	if err := p.checkAddresses(); err != nil {
+		return err
+	}
+	if cfg.Edge != nil && cfg.Historian == nil {
+		debug.SetGCPercent(50) // a box beside a PLC has more processor than memory to spare
+	}
 	begin := func() error {
 		if cfg.Simulator != nil {
 			if err := w.startSimulator(e.ctx, p.simulator); err != nil {
@@ -90,13 +97,33 @@ func loadProcess(path string) (process, []string) {
 		}
 	}
 	if cfg.Simulator != nil {
-		if p.simulator, err = newSimulator(cfg.Simulator); err != nil {
+		p.simulator, err = newSimulator(cfg.Simulator)
+		if err == nil {
+			err = p.simulator.Check()
+		}
+		if err != nil {
 			for _, line := range strings.Split(err.Error(), "\n") {
 				faults = append(faults, cfg.Fault("simulator.fault", "%s", line).String())
 			}
 		}
 	}
 	return p, faults
+}
+
+// checkAddresses looks whether all that will listen can.
+func (p *process) checkAddresses() error {
+	var errs []error
+	check := func(from, addr string) { errs = append(errs, checkAddress(p.config.File+": "+from, addr)) }
+	if c := p.config.Simulator; c != nil {
+		check("simulator.listen", opcAddress(c.Listen))
+	}
+	if c := p.config.Broker; c != nil {
+		check("broker.listen", c.Listen)
+	}
+	if c := p.config.HMI; c != nil {
+		check("hmi.listen", c.Listen)
+	}
+	return errors.Join(errs...)
 }
 
 // readable reports whether a file is one; Load has said so if it is not.

@@ -1,7 +1,8 @@
 package e2e
 
 import (
-	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -64,33 +65,20 @@ func TestFaultOnThePage(t *testing.T) {
 
 	b.do("close", args{"page": "one"}, nil)
 	b.do("close", args{"page": "two"}, nil)
-	for _, path := range []string{"/", "/a/HSM/FM/F3/GBX", "/alarms", "/edges"} {
-		for _, dark := range []bool{false, true} {
-			for _, width := range []int{1440, 390} {
-				name := fmt.Sprintf("p%s-%d-%v", path, width, dark)
-				b.do("open", args{"page": name, "url": base + path, "width": width, "dark": dark}, nil)
-				b.wait(name, `document.querySelector("main h1") !== null && !document.querySelector("main .loading")`, 10000)
-				time.Sleep(700 * time.Millisecond)
-				var found []string
-				b.do("axe", args{"page": name}, &found)
-				for _, v := range found {
-					t.Errorf("axe, %s at %d px, dark %v: %s", path, width, dark, v)
-				}
-				var wide bool
-				b.do("eval", args{"page": name, "js": `document.documentElement.scrollWidth > document.documentElement.clientWidth + 1`}, &wide)
-				if wide {
-					t.Errorf("%s is wider than its %d px", path, width)
-				}
-				b.shoot(name, fmt.Sprintf("%s-%d-dark-%v", map[string]string{"/": "plant", "/a/HSM/FM/F3/GBX": "asset", "/alarms": "alarms", "/edges": "edges"}[path], width, dark))
-				b.do("close", args{"page": name}, nil)
-			}
-		}
-	}
 	var outside, errs []string
 	b.do("outside", nil, &outside)
 	b.do("errors", nil, &errs)
 	if len(outside)+len(errs) > 0 {
 		t.Errorf("requests to other hosts %v, script errors %v", outside, errs)
+	}
+	// The app's own scripts look at every page, in both themes and both widths:
+	// axe, texts, the keyboard.
+	for _, script := range []string{"render", "axe", "texts", "keyboard"} {
+		cmd := exec.Command("node", "../hmi/web/e2e/"+script+".mjs")
+		cmd.Env = append(os.Environ(), "BASE_URL="+base)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", script, err, tail(string(out), 40))
+		}
 	}
 	if d := up.stop(); d > 3*time.Second {
 		t.Errorf("Ctrl-C took %v", d)

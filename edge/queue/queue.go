@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // Config says where the queue lies and how much it may hold.
@@ -136,6 +137,17 @@ func (q *Queue) open() error {
 	}
 	opts.FlushDelayDeleteRange = 10 * time.Second
 	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
+	// The first log of a new database is written without the sync offsets that
+	// tell damage in its middle from a torn end, so a new one is opened twice.
+	if desc, err := pebble.Peek(q.cfg.Dir, vfs.Default); err == nil && !desc.Exists {
+		db, err := pebble.Open(q.cfg.Dir, opts)
+		if err != nil {
+			return err
+		}
+		if err := db.Close(); err != nil {
+			return err
+		}
+	}
 	db, err := pebble.Open(q.cfg.Dir, opts)
 	if err != nil {
 		return err
