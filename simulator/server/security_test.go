@@ -202,6 +202,10 @@ func TestTokenRenewal(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes 5 s")
 	}
+	if raceDetector {
+		// uasc.SecureChannel.pendingReq is added to while a renewal waits for it.
+		t.Skip("gopcua's client races with itself when it renews while it sends; TestNodeOPCUA renews too")
+	}
 	s := start(t, &Server{Modes: []Mode{SignAndEncrypt}}, 1)
 	own := clientIdentity(t)
 	p := dial(t, s.URL(), nil, append(secured(SignAndEncrypt, s, own), opcua.Lifetime(2*time.Second))...)
