@@ -45,6 +45,7 @@ type env struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
+	level  slog.Level
 	log    *slog.Logger
 }
 
@@ -73,26 +74,33 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "millwright: %v\nSee millwright --help.\n", err)
+		fmt.Fprintf(stderr, "millwright: %v: see millwright --help\n", err)
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // who presses Ctrl-C twice does not want to wait
 	level := slog.LevelInfo
 	if c.Verbose {
 		level = slog.LevelDebug
 	}
-	e := &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, log: newLog(stderr, level)}
+	e := &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, level: level, log: newLog(stderr, level)}
 	if err := kctx.Run(e); err != nil {
 		fmt.Fprintln(stderr, "millwright:", err)
-		var usage *offline.UsageError
-		if errors.As(err, &usage) {
+		var offlineUsage *offline.UsageError
+		var usage usageError
+		if errors.As(err, &offlineUsage) || errors.As(err, &usage) {
 			return 2
 		}
 		return 1
 	}
 	return 0
 }
+
+// usageError is a call that contradicts itself.
+type usageError string
+
+func (e usageError) Error() string { return string(e) + ": see millwright --help" }
 
 // newLog writes text to a terminal and JSON to anything else.
 func newLog(w io.Writer, level slog.Level) *slog.Logger {

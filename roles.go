@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -59,7 +60,9 @@ func (c *crew) start(ctx context.Context, r *role) error {
 		if err == nil {
 			err = errors.New("ended by itself")
 		}
-		err = fmt.Errorf("%s: %w", r.name, err)
+		if !strings.HasPrefix(err.Error(), r.name+":") { // most say who they are
+			err = fmt.Errorf("%s: %w", r.name, err)
+		}
 		r.set("failed", err)
 		select {
 		case c.failed <- err:

@@ -15,7 +15,7 @@ import (
 type simCmd struct {
 	Listen  string   `default:"opc.tcp://127.0.0.1:4840" help:"Address of the OPC UA server."`
 	Seed    uint64   `default:"1" help:"Seed of the mill's noise and products."`
-	Speed   float64  `default:"1" help:"Plant seconds per second."`
+	Speed   *float64 `placeholder:"N" help:"Plant seconds per second (default 1)."`
 	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET. May be repeated." placeholder:"FAULT" sep:"none"`
 	Ledger  string   `type:"path" help:"Write what was really wrong to this file."`
 	Samples string   `type:"path" help:"Write every value offered to this file."`
@@ -45,11 +45,30 @@ func (c *simCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	switch {
+	case c.Replay == "" && c.Loop:
+		return usageError("--loop needs --replay FILE.csv")
+	case c.Replay != "" && len(c.Fault) > 0:
+		return errReplayFault
+	}
+	if err := checkSpeed(c.Speed, c.Replay != ""); err != nil {
+		return err
+	}
+	speed := 1.0
+	if c.Speed != nil {
+		speed = *c.Speed
+	}
 	s := &simulator.Simulator{
-		Listen: c.Listen, Seed: c.Seed, Speed: c.Speed, Faults: faults, Ledger: c.Ledger, Samples: c.Samples, Log: e.log,
+		Listen: c.Listen, Seed: c.Seed, Speed: speed, Faults: faults, Ledger: c.Ledger, Samples: c.Samples, Log: e.log,
 	}
 	if c.Replay != "" {
 		s.Replay = &simulator.Replay{File: c.Replay, Loop: c.Loop}
+	}
+	if err := s.Check(); err != nil {
+		return err
+	}
+	if err := checkAddress("--listen", opcAddress(c.Listen)); err != nil {
+		return err
 	}
 	go func() {
 		select {

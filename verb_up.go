@@ -1,11 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,7 +20,7 @@ type upCmd struct {
 	Data    string   `default:"./millwright-data" type:"path" help:"Folder for everything that is kept."`
 	HTTP    string   `default:"127.0.0.1:8080" name:"http" help:"Address of the page."`
 	NoLogin bool     `help:"Open every route to everybody on this machine. Loopback only."`
-	Speed   float64  `help:"Plant seconds per second (default 10; replays: 1)."`
+	Speed   *float64 `help:"Plant seconds per second (default 20; replays: 1)." placeholder:"N"`
 	Seed    uint64   `default:"1" help:"Seed of the mill's noise and products."`
 	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET, OFFSET in plant time since the start (90s, 2h). May be repeated." placeholder:"FAULT" sep:"none"`
 	Ledger  string   `type:"path" help:"Write what was really wrong to this file."`
@@ -38,18 +38,42 @@ func (*upCmd) Help() string { return faultHelp() }
 
 // Run brings a whole works up in this process, over real sockets and a real disk.
 func (c *upCmd) Run(e *env) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	sim, err := c.simulator()
+	if err != nil {
+		return err
+	}
+	if err := sim.Check(); err != nil {
+		return err
+	}
+	if err := checkAddress("--http", c.HTTP); err != nil {
+		return err
+	}
 	data, err := makeFolder(c.Data)
 	if err != nil {
 		return err
 	}
-	sim, err := c.simulator(e)
-	if err != nil {
-		return err
+	// A person reads this terminal: the greeting first, then what is wrong, and
+	// what is usual only on demand.
+	out, log := &held{w: e.stdout}, &held{w: e.stderr}
+	if sim.Replay != nil {
+		sim.Replay.Tell = func(text string) { fmt.Fprintln(out, text) }
 	}
-	w := newWorks(e.log)
+	level := slog.LevelWarn
+	if e.level < slog.LevelInfo {
+		level = e.level
+		log.release()
+	}
+	w := newWorks(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level})))
 	err = c.begin(e, w, sim, data)
 	if err == nil {
 		c.greet(e.stdout, w, data)
+	}
+	out.release()
+	log.release()
+	if err == nil {
 		err = w.crew.wait(e.ctx)
 	}
 	if e.ctx.Err() != nil {
@@ -61,21 +85,54 @@ func (c *upCmd) Run(e *env) error {
 	return err
 }
 
-// simulator is the mill, or the recording in its place.
-func (c *upCmd) simulator(e *env) (*simulator.Simulator, error) {
-	if c.Replay == "" && (c.Learn != 0 || c.Loop) {
-		return nil, fmt.Errorf("--learn and --loop need --replay FILE.csv")
+const errReplayFault = usageError("--fault breaks the simulated mill, not a recording: leave out --fault or --replay")
+
+// check refuses flags that contradict each other.
+func (c *upCmd) check() error {
+	switch {
+	case c.Replay == "" && (c.Learn != 0 || c.Loop):
+		return usageError("--learn and --loop need --replay FILE.csv")
+	case c.Replay != "" && len(c.Fault) > 0:
+		return errReplayFault
+	case c.Learn < 0:
+		return usageError(fmt.Sprintf("--learn %d: must be a number of rows", c.Learn))
+	case c.NoLogin && !loopback(c.HTTP):
+		return fmt.Errorf("--no-login opens every route: it is allowed on a loopback address such as 127.0.0.1:8080, not on %s", c.HTTP)
 	}
+	return checkSpeed(c.Speed, c.Replay != "")
+}
+
+// checkSpeed refuses what no mill can run at. The rows of a replay may lie days
+// apart.
+func checkSpeed(speed *float64, replay bool) error {
+	low, high := 0.001, 1000.0
+	if replay {
+		high = 1e6
+	}
+	if speed != nil && !(*speed >= low && *speed <= high) {
+		return usageError(fmt.Sprintf("--speed %v: must be %v to %v", *speed, low, high))
+	}
+	return nil
+}
+
+// simulator is the mill, or the recording in its place.
+func (c *upCmd) simulator() (*simulator.Simulator, error) {
 	faults, err := parseFaults(c.Fault)
 	if err != nil {
 		return nil, err
 	}
+	speed := float64(simulator.DemoSpeed)
+	if c.Replay != "" {
+		speed = 1
+	}
+	if c.Speed != nil {
+		speed = *c.Speed
+	}
 	s := &simulator.Simulator{
-		Listen: "opc.tcp://127.0.0.1:0", Seed: c.Seed, Speed: cmp.Or(c.Speed, simulator.DemoSpeed),
+		Listen: "opc.tcp://127.0.0.1:0", Seed: c.Seed, Speed: speed,
 		Faults: faults, Ledger: c.Ledger, Samples: c.Samples,
 	}
 	if c.Replay != "" {
-		s.Speed = cmp.Or(c.Speed, 1)
 		s.Replay = &simulator.Replay{File: c.Replay, Loop: c.Loop}
 	}
 	return s, nil
@@ -83,7 +140,7 @@ func (c *upCmd) simulator(e *env) (*simulator.Simulator, error) {
 
 // begin starts the roles with the configuration that a plant would write.
 func (c *upCmd) begin(e *env, w *works, sim *simulator.Simulator, data string) error {
-	tags, assets, err := c.plant(e, sim)
+	tags, assets, err := c.plant(sim)
 	if err != nil {
 		return err
 	}
@@ -116,7 +173,7 @@ func (c *upCmd) begin(e *env, w *works, sim *simulator.Simulator, data string) e
 }
 
 // plant is what the edge is told to read and to judge.
-func (c *upCmd) plant(e *env, sim *simulator.Simulator) ([]plant.Tag, []plant.Asset, error) {
+func (c *upCmd) plant(sim *simulator.Simulator) ([]plant.Tag, []plant.Asset, error) {
 	if c.Replay == "" {
 		tags, err := simulator.MillTags()
 		if err != nil {
@@ -125,12 +182,9 @@ func (c *upCmd) plant(e *env, sim *simulator.Simulator) ([]plant.Tag, []plant.As
 		assets, err := simulator.MillAssets()
 		return tags, assets, err
 	}
-	tags, notes, err := simulator.ReplayTags(c.Replay)
+	tags, _, err := simulator.ReplayTags(c.Replay)
 	if err != nil {
 		return nil, nil, err
-	}
-	for _, note := range notes {
-		fmt.Fprintln(e.stdout, note)
 	}
 	asset, err := simulator.ReplayAsset(c.Replay, c.Learn, sim.Speed)
 	return tags, []plant.Asset{asset}, err
@@ -161,7 +215,7 @@ func (c *upCmd) greet(out io.Writer, w *works, data string) {
 		fmt.Fprintf(&b, "The page asks for a first password; the code for it is %s\n\n", w.setupCode)
 	}
 	if c.Replay == "" && len(c.Fault) == 0 {
-		fmt.Fprintf(&b, "Try next: Ctrl-C, then break the gearbox and watch the page find out why:\n  millwright up --fault %s\n", exampleFault)
+		fmt.Fprintf(&b, "Try next: Ctrl-C, then break the gearbox and watch the page find out why:\n  millwright up --fault %s\n\n", exampleFault)
 	}
 	fmt.Fprintf(&b, "Ctrl-C ends it.\n\n")
 	_, _ = io.WriteString(out, b.String())

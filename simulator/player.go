@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 
 // player offers the rows of a recording at their time.
 type player struct {
-	log     *slog.Logger
+	tell    func(format string, args ...any)
 	speed   float64
 	columns []int // of the variables
 	srv     *server.Server
@@ -94,7 +93,7 @@ func (p *player) schedule(recorded int64) {
 		p.step = time.Duration(float64(recorded-p.last) / p.speed)
 		if p.step < minSpacing && !p.told {
 			p.told = true
-			p.log.Info("rows closer than 10 ms are spaced 10 ms apart")
+			p.tell("rows closer than 10 ms are spaced 10 ms apart")
 		}
 		p.due += max(p.step, minSpacing)
 	}

@@ -23,6 +23,19 @@ import (
 type Replay struct {
 	File string
 	Loop bool
+
+	// Tell gets what a person who watches should know: columns that are left out,
+	// rows that are spaced, the beginning, the end. The log gets it where nil.
+	Tell func(text string)
+}
+
+func (s *Simulator) tell(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if s.Replay.Tell != nil {
+		s.Replay.Tell(text)
+		return
+	}
+	s.log().Info(text, "file", s.Replay.File)
 }
 
 const (
@@ -109,17 +122,17 @@ func (s *Simulator) runReplay(ctx context.Context) error {
 	}
 	defer r.Close()
 	for _, c := range r.Left() {
-		s.log().Warn("column is left out", "file", s.Replay.File, "column", c.Name, "why", c.Why)
+		s.tell("column %q is left out: %s", c.Name, c.Why)
 	}
 	tags, columns := replayTags(r)
 	return s.serve(ctx, tags, func(srv *server.Server, l logs) error {
 		s.begin(nil)
-		p := player{log: s.log(), speed: s.speed(), columns: columns, srv: srv, stop: ctx.Done(), broken: l.broken}
+		p := player{tell: s.tell, speed: s.speed(), columns: columns, srv: srv, stop: ctx.Done(), broken: l.broken}
 		p.start = time.Now()
 		if !p.wait(func() bool { return srv.Monitored() >= len(tags) }) {
 			return nil
 		}
-		s.log().Info("replay begins", "file", s.Replay.File, "columns", len(tags), "speed", p.speed)
+		s.tell("the replay of %d columns begins, speed %g", len(tags), p.speed)
 		if err := p.all(r); err != nil {
 			return err
 		}
@@ -132,7 +145,7 @@ func (s *Simulator) runReplay(ctx context.Context) error {
 			return nil
 		}
 		if ctx.Err() == nil {
-			s.log().Info("replay is over", "rows", p.rows)
+			s.tell("the replay is over: %d rows were offered", p.rows)
 		}
 		<-ctx.Done()
 		return nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"millwright/plant"
+	"millwright/plant/recording"
 	"millwright/simulator/server"
 )
 
@@ -137,16 +138,38 @@ func (s *Simulator) Run(ctx context.Context) error {
 	if s.Replay != nil {
 		return s.runReplay(ctx)
 	}
-	mill, err := NewMill(s.Seed, s.speed())
+	mill, err := s.build()
 	if err != nil {
 		return err
 	}
-	for _, f := range s.Faults {
-		if err := mill.Inject(f); err != nil {
-			return err
-		}
-	}
 	return s.serve(ctx, mill.Tags(), func(srv *server.Server, l logs) error { return s.runMill(ctx, mill, srv, l) })
+}
+
+// Check says what Run would refuse of the faults or the recording, before
+// anything listens or is written.
+func (s *Simulator) Check() error {
+	if s.Replay == nil {
+		_, err := s.build()
+		return err
+	}
+	r, err := recording.Open(s.Replay.File)
+	if err != nil {
+		return err
+	}
+	return r.Close()
+}
+
+// build makes the mill with its faults.
+func (s *Simulator) build() (*Mill, error) {
+	mill, err := NewMill(s.Seed, s.speed())
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, f := range s.Faults {
+		errs = append(errs, mill.Inject(f))
+	}
+	return mill, errors.Join(errs...)
 }
 
 // serve opens logs and server, and closes them behind work.
