@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 	"unicode"
 
@@ -73,6 +75,11 @@ func (b *Broker) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
+	lock, err := lockFolder(b.Dir)
+	if err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
+	defer lock.Close()
 	srv, err := server.NewServer(opts)
 	if err != nil {
 		return fmt.Errorf("broker: %w", err)
@@ -87,6 +94,7 @@ func (b *Broker) Run(ctx context.Context) error {
 	}()
 	defer func() {
 		<-running
+		log.stopping.Store(true)
 		srv.Shutdown()
 		stopped := make(chan struct{})
 		go func() { srv.WaitForShutdown(); close(stopped) }()
@@ -210,6 +218,20 @@ func writable(dir string) error {
 	return os.Remove(probe)
 }
 
+// lockFolder keeps a second broker out of the folder: two would write over each
+// other. The lock ends with the file, so a kill leaves none behind.
+func lockFolder(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("data folder %s is in use by another broker: stop it or use another folder", dir)
+	}
+	return f, nil
+}
+
 // address is where a client on this machine finds the broker.
 func (b *Broker) address(o *server.Options) string {
 	host := o.MQTT.Host
@@ -227,8 +249,9 @@ func (b *Broker) address(o *server.Options) string {
 // to nobody who runs a mill. A client with a wrong password comes again every
 // second: what differs by numbers only is said once a minute.
 type logger struct {
-	log   *slog.Logger
-	fatal chan error
+	log      *slog.Logger
+	fatal    chan error
+	stopping atomic.Bool // what a server says of clients that it drops is of no use
 
 	mu   sync.Mutex
 	told map[string]time.Time
@@ -254,6 +277,9 @@ func (l *logger) tell(level slog.Level, text string) {
 		}
 		return r
 	}, text)
+	if l.stopping.Load() {
+		level = slog.LevelDebug
+	}
 	l.mu.Lock()
 	now := time.Now()
 	again := now.Sub(l.told[key]) < tellEvery

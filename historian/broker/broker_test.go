@@ -331,6 +331,9 @@ func TestRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(&Broker{Listen: "127.0.0.1:0", Dir: file}, "data folder")
+	inUse := t.TempDir()
+	start(t, &Broker{Listen: "127.0.0.1:0", Dir: inUse})
+	refused(&Broker{Listen: "127.0.0.1:0", Dir: inUse}, "in use by another broker")
 	refused(&Broker{Listen: "127.0.0.1:0", Dir: t.TempDir(), TLSCertificate: file, TLSKey: file}, "TLS")
 	refused(&Broker{Listen: "127.0.0.1:0", Dir: t.TempDir(), Users: []User{{Name: "x", Role: "king", Password: "p"}}}, "role")
 	refused(&Broker{Listen: "127.0.0.1:0", Dir: t.TempDir(), Users: []User{{Name: "x", Role: Edge, Group: "*", Node: "n", Password: "p"}}}, "no * or >")
