@@ -110,7 +110,7 @@ func (w *works) startEdge(ctx context.Context, c *config.Edge, plcs []config.PLC
 		return fmt.Errorf("edge: %w", err)
 	}
 	a := &edge.Agent{
-		Name: c.Name, Version: version, Queue: q, Derived: detect.Derived(c.Assets),
+		Name: c.Name, Version: version, Queue: q, Assets: c.Assets, Derived: detect.Derived(c.Assets),
 		StateFile: filepath.Join(c.Data, stateFile), Log: log,
 	}
 	if err := w.outfit(ctx, a, c, plcs); err != nil {

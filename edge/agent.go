@@ -51,6 +51,7 @@ type Agent struct {
 	Name    string
 	Version string
 	PLCs    []PLC
+	Assets  []plant.Asset
 	Derived []plant.Tag // tags that the detector makes
 	Queue   *queue.Queue
 
@@ -59,6 +60,7 @@ type Agent struct {
 	Uplink    Uplink
 	Log       *slog.Logger // nil = slog.Default()
 
+	fresh   []string   // assets without learned state, from Load
 	mu      sync.Mutex // guards the detector and what follows
 	derived plant.Batch
 	device  map[plant.TagID]string
@@ -118,6 +120,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	a.away = map[string]int64{}
 	a.keepNow = make(chan struct{}, 1)
+	a.begin()
 	if dir := a.Queue.Damaged(); dir != "" {
 		a.tell(plant.Finding{
 			Asset: a.Name, Key: "queue/damaged", Kind: plant.KindQueue, Class: plant.SystemFault,

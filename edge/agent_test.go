@@ -198,6 +198,25 @@ func TestPLCThatStaysAwayIsTold(t *testing.T) {
 	f(plant.Live, time.Minute)
 }
 
+func TestLearningAfreshEndsOldAlarms(t *testing.T) {
+	src := &script{}
+	a, up := newAgent(t, src)
+	a.Assets = []plant.Asset{{Path: "A"}, {Path: "B"}}
+	if err := a.Load(); err != nil {
+		t.Fatal(err)
+	}
+	a.begin()
+	if len(up.records) != 2 {
+		t.Fatalf("%d records, want one for each asset", len(up.records))
+	}
+	for i, r := range up.records {
+		f := r.Batch.Findings[0]
+		if f.Asset != a.Assets[i].Path || f.Key != plant.AnyKey || f.Phase != plant.Clear || r.Lane != queue.Findings {
+			t.Errorf("%+v", f)
+		}
+	}
+}
+
 func TestSplitKeepsEverything(t *testing.T) {
 	device := map[plant.TagID]string{1: "a", 2: "b"}
 	var b plant.Batch

@@ -9,16 +9,29 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"millwright/models/detect"
+	"millwright/plant"
 )
 
 // saveEvery bounds what a crash costs of a model that is still learning. Open
 // findings are saved at once, so that a restart knows what it has to clear.
 const saveEvery = time.Minute
 
+// restorer is a detector whose learned state survives a restart: models/detect.Set.
+type restorer interface {
+	encoding.BinaryMarshaler
+	Restore(b []byte) (detect.Report, error)
+}
+
 // Load restores what the detector had learned. A file that it refuses is set
 // aside, and it learns afresh: a broken file must not stop the edge.
 func (a *Agent) Load() error {
-	model, ok := a.Detector.(encoding.BinaryUnmarshaler)
+	a.fresh = nil
+	for _, asset := range a.Assets {
+		a.fresh = append(a.fresh, asset.Path)
+	}
+	model, ok := a.Detector.(restorer)
 	if !ok || a.StateFile == "" {
 		return nil
 	}
@@ -29,13 +42,30 @@ func (a *Agent) Load() error {
 	if err != nil {
 		return fmt.Errorf("learned state: %w", err)
 	}
-	if err := model.UnmarshalBinary(b); err != nil {
+	report, err := model.Restore(b)
+	if err != nil {
 		aside := a.StateFile + ".refused"
 		return errors.Join(
 			fmt.Errorf("learned state is refused and kept as %s, learning afresh: %w", aside, err),
 			os.Rename(a.StateFile, aside))
 	}
+	a.fresh = nil
+	for _, f := range report.Fresh {
+		a.Log.Warn("learning afresh", "asset", f.Asset, "reason", f.Reason)
+		a.fresh = append(a.fresh, f.Asset)
+	}
 	return nil
+}
+
+// begin ends the alarms of assets that are learned afresh: nobody knows any more
+// what they were about, and nobody would ever clear them.
+func (a *Agent) begin() {
+	for _, asset := range a.fresh {
+		a.tell(plant.Finding{
+			Asset: asset, Key: plant.AnyKey, Kind: plant.KindAnomaly, Class: plant.Advisory,
+			Phase: plant.Clear, Detector: "edge", Priority: 4,
+		})
+	}
 }
 
 // keep saves the learned state from time to time.
@@ -57,7 +87,7 @@ func (a *Agent) keep(ctx context.Context) {
 
 // save writes the learned state so that a crash leaves the old or the new file.
 func (a *Agent) save() error {
-	model, ok := a.Detector.(encoding.BinaryMarshaler)
+	model, ok := a.Detector.(restorer)
 	if !ok || a.StateFile == "" {
 		return nil
 	}

@@ -46,6 +46,10 @@ type Finding struct {
 	Contributions []Contribution `json:"contributions,omitempty"`
 }
 
+// AnyKey with phase Clear ends every open condition of the asset: an edge that
+// learns a machine afresh does not know what it had found before.
+const AnyKey = "*"
+
 // Contribution is the part that one tag has in a finding. Shares of a finding
 // sum to 1; the largest comes first.
 type Contribution struct {

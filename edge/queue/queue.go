@@ -166,7 +166,7 @@ func (q *Queue) load() error {
 		return err
 	}
 	if len(version) > 0 && version[0] > formatVersion {
-		return fmt.Errorf("written by a newer version (format %d, this one reads %d): start the newer version or use another folder", version[0], formatVersion)
+		return fmt.Errorf("written by a newer version of millwright: format %d, this one reads up to %d; use that version, or another folder", version[0], formatVersion)
 	}
 	last, err := q.get(metaOpening)
 	if err != nil {

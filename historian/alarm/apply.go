@@ -15,6 +15,9 @@ import (
 // apply brings one finding into the book and returns the number of journal
 // entries that it made.
 func apply(ctx context.Context, tx *sql.Tx, edge string, f *plant.Finding) (int, error) {
+	if f.Key == plant.AnyKey {
+		return clearAll(ctx, tx, edge, f)
+	}
 	a, err := newest(ctx, tx, f.Asset, f.Key)
 	if err != nil {
 		return 0, err
@@ -53,6 +56,46 @@ func apply(ctx context.Context, tx *sql.Tx, edge string, f *plant.Finding) (int,
 		return 1, nil
 	}
 	return 2, record(ctx, tx, &after, "return", edge, "")
+}
+
+// clearAll applies a clear to every open condition of its asset.
+func clearAll(ctx context.Context, tx *sql.Tx, edge string, f *plant.Finding) (int, error) {
+	if f.Phase != plant.Clear {
+		return 0, nil
+	}
+	keys, err := openKeys(ctx, tx, f.Asset)
+	if err != nil {
+		return 0, err
+	}
+	entries := 0
+	for _, key := range keys {
+		single := *f
+		single.Key = key
+		n, err := apply(ctx, tx, edge, &single)
+		if err != nil {
+			return 0, err
+		}
+		entries += n
+	}
+	return entries, nil
+}
+
+// openKeys are the conditions of an asset whose alarms are active.
+func openKeys(ctx context.Context, tx *sql.Tx, asset string) ([]string, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT DISTINCT key FROM alarm WHERE asset = ? AND state IN (?, ?)`, asset, plant.Unacked, plant.Acked)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var keys []string
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, rows.Err()
 }
 
 // keepEarly remembers a clear that found nothing to clear: where the raise that

@@ -105,6 +105,29 @@ func finding(asset string, phase plant.Phase, min int64) plant.Finding {
 	}
 }
 
+// An edge that learns an asset afresh ends what it had found there, and only there.
+func TestClearAll(t *testing.T) {
+	b := newBook(t)
+	limit := finding("A", plant.Raise, 1)
+	limit.Key = "limit/A/VIB_H/high"
+	b.apply(finding("A", plant.Raise, 1), limit, finding("B", plant.Raise, 1))
+	all := finding("A", plant.Clear, 2)
+	all.Key = plant.AnyKey
+	b.apply(all)
+	for _, a := range b.list(plant.AlarmQuery{Asset: "A"}) {
+		if a.State != plant.RtnUnacked || a.Returned != 2*minute || a.Finding.Key == plant.AnyKey {
+			t.Errorf("not ended: %+v", a)
+		}
+	}
+	if a := b.one("B"); a.State != plant.Unacked {
+		t.Errorf("another asset's alarm was ended: %+v", a)
+	}
+	b.apply(all)
+	if n := len(b.list(plant.AlarmQuery{})); n != 3 {
+		t.Errorf("%d alarms, want 3", n)
+	}
+}
+
 func TestLife(t *testing.T) {
 	b := newBook(t)
 	b.apply(finding("A", plant.Raise, 1))

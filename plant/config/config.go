@@ -9,7 +9,9 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"time"
@@ -120,7 +122,10 @@ func Load(path string) (*Config, error) {
 	var faults Faults
 	src, err := os.ReadFile(path)
 	if err != nil {
-		faults.add(path, 0, "", "%v", reason(err))
+		if p, ok := errors.AsType[*fs.PathError](err); ok {
+			err = p.Err
+		}
+		faults.add(path, 0, "", "%v", err)
 		return nil, faults.err()
 	}
 	c := load(path, string(src), &faults)
@@ -370,8 +375,8 @@ func (root *table) simulator() *Simulator {
 		Speed:  t.number("speed", 1, 0.001, 1000),
 		Faults: t.texts("fault"),
 
-		Ledger:  t.at(t.text("ledger", "")),
-		Samples: t.at(t.text("samples", "")),
+		Ledger:  t.creatable("ledger"),
+		Samples: t.creatable("samples"),
 		Modes:   t.texts("security_modes"),
 		PKI:     t.folder("pki", ""),
 		Users:   t.users("users"),

@@ -102,7 +102,7 @@ func TestLoad(t *testing.T) {
 
 func TestLoadMissing(t *testing.T) {
 	_, err := Load("testdata/none.toml")
-	if err == nil || err.Error() != "testdata/none.toml: testdata/none.toml: no such file or directory" {
+	if err == nil || err.Error() != "testdata/none.toml: no such file or directory" {
 		t.Errorf("%v", err)
 	}
 	if _, ok := errors.AsType[Faults](err); !ok {

@@ -336,6 +336,16 @@ func (t *table) readable(key string) string {
 	return s
 }
 
+// creatable is a path of a file that need not be there yet, in a folder that must.
+func (t *table) creatable(key string) string {
+	s := t.at(t.text(key, ""))
+	dir := filepath.Dir(s)
+	if info, err := os.Stat(dir); s != "" && (err != nil || !info.IsDir()) {
+		t.fault(key, "%s is no folder, allowed is a file in one that is there", dir)
+	}
+	return s
+}
+
 // guarded is a path of a file that must be there and that not everybody may read.
 func (t *table) guarded(key string) string {
 	path := t.readable(key)
