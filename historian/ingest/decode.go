@@ -26,7 +26,6 @@ type decoder struct {
 	tags    map[string]plant.Tag // by path
 	payload sparkplug.Payload
 	batch   plant.Batch // of the message
-	alive   bool        // connected
 }
 
 func newDecoder(g *Ingest) *decoder {

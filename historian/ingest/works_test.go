@@ -397,17 +397,16 @@ func run(t testing.TB, f func(context.Context) error) (stop func()) {
 
 // box is an edge: a real queue and a real uplink.
 type box struct {
-	t       testing.TB
-	dir     string
-	queue   *queue.Queue
-	up      *uplink.Uplink
-	tags    map[string][]plant.Tag // by device
-	stop    func()
-	mu      sync.Mutex
-	dead    map[string]bool
-	sent    map[sampleKey]float64
-	lastAt  int64
-	changed int
+	t      testing.TB
+	dir    string
+	queue  *queue.Queue
+	up     *uplink.Uplink
+	tags   map[string][]plant.Tag // by device
+	stop   func()
+	mu     sync.Mutex
+	dead   map[string]bool
+	sent   map[sampleKey]float64
+	lastAt int64
 }
 
 func newBox(t testing.TB, dir, url string, tags map[string][]plant.Tag) *box {
