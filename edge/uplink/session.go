@@ -20,6 +20,8 @@ const (
 	statusEvery = 30 * time.Second
 	statusLeast = time.Second // between two, however much changes
 	flushFor    = 500 * time.Millisecond
+	askLeast    = 250 * time.Millisecond // for the host's STATE, doubling
+	askMost     = 4 * time.Second
 )
 
 var (
@@ -104,16 +106,7 @@ func (u *Uplink) session(ctx context.Context, bdSeq uint8) (born bool, err error
 func (s *session) subscribe(ctx context.Context) error {
 	u := s.u
 	if u.PrimaryHost != "" {
-		topic := sparkplug.Topic{Kind: sparkplug.STATE, Host: u.PrimaryHost}.String()
-		err := s.link.subscribe(ctx, topic, func(m mqtt.Message) {
-			state, err := sparkplug.ParseHostState(m.Payload())
-			if err != nil {
-				u.counts.dropped.Add(1)
-				return
-			}
-			hand(u, s.states, state)
-		})
-		if err != nil {
+		if err := s.subscribeState(ctx); err != nil {
 			return err
 		}
 	}
@@ -131,6 +124,20 @@ func (s *session) subscribe(ctx context.Context) error {
 	})
 }
 
+// subscribeState asks for the host's STATE, which the broker has retained.
+func (s *session) subscribeState(ctx context.Context) error {
+	u := s.u
+	topic := sparkplug.Topic{Kind: sparkplug.STATE, Host: u.PrimaryHost}.String()
+	return s.link.subscribe(ctx, topic, func(m mqtt.Message) {
+		state, err := sparkplug.ParseHostState(m.Payload())
+		if err != nil {
+			u.counts.dropped.Add(1)
+			return
+		}
+		hand(u, s.states, state)
+	})
+}
+
 // hand puts a message from the broker into an inbox. A full one drops it: what
 // matters is said again.
 func hand[T any](u *Uplink, inbox chan<- T, v T) {
@@ -143,9 +150,17 @@ func hand[T any](u *Uplink, inbox chan<- T, v T) {
 
 // awaitHost returns when the primary host says that it is online
 // (tck-id-message-flow-edge-node-birth-publish-phid-wait).
+//
+// A broker may retain a STATE a moment after it has routed it: who subscribes in
+// between hears nothing of it, ever. So the subscription is made again from time
+// to time, which makes the broker send what it has retained
+// (MQTT 3.1.1, 3.8.4).
 func (s *session) awaitHost(ctx context.Context) error {
 	told := time.NewTimer(2 * time.Second)
 	defer told.Stop()
+	pause := askLeast
+	ask := time.NewTimer(pause)
+	defer ask.Stop()
 	for s.u.PrimaryHost != "" {
 		select {
 		case <-ctx.Done():
@@ -153,6 +168,12 @@ func (s *session) awaitHost(ctx context.Context) error {
 		case err := <-s.link.lost:
 			return errors.Join(errLost, err)
 		case <-s.commands: // to a node that has not been born
+		case <-ask.C:
+			if err := s.subscribeState(ctx); err != nil {
+				return err
+			}
+			pause = min(2*pause, askMost)
+			ask.Reset(pause)
 		case <-told.C:
 			s.u.Log.Info("connected, waiting for the primary host", "host", s.u.PrimaryHost)
 		case state := <-s.states:

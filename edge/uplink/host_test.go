@@ -1,0 +1,99 @@
+package uplink
+
+import (
+	"context"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"millwright/edge/queue"
+	"millwright/plant"
+	"millwright/sparkplug"
+)
+
+// forgetful is a broker that has not yet retained the host's STATE when the edge
+// subscribes to it for the first time.
+func forgetful(t *testing.T, l net.Listener, born chan<- string) {
+	c, err := l.Accept()
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	asked := 0
+	for {
+		p, err := packets.ReadPacket(c)
+		if err != nil {
+			return
+		}
+		switch p := p.(type) {
+		case *packets.ConnectPacket:
+			err = packets.NewControlPacket(packets.Connack).Write(c)
+		case *packets.SubscribePacket:
+			ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
+			ack.MessageID, ack.ReturnCodes = p.MessageID, []byte{1}
+			err = ack.Write(c)
+			if err == nil && strings.Contains(p.Topics[0], string(sparkplug.STATE)) {
+				if asked++; asked == 2 {
+					m := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+					m.TopicName, m.Retain = p.Topics[0], true
+					m.Payload = sparkplug.HostState{Online: true, Timestamp: time.Now().UnixMilli()}.AppendTo(nil)
+					err = m.Write(c)
+				}
+			}
+		case *packets.PublishPacket:
+			select {
+			case born <- p.TopicName:
+			default:
+			}
+			if p.Qos == 1 {
+				ack := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
+				ack.MessageID = p.MessageID
+				err = ack.Write(c)
+			}
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+	}
+}
+
+// An edge that subscribes in the moment between a STATE's delivery and its
+// retention is born all the same.
+func TestStateRetainedLate(t *testing.T) {
+	q, err := queue.Open(queue.Config{Dir: filepath.Join(t.TempDir(), "queue")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	born := make(chan string, 1)
+	go forgetful(t, l, born)
+	u := &Uplink{
+		Broker: "tcp://" + l.Addr().String(), Group: "g", Node: "n", PrimaryHost: "plant", StateDir: t.TempDir(), Queue: q,
+		Devices: func() []Device { return nil }, Status: func() plant.EdgeStatus { return plant.EdgeStatus{} },
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- u.Run(ctx) }()
+	select {
+	case topic := <-born:
+		if topic != "spBv1.0/g/NBIRTH/n" {
+			t.Errorf("first message on %s", topic)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("not born within 5 s")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
