@@ -84,6 +84,7 @@ func TestHalfOpen(t *testing.T) {
 
 // TestBrokerAway takes a real Mosquitto away for 30 s.
 func TestBrokerAway(t *testing.T) {
+	t.Parallel() // waits most of its time
 	path, err := exec.LookPath("mosquitto")
 	if err != nil {
 		path = "/usr/sbin/mosquitto"

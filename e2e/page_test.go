@@ -12,6 +12,7 @@ import (
 // engineer would: it says which machine, and why; an acknowledgement in one
 // browser shows in another; nothing is asked of another host; axe finds nothing.
 func TestFaultOnThePage(t *testing.T) {
+	t.Parallel() // waits most of its time
 	b := newBrowser(t)
 	up := start(t, "up", binary, "up", "--no-login", "--data", filepath.Join(t.TempDir(), "data"), "--http", "127.0.0.1:0",
 		"--fault", "HSM/FM/F3/GBX:bearing-outer:1@22m+6m")

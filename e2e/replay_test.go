@@ -31,6 +31,7 @@ func dataDir(t *testing.T, set string) string {
 // whole line: every row of every served column is in the historian exactly once
 // and equal, and the fault is found with its reasons.
 func TestReplayKeepsEveryRow(t *testing.T) {
+	t.Parallel() // waits most of its time
 	file := filepath.Join(dataDir(t, "skab"), "valve1", "1.csv")
 	samples := filepath.Join(t.TempDir(), "samples.jsonl")
 	p := start(t, "up", binary, "up", "--no-login", "--data", filepath.Join(t.TempDir(), "data"),
