@@ -49,6 +49,15 @@ type env struct {
 	log    *slog.Logger
 }
 
+// calm is the level of what a verb for people logs: what is wrong, and the rest
+// on demand.
+func (e *env) calm() slog.Level {
+	if e.level < slog.LevelInfo {
+		return e.level
+	}
+	return slog.LevelWarn
+}
+
 // run is main with its edges as arguments. It returns 0, 1 for a refused input
 // or a failure, 2 for wrong usage.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

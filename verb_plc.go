@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	"millwright/collector"
@@ -19,12 +21,18 @@ type plcFlags struct {
 	Policy       string `default:"None" help:"Security policy: None or Basic256Sha256."`
 	Mode         string `help:"Security mode: None, Sign or SignAndEncrypt."`
 	User         string `help:"User name."`
-	PasswordFile string `type:"existingfile" help:"File with the user's password."`
-	PKI          string `default:"./millwright-pki" name:"pki" type:"path" help:"Folder of certificates."`
+	PasswordFile string `help:"File with the user's password."`
+	PKI          string `default:"./millwright-pki" name:"pki" help:"Folder of certificates."`
 }
 
 func (f *plcFlags) security() (collector.Security, error) {
+	if !strings.HasPrefix(f.URL, "opc.tcp://") {
+		return collector.Security{}, fmt.Errorf("%q: must be the address of a server such as opc.tcp://192.168.10.20:4840", f.URL)
+	}
 	s := collector.Security{Policy: f.Policy, Mode: f.Mode, User: f.User, PKI: f.PKI}
+	if f.Policy == "None" && f.User == "" {
+		s.PKI = "" // nothing needs a certificate: make none
+	}
 	if f.PasswordFile != "" {
 		b, err := os.ReadFile(f.PasswordFile)
 		if err != nil {
@@ -35,10 +43,18 @@ func (f *plcFlags) security() (collector.Security, error) {
 	return s, nil
 }
 
+// unreached says what to look at when nobody answers.
+func unreached(err error) error {
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("%w: is the server running, and is this its port?", err)
+	}
+	return err
+}
+
 type discoverCmd struct {
 	plcFlags
 	Root string `help:"Node to start at; the Objects folder where empty."`
-	Out  string `short:"o" type:"path" help:"File to write; the terminal where empty."`
+	Out  string `short:"o" help:"File to write; the terminal where empty."`
 }
 
 // Run drafts a tag list from the server's address space.
@@ -47,9 +63,14 @@ func (c *discoverCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	if c.Out != "" {
+		if _, err := os.Lstat(c.Out); err == nil {
+			return fmt.Errorf("%s is there already: move it away or choose another name", c.Out)
+		}
+	}
 	tags, err := collector.Discover(e.ctx, c.URL, sec, c.Root)
 	if err != nil {
-		return err
+		return unreached(err)
 	}
 	if c.Out == "" {
 		return writeTags(e.stdout, tags)
@@ -97,10 +118,10 @@ func (c *doctorPLCCmd) Run(e *env) error {
 	}
 	r, err := collector.Probe(e.ctx, c.URL, sec)
 	if err != nil {
-		return err
+		return unreached(err)
 	}
 	out := e.stdout
-	fmt.Fprintf(out, "server      %s  (%s, round trip %v)\n", c.URL, r.Server, r.RoundTrip.Round(time.Microsecond))
+	fmt.Fprintf(out, "server      %s  (%s)\n", c.URL, r.Server)
 	for i, ep := range r.Endpoints {
 		mark := " "
 		if i == r.Chosen {
@@ -120,7 +141,9 @@ func (c *doctorPLCCmd) Run(e *env) error {
 	limit("monitored items per call", r.MaxMonitoredItemsPerCall)
 	limit("nodes per read", r.MaxNodesPerRead)
 	limit("nodes per browse", r.MaxNodesPerBrowse)
-	fmt.Fprintf(out, "clock       %+v against ours\n", r.ClockOffset.Round(time.Millisecond))
+	if r.RoundTrip > 0 { // it let us in
+		fmt.Fprintf(out, "clock       %v against ours, round trip %v\n", r.ClockOffset.Round(time.Millisecond), r.RoundTrip.Round(time.Microsecond))
+	}
 	switch {
 	case r.Chosen < 0:
 		return fmt.Errorf("the server offers no endpoint with policy %s and this mode: choose one of those above with --policy and --mode", c.Policy)

@@ -14,7 +14,7 @@ import (
 )
 
 type runCmd struct {
-	Config string `short:"c" required:"" type:"path" help:"Configuration file (TOML)."`
+	Config string `short:"c" required:"" help:"Configuration file." placeholder:"FILE.toml"`
 }
 
 // Run starts the roles that the file has sections for, those that others need
@@ -97,11 +97,7 @@ func loadProcess(path string) (process, []string) {
 		}
 	}
 	if cfg.Simulator != nil {
-		p.simulator, err = newSimulator(cfg.Simulator)
-		if err == nil {
-			err = p.simulator.Check()
-		}
-		if err != nil {
+		if p.simulator, err = newSimulator(cfg.Simulator); err != nil {
 			for _, line := range strings.Split(err.Error(), "\n") {
 				faults = append(faults, cfg.Fault("simulator.fault", "%s", line).String())
 			}
@@ -132,11 +128,9 @@ func readable(path string) bool {
 	return err == nil && !info.IsDir()
 }
 
+// newSimulator makes the simulator; the error is all that is wrong with its faults.
 func newSimulator(c *config.Simulator) (*simulator.Simulator, error) {
 	faults, err := parseFaults(c.Faults)
-	if err != nil {
-		return nil, err
-	}
 	s := &simulator.Simulator{
 		Listen: c.Listen, Seed: c.Seed, Speed: c.Speed, Faults: faults, Ledger: c.Ledger, Samples: c.Samples,
 		PKI: c.PKI, RequireTrusted: c.RequireTrusted, NoAnonymous: c.NoAnonymous, Users: c.Users,
@@ -144,11 +138,11 @@ func newSimulator(c *config.Simulator) (*simulator.Simulator, error) {
 	for _, m := range c.Modes {
 		s.Modes = append(s.Modes, server.Mode(m))
 	}
-	return s, nil
+	return s, errors.Join(err, s.Check())
 }
 
 type checkCmd struct {
-	Files []string `arg:"" name:"file" type:"path" help:"Configuration files."`
+	Files []string `arg:"" name:"file" help:"Configuration files."`
 }
 
 // Run checks every file and prints every fault.
@@ -166,7 +160,7 @@ func (c *checkCmd) Run(e *env) error {
 		}
 	}
 	if bad > 0 {
-		return fmt.Errorf("%d of %d files have faults", bad, len(c.Files))
+		return fmt.Errorf("faults in %d of %d files", bad, len(c.Files))
 	}
 	return nil
 }

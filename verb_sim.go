@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -17,9 +18,9 @@ type simCmd struct {
 	Seed    uint64   `default:"1" help:"Seed of the mill's noise and products."`
 	Speed   *float64 `placeholder:"N" help:"Plant seconds per second (default 1)."`
 	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET. May be repeated." placeholder:"FAULT" sep:"none"`
-	Ledger  string   `type:"path" help:"Write what was really wrong to this file."`
-	Samples string   `type:"path" help:"Write every value offered to this file."`
-	Replay  string   `type:"path" help:"Serve this recording instead of the mill." placeholder:"FILE.csv"`
+	Ledger  string   `help:"Write what was really wrong to this file." placeholder:"FILE"`
+	Samples string   `help:"Write every value offered to this file." placeholder:"FILE"`
+	Replay  string   `help:"Serve this recording instead of the mill." placeholder:"FILE.csv"`
 	Loop    bool     `help:"With --replay: start again after the last row."`
 }
 
@@ -67,6 +68,9 @@ func (c *simCmd) Run(e *env) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
+	if err := checkLogs(c.Ledger, c.Samples); err != nil {
+		return err
+	}
 	if err := checkAddress("--listen", opcAddress(c.Listen)); err != nil {
 		return err
 	}
@@ -78,6 +82,17 @@ func (c *simCmd) Run(e *env) error {
 		}
 	}()
 	return s.Run(e.ctx)
+}
+
+// checkLogs refuses log files in folders that are not there.
+func checkLogs(ledger, samples string) error {
+	for flag, path := range map[string]string{"--ledger": ledger, "--samples": samples} {
+		dir := filepath.Dir(path)
+		if info, err := os.Stat(dir); path != "" && (err != nil || !info.IsDir()) {
+			return fmt.Errorf("%s: %s is no folder: make it or choose another one", flag, dir)
+		}
+	}
+	return nil
 }
 
 func parseFaults(texts []string) ([]simulator.Fault, error) {
@@ -95,7 +110,7 @@ func parseFaults(texts []string) ([]simulator.Fault, error) {
 }
 
 type ledgerCmd struct {
-	File string `arg:"" type:"path" help:"A truth ledger or a sample log."`
+	File string `arg:"" help:"A truth ledger or a sample log."`
 	JSON bool   `name:"json" help:"Print JSON lines with readable times instead of a table."`
 }
 

@@ -17,21 +17,18 @@ import (
 )
 
 type upCmd struct {
-	Data    string   `default:"./millwright-data" type:"path" help:"Folder for everything that is kept."`
+	Data    string   `default:"./millwright-data" help:"Folder for everything that is kept."`
 	HTTP    string   `default:"127.0.0.1:8080" name:"http" help:"Address of the page."`
 	NoLogin bool     `help:"Open every route to everybody on this machine. Loopback only."`
 	Speed   *float64 `help:"Plant seconds per second (default 20; replays: 1)." placeholder:"N"`
 	Seed    uint64   `default:"1" help:"Seed of the mill's noise and products."`
 	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET, OFFSET in plant time since the start (90s, 2h). May be repeated." placeholder:"FAULT" sep:"none"`
-	Ledger  string   `type:"path" help:"Write what was really wrong to this file."`
-	Samples string   `type:"path" help:"Write every value offered over OPC UA to this file."`
-	Replay  string   `type:"path" help:"Serve this recording instead of the simulated mill." placeholder:"FILE.csv"`
+	Ledger  string   `help:"Write what was really wrong to this file." placeholder:"FILE"`
+	Samples string   `help:"Write every value offered over OPC UA to this file." placeholder:"FILE"`
+	Replay  string   `help:"Serve this recording instead of the simulated mill." placeholder:"FILE.csv"`
 	Learn   int      `help:"With --replay: rows that the models learn from, counted from the first." placeholder:"ROWS"`
 	Loop    bool     `help:"With --replay: start again after the last row."`
 }
-
-// exampleFault breaks the gearbox after the models have learned it.
-const exampleFault = "HSM/FM/F3/GBX:bearing-outer@25m"
 
 // Help lists the faults.
 func (*upCmd) Help() string { return faultHelp() }
@@ -48,6 +45,9 @@ func (c *upCmd) Run(e *env) error {
 	if err := sim.Check(); err != nil {
 		return err
 	}
+	if err := checkLogs(c.Ledger, c.Samples); err != nil {
+		return err
+	}
 	if err := checkAddress("--http", c.HTTP); err != nil {
 		return err
 	}
@@ -61,12 +61,10 @@ func (c *upCmd) Run(e *env) error {
 	if sim.Replay != nil {
 		sim.Replay.Tell = func(text string) { fmt.Fprintln(out, text) }
 	}
-	level := slog.LevelWarn
-	if e.level < slog.LevelInfo {
-		level = e.level
+	if e.calm() < slog.LevelWarn {
 		log.release()
 	}
-	w := newWorks(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: level})))
+	w := newWorks(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: e.calm()})))
 	err = c.begin(e, w, sim, data)
 	if err == nil {
 		c.greet(e.stdout, w, data)
@@ -215,7 +213,7 @@ func (c *upCmd) greet(out io.Writer, w *works, data string) {
 		fmt.Fprintf(&b, "The page asks for a first password; the code for it is %s\n\n", w.setupCode)
 	}
 	if c.Replay == "" && len(c.Fault) == 0 {
-		fmt.Fprintf(&b, "Try next: Ctrl-C, then break the gearbox and watch the page find out why:\n  millwright up --fault %s\n\n", exampleFault)
+		fmt.Fprintf(&b, "Try next: Ctrl-C, then break the gearbox and watch the page find out why:\n  millwright up --fault %s\n\n", simulator.ExampleFault)
 	}
 	fmt.Fprintf(&b, "Ctrl-C ends it.\n\n")
 	_, _ = io.WriteString(out, b.String())

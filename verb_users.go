@@ -2,9 +2,12 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -19,29 +22,29 @@ type usersCmd struct {
 
 // accountsFlags say whose accounts are meant.
 type accountsFlags struct {
-	Data   string `default:"./millwright-data" type:"path" help:"Data folder of millwright up." xor:"where"`
-	Config string `short:"c" type:"existingfile" help:"Configuration file of the HMI." xor:"where"`
+	Data   string `help:"Data folder of millwright up (default ./millwright-data)." placeholder:"DIR" xor:"where"`
+	Config string `short:"c" help:"Configuration file with the section [hmi]." placeholder:"FILE.toml" xor:"where"`
 }
 
-func (f *accountsFlags) open() (*account.Book, error) {
-	dir := filepath.Join(f.Data, "hmi")
-	if f.Config != "" {
-		cfg, err := config.Load(f.Config)
-		if err != nil {
-			return nil, err
-		}
-		if cfg.HMI == nil {
-			return nil, fmt.Errorf("%s has no [hmi] section", f.Config)
-		}
-		dir = cfg.HMI.Data
+// folder is where the accounts lie.
+func (f *accountsFlags) folder() (string, error) {
+	if f.Config == "" {
+		return filepath.Join(cmp.Or(f.Data, "./millwright-data"), "hmi"), nil
 	}
-	return account.Open(dir)
+	cfg, err := config.Load(f.Config)
+	if err != nil {
+		return "", err
+	}
+	if cfg.HMI == nil {
+		return "", fmt.Errorf("%s has no [hmi] section, which holds the accounts", f.Config)
+	}
+	return cfg.HMI.Data, nil
 }
 
 type usersAddCmd struct {
 	accountsFlags
 	Name          string `arg:"" help:"Name of the user."`
-	Role          string `required:"" help:"viewer, operator, engineer or admin."`
+	Role          string `required:"" help:"viewer, operator, engineer or admin." placeholder:"ROLE"`
 	PasswordStdin bool   `required:"" help:"Read the password from standard input."`
 }
 
@@ -55,7 +58,11 @@ func (c *usersAddCmd) Run(e *env) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	book, err := c.open()
+	dir, err := c.folder()
+	if err != nil {
+		return err
+	}
+	book, err := account.Open(dir)
 	if err != nil {
 		return err
 	}
@@ -74,7 +81,14 @@ type usersTokenCmd struct {
 
 // Run prints the new token, once.
 func (c *usersTokenCmd) Run(e *env) error {
-	book, err := c.open()
+	dir, err := c.folder()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s holds no accounts: name the folder with --data or -c, or add a user first", dir)
+	}
+	book, err := account.Open(dir)
 	if err != nil {
 		return err
 	}

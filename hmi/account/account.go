@@ -106,7 +106,7 @@ func migrate(db *sql.DB) error {
 		return err
 	}
 	if v > schemaVersion {
-		return fmt.Errorf("written by a newer Millwright (layout %d, this one knows %d): use that version", v, schemaVersion)
+		return fmt.Errorf("written by a newer version of millwright: format %d, this one reads up to %d; use that version, or another folder", v, schemaVersion)
 	}
 	if v == schemaVersion {
 		return nil

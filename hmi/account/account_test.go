@@ -248,7 +248,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.Close()
-		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "newer Millwright") {
+		if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "newer version of millwright") {
 			t.Errorf("Open = %v", err)
 		}
 	})
