@@ -60,12 +60,17 @@ func ReplayTags(file string) (tags []plant.Tag, notes []string, err error) {
 	for _, c := range r.Left() {
 		notes = append(notes, fmt.Sprintf("column %q is left out: %s", c.Name, c.Why))
 	}
+	for _, c := range r.Numeric() {
+		if derived(r.Columns[c].Name) {
+			notes = append(notes, fmt.Sprintf("column %q is left out: the models write a tag of this name", r.Columns[c].Name))
+		}
+	}
 	return tags, notes, nil
 }
 
 // replayTags gives the tags and the column of each.
 func replayTags(r *recording.Recording) ([]plant.Tag, []int) {
-	columns := r.Numeric()
+	columns := slices.DeleteFunc(slices.Clone(r.Numeric()), func(c int) bool { return derived(r.Columns[c].Name) })
 	tags := make([]plant.Tag, len(columns))
 	for i, c := range columns {
 		path := ReplayAssetPath + "/" + r.Columns[c].Name
@@ -73,6 +78,16 @@ func replayTags(r *recording.Recording) ([]plant.Tag, []int) {
 			Description: "recorded", Trigger: plant.TriggerStatusValueTimestamp, Queue: replayQueue}
 	}
 	return tags, columns
+}
+
+// derived reports whether a column has the name of a tag that the edge's models
+// make.
+func derived(column string) bool {
+	switch column {
+	case plant.TagScore, plant.TagHealth, plant.TagMode, plant.TagModel:
+		return true
+	}
+	return false
 }
 
 // ReplayAsset is the asset of a recording. Its model learns the first learn rows;

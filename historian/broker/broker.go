@@ -270,7 +270,13 @@ func (l *logger) Tracef(format string, v ...any) {}
 func (l *logger) Warnf(format string, v ...any)  { l.tell(slog.LevelWarn, fmt.Sprintf(format, v...)) }
 func (l *logger) Errorf(format string, v ...any) { l.tell(slog.LevelError, fmt.Sprintf(format, v...)) }
 
+// maxText of a message: clients choose part of it.
+const maxText = 300
+
 func (l *logger) tell(level slog.Level, text string) {
+	if len(text) > maxText {
+		text = strings.ToValidUTF8(text[:maxText], "") + "…"
+	}
 	key := strings.Map(func(r rune) rune {
 		if unicode.IsDigit(r) {
 			return -1

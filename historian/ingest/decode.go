@@ -172,6 +172,10 @@ func (d *decoder) nodeBirth(n *node, m *message) {
 	g, p := d.g, &d.payload
 	before, had := n.session.BdSeq()
 	after, has := p.BdSeq()
+	if !has { // tck-id-payloads-nbirth-bdseq: without it no death could be told from an older one
+		g.counts.unreadable.Add(1)
+		return
+	}
 	same := had && has && before == after // a rebirth, not a new connection
 	if n.session.Born() && !same {
 		d.stale(n, "", true) // its death is still on its way

@@ -59,6 +59,12 @@ func (v *view) judge(n *node, now int64) {
 	e.status = n.status
 	e.status.Name, e.status.State, e.status.Since, e.status.ClockMS = n.name, state, since, n.offset
 	e.status.PLCs = slices.Clone(n.status.PLCs)
+	if state == stateDown { // what it said last of its PLCs is no longer true
+		for i := range e.status.PLCs {
+			p := &e.status.PLCs[i]
+			p.State, p.Reason, p.Since, p.ValuesS = plant.Stale, "edge is down", e.status.Since, 0
+		}
+	}
 }
 
 // Edges is every edge that was heard of since the start, by name.

@@ -125,7 +125,7 @@ func (g *Ingest) Run(ctx context.Context) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	var parts sync.WaitGroup
-	for _, part := range []func(context.Context){newDecoder(g).run, g.commit.run, g.find.run, g.answers.run} {
+	for _, part := range []func(context.Context){newDecoder(g).run, g.commit.run, g.find.run, g.answers.run, (&absence{g: g}).run} {
 		parts.Go(func() { part(ctx) })
 	}
 	defer parts.Wait()

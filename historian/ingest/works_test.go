@@ -165,6 +165,7 @@ type memory struct {
 	gaps     []plant.Gap
 	marks    map[store.Mark]int // how often applied
 	findings map[string]int
+	edges    []plant.Finding // what the host itself said of edges
 	assets   map[string][]plant.Asset
 	conflict []string // same key, another value
 	appends  int
@@ -304,6 +305,10 @@ func (b book) Apply(_ context.Context, edge string, epoch, number uint64, f []pl
 	defer b.mu.Unlock()
 	b.marks[store.Mark{Edge: edge, Epoch: epoch, Number: number}]++
 	for _, x := range f {
+		if x.Kind == plant.KindEdge {
+			b.edges = append(b.edges, x)
+			continue
+		}
 		b.findings[x.Key]++
 	}
 	return nil

@@ -44,7 +44,7 @@ func (s *space) check() error {
 	case err != nil: // not every file system can tell
 		s.err = nil
 	case u.AvailBytes < uint64(s.reserve):
-		s.err = fmt.Errorf("store: %w: %d MiB free in %s, %d MiB are kept in reserve",
+		s.err = fmt.Errorf("store: %w: %d MiB free in %s, %d MiB are kept in reserve: free some space",
 			ErrDiskFull, u.AvailBytes>>20, s.dir, s.reserve>>20)
 	default:
 		s.err = nil
@@ -57,6 +57,6 @@ func (s *space) check() error {
 func (s *space) filled() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.err = fmt.Errorf("store: %w: no space left in %s", ErrDiskFull, s.dir)
+	s.err = fmt.Errorf("store: %w: no space left in %s: free some space", ErrDiskFull, s.dir)
 	s.asked = time.Now().Add(spaceFilled - spaceEvery)
 }
