@@ -197,6 +197,21 @@ func forget(dir string) error {
 	return err
 }
 
+// again is how this was started, for the next command to try.
+func (c *upCmd) again() string {
+	line := os.Args[0] + " up"
+	if c.NoLogin {
+		line += " --no-login"
+	}
+	if c.HTTP != "127.0.0.1:8080" {
+		line += " --http " + c.HTTP
+	}
+	if abs, err := filepath.Abs("millwright-data"); err != nil || abs != c.Data {
+		line += " --data " + c.Data
+	}
+	return line
+}
+
 // greet says in a few lines what runs and what to try next.
 func (c *upCmd) greet(out io.Writer, w *works, data string) {
 	name := "simulated mill"
@@ -213,7 +228,7 @@ func (c *upCmd) greet(out io.Writer, w *works, data string) {
 		fmt.Fprintf(&b, "The page asks for a first password; the code for it is %s\n\n", w.setupCode)
 	}
 	if c.Replay == "" && len(c.Fault) == 0 {
-		fmt.Fprintf(&b, "Try next: Ctrl-C, then break the gearbox and watch the page find out why:\n  millwright up --fault %s\n\n", simulator.ExampleFault)
+		fmt.Fprintf(&b, "Try next: Ctrl-C, then break the gearbox and watch the page find out why:\n  %s --fault %s\n\n", c.again(), simulator.ExampleFault)
 	}
 	fmt.Fprintf(&b, "Ctrl-C ends it.\n\n")
 	_, _ = io.WriteString(out, b.String())

@@ -61,7 +61,7 @@ export const en = {
   "figure.queue": "Edge queues",
   "figure.queued": "waiting",
   "figure.declared": "Declared loss",
-  "figure.records": "gaps",
+  "figure.records": "samples given up",
 
   "asset.state": "State",
   "asset.state.alarm": "Alarm",
@@ -224,7 +224,7 @@ export const en = {
   "edges.acked": "Confirmed",
   "edges.ackedText": "on the historian's disk",
   "edges.declared": "Declared loss",
-  "edges.declaredText": "records given up and declared",
+  "edges.declaredText": "samples given up and declared",
   "edges.clock": "Clock offset",
   "edges.clockText": "historian minus edge",
   "edges.clockOff": "more than 1 s: check the clocks",
