@@ -189,3 +189,9 @@ export interface Me {
 export function limitOf(a: Asset): number | null {
   return a.model?.phase === "monitoring" && a.model.limit > 0 ? a.model.limit : null;
 }
+
+/** limitOfOpen is the limit that an open finding of the learned model has passed. */
+export function limitOfOpen(open: readonly Alarm[]): number | null {
+  const limit = open.find((a) => a.finding.kind === "machine.anomaly")?.finding.limit ?? null;
+  return limit !== null && limit > 0 && limit <= 1 ? limit : null;
+}

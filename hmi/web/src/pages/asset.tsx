@@ -12,7 +12,7 @@ import { now, tick } from "../data/clock.ts";
 import { get } from "../data/http.ts";
 import { useLive } from "../data/live.ts";
 import { isFresh, usePoll } from "../data/poll.ts";
-import { type Alarm, type Asset, type Gap, limitOf, type Tag } from "../data/types.ts";
+import { type Alarm, type Asset, type Gap, limitOf, limitOfOpen, type Tag } from "../data/types.ts";
 import { fixed, percent, span } from "../format.ts";
 import { t } from "../i18n/text.ts";
 import { Data, Num } from "../parts/data.tsx";
@@ -183,7 +183,7 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null; stale: boolean }):
   const earliest = useSignal(Number.POSITIVE_INFINITY);
   const open = openOf(asset.path);
   const limit = useRef<number | null>(null);
-  limit.current = limitOf(asset) ?? limit.current; // in modes without a model the last one stays drawn
+  limit.current = limitOf(asset) ?? limit.current ?? limitOfOpen(open); // in modes without a model the last one stays drawn
   const marks = [...book.value.values()].filter((a) => a.asset === asset.path);
   const shares = largestShares(open);
   const blamed = new Set(open.map((a) => a.finding.tag));
