@@ -13,9 +13,16 @@ import "./styles/fonts.css";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/shell.css";
-import "./alarm/alarm.css";
-import "./styles/pages.css";
+import "./alarm/mark.css";
+import "./alarm/banner.css";
+import "./alarm/why.css";
+import "./alarm/list.css";
+import "./styles/plant.css";
+import "./styles/asset.css";
+import "./styles/alarms.css";
+import "./styles/edges.css";
 import "./styles/trend.css";
+import "./styles/narrow.css";
 
 /** Text that is drawn before its font is there would jump when it comes. */
 const FONT_WAIT = 800;
