@@ -31,7 +31,7 @@ func testMain(m *testing.M) int {
 		}
 		defer os.RemoveAll(dir)
 		binary = filepath.Join(dir, "millwright")
-		build := exec.Command("go", "build", "-o", binary, "millwright")
+		build := exec.Command("go", "build", "-trimpath", "-o", binary, "millwright") // as package.sh does: one build serves both
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
