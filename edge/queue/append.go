@@ -81,7 +81,8 @@ func (q *Queue) room() error {
 	}
 	free := int64(st.Bavail) * int64(st.Bsize)
 	if free < q.cfg.Reserve {
-		q.diskErr = fmt.Errorf("%w: %s has %d MiB free, %d MiB are kept for findings and for draining: free some space", ErrFull, q.cfg.Dir, free>>20, q.cfg.Reserve>>20)
+		// No figure that changes: whoever tells this tells it once.
+		q.diskErr = fmt.Errorf("%w: %s has less than the %d MiB free that are kept for findings and for draining: free some space", ErrFull, q.cfg.Dir, q.cfg.Reserve>>20)
 	}
 	return q.diskErr
 }

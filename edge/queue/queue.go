@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -29,7 +30,9 @@ type Queue struct {
 	db      *pebble.DB
 	epoch   uint64
 	opening uint32
-	damaged string // folder of a damaged queue set aside at opening
+	damaged string        // folder of a damaged queue set aside at opening
+	running atomic.Bool   // opening does not wait for space, it fails
+	closing chan struct{} // closed by Close
 
 	mu        sync.Mutex // guards what follows
 	openings  []*opening // oldest first; the last is this one
@@ -109,7 +112,7 @@ func Open(cfg Config) (*Queue, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("queue folder: %w", err)
 	}
-	q := &Queue{cfg: cfg, wake: make(chan struct{}, 1)}
+	q := &Queue{cfg: cfg, wake: make(chan struct{}, 1), closing: make(chan struct{})}
 	err := q.open()
 	if pebble.IsCorruptionError(err) {
 		aside := fmt.Sprintf("%s.damaged-%d", filepath.Clean(cfg.Dir), time.Now().Unix())
@@ -123,6 +126,7 @@ func Open(cfg Config) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open queue %s: %w", cfg.Dir, err)
 	}
+	q.running.Store(true)
 	q.committed.Add(1)
 	go q.commitLoop()
 	return q, nil
@@ -134,6 +138,7 @@ func (q *Queue) open() error {
 		FormatMajorVersion: pebble.FormatTableFormatV6,
 		MemTableSize:       4 << 20,
 		CacheSize:          8 << 20,
+		FS:                 vfs.OnDiskFull(vfs.Default, q.waitForSpace),
 	}
 	opts.FlushDelayDeleteRange = 10 * time.Second
 	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
@@ -272,6 +277,7 @@ func (q *Queue) Close() error {
 		return nil
 	}
 	q.closed = true
+	close(q.closing)
 	q.mu.Unlock()
 	q.signal()
 	q.committed.Wait()
