@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -31,7 +30,6 @@ type Queue struct {
 	epoch   uint64
 	opening uint32
 	damaged string        // folder of a damaged queue set aside at opening
-	running atomic.Bool   // opening does not wait for space, it fails
 	closing chan struct{} // closed by Close
 
 	mu        sync.Mutex // guards what follows
@@ -113,6 +111,9 @@ func Open(cfg Config) (*Queue, error) {
 		return nil, fmt.Errorf("queue folder: %w", err)
 	}
 	q := &Queue{cfg: cfg, wake: make(chan struct{}, 1), closing: make(chan struct{})}
+	if !q.space() {
+		return nil, fmt.Errorf("open queue %s: %w: less than %d MiB free: free some space", cfg.Dir, ErrFull, spaceLeast>>20)
+	}
 	err := q.open()
 	if pebble.IsCorruptionError(err) {
 		aside := fmt.Sprintf("%s.damaged-%d", filepath.Clean(cfg.Dir), time.Now().Unix())
@@ -126,7 +127,6 @@ func Open(cfg Config) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open queue %s: %w", cfg.Dir, err)
 	}
-	q.running.Store(true)
 	q.committed.Add(1)
 	go q.commitLoop()
 	return q, nil

@@ -13,7 +13,7 @@ const spaceLeast = 8 << 20
 // The write is tried once more behind it, so it waits for space: Pebble would try
 // a flush again without a pause, and end the process when it is its log.
 func (q *Queue) waitForSpace() {
-	if !q.running.Load() || q.space() {
+	if q.space() {
 		return
 	}
 	q.cfg.Log.Error("no space left on the queue's disk, nothing is taken until there is some: free some space", "dir", q.cfg.Dir)

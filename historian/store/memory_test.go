@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -11,8 +12,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"millwright/plant"
@@ -162,7 +165,7 @@ type usageFS struct {
 }
 
 func (f usageFS) GetDiskUsage(string) (vfs.DiskUsage, error) {
-	return vfs.DiskUsage{AvailBytes: *f.free, TotalBytes: 1 << 40}, nil
+	return vfs.DiskUsage{AvailBytes: atomic.LoadUint64(f.free), TotalBytes: 1 << 40}, nil
 }
 
 func (f usageFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
@@ -237,6 +240,38 @@ func TestDiskFull(t *testing.T) {
 	}
 	if got := contents(t, s, tags[0].ID); len(got) != 4 {
 		t.Errorf("%d samples", len(got))
+	}
+}
+
+// A write that finds not a byte waits until there is space; a store does not open
+// on such a disk.
+func TestNoSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		free, full := uint64(1<<40), 0
+		fs := usageFS{vfs.NewMem(), &free, &full}
+		s := &space{fs: fs, dir: "store", reserve: 1000, log: slog.New(slog.DiscardHandler), closing: make(chan struct{})}
+		atomic.StoreUint64(&free, 0)
+		done := make(chan struct{})
+		go func() { s.filled(); close(done) }()
+		time.Sleep(time.Minute)
+		select {
+		case <-done:
+			t.Error("the write was tried again on a full disk")
+		default:
+		}
+		if err := s.check(); !errors.Is(err, ErrDiskFull) {
+			t.Errorf("meanwhile: %v", err)
+		}
+		atomic.StoreUint64(&free, 1<<40)
+		<-done
+
+		atomic.StoreUint64(&free, 0)
+		go func() { time.Sleep(time.Minute); close(s.closing) }()
+		s.filled()
+	})
+	free, full := uint64(1000), 0
+	if _, err := Open(Config{Dir: "store", fs: usageFS{vfs.NewMem(), &free, &full}}); !errors.Is(err, ErrDiskFull) || strings.Contains(err.Error(), "\n") {
+		t.Errorf("opened on a full disk: %v", err)
 	}
 }
 

@@ -102,9 +102,13 @@ func Open(cfg Config) (*Pebble, error) {
 	if fsys == nil {
 		fsys = vfs.Default
 	}
-	s.space = space{fs: fsys, dir: s.dir, reserve: cfg.Reserve}
+	s.space.fs, s.space.dir, s.space.reserve = fsys, s.dir, cfg.Reserve
+	s.space.log, s.space.closing = s.log, make(chan struct{})
 	if s.space.reserve == 0 {
 		s.space.reserve = 64 << 20
+	}
+	if !s.space.room() {
+		return nil, fmt.Errorf("store: %s: %w: less than %d MiB free: free some space", s.dir, ErrDiskFull, spaceLeast>>20)
 	}
 	start := time.Now()
 	fsys = vfs.OnDiskFull(fsys, s.space.filled)
@@ -150,6 +154,7 @@ func (s *Pebble) Close() error {
 	}
 	s.closed = true
 	s.life.Unlock()
+	close(s.space.closing)
 	s.users.Wait()
 	if err := s.db.Close(); err != nil {
 		return fmt.Errorf("store: close: %w", err)

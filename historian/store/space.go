@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -15,6 +16,8 @@ type space struct {
 	fs      vfs.FS
 	dir     string
 	reserve int64
+	log     *slog.Logger
+	closing chan struct{} // closed when the store is to be
 
 	mu    sync.Mutex
 	asked time.Time
@@ -26,6 +29,7 @@ type space struct {
 const (
 	spaceEvery  = 200 * time.Millisecond
 	spaceFilled = 5 * time.Second
+	spaceLeast  = 8 << 20 // bytes that flushes need
 )
 
 // check returns ErrDiskFull while less than the reserve is free.
@@ -52,11 +56,32 @@ func (s *space) check() error {
 	return s.err
 }
 
-// filled is called by the file system when a write found the disk full, before
-// it tries once more.
+// filled is called by the file system when a write found the disk full. The
+// write is tried once more behind it, so it waits for space: Pebble would try a
+// flush again without a pause, and end the process when it is its log.
 func (s *space) filled() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.err = fmt.Errorf("store: %w: no space left in %s: free some space", ErrDiskFull, s.dir)
 	s.asked = time.Now().Add(spaceFilled - spaceEvery)
+	s.mu.Unlock()
+	if s.room() {
+		return
+	}
+	s.log.Error("no space left, nothing is stored until there is some: free some space", "dir", s.dir)
+	tick := time.NewTicker(spaceEvery)
+	defer tick.Stop()
+	for !s.room() {
+		select {
+		case <-s.closing:
+			return
+		case <-tick.C:
+		}
+	}
+	s.log.Info("there is space again", "dir", s.dir)
+}
+
+// room reports whether what Pebble writes by itself finds space.
+func (s *space) room() bool {
+	u, err := s.fs.GetDiskUsage(s.dir)
+	return err != nil || u.AvailBytes >= spaceLeast
 }
