@@ -62,7 +62,7 @@ func (w *works) startBroker(ctx context.Context, c *config.Broker, users []broke
 // startHistorian runs ingest over the store and the alarm book, and the HMI
 // where there is a section for it.
 func (w *works) startHistorian(ctx context.Context, c *config.Historian, web *config.HMI) error {
-	st, err := store.Open(store.Config{Dir: filepath.Join(c.Data, "store"), Log: w.log.With("role", "store")})
+	st, err := store.Open(store.Config{Dir: filepath.Join(c.Data, "store"), Reserve: c.Reserve, Log: w.log.With("role", "store")})
 	if err != nil {
 		return fmt.Errorf("historian: %w", err)
 	}
@@ -105,7 +105,7 @@ const stateFile = "models.state"
 // startEdge runs the agent: PLCs → models → queue → uplink.
 func (w *works) startEdge(ctx context.Context, c *config.Edge, plcs []config.PLC) error {
 	log := w.log.With("role", "edge")
-	q, err := queue.Open(queue.Config{Dir: filepath.Join(c.Data, "queue"), MaxBytes: c.QueueMax, Log: log})
+	q, err := queue.Open(queue.Config{Dir: filepath.Join(c.Data, "queue"), MaxBytes: c.QueueMax, Reserve: c.Reserve, Log: log})
 	if err != nil {
 		return fmt.Errorf("edge: %w", err)
 	}

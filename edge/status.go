@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -69,7 +70,11 @@ func (a *Agent) watch(ctx context.Context, p *PLC) {
 		}
 		now := p.Source.Status()
 		if now.State != was.State || now.Reason != was.Reason {
-			a.Log.Info("plc", "name", p.Name, "state", now.State, "reason", now.Reason)
+			level := slog.LevelInfo
+			if now.State == plant.Stale || now.State == plant.Down {
+				level = slog.LevelWarn
+			}
+			a.Log.Log(ctx, level, "plc", "name", p.Name, "state", now.State, "reason", now.Reason)
 			a.Uplink.Changed()
 		}
 		was = now

@@ -107,7 +107,9 @@ func Open(cfg Config) (*Pebble, error) {
 	if s.space.reserve == 0 {
 		s.space.reserve = 64 << 20
 	}
-	if !s.space.room() {
+	// A folder that is not there yet cannot be asked; what keeps it from being made
+	// is said below.
+	if err := fsys.MkdirAll(s.dir, 0o700); err == nil && !s.space.room() {
 		return nil, fmt.Errorf("store: %s: %w: less than %d MiB free: free some space", s.dir, ErrDiskFull, spaceLeast>>20)
 	}
 	start := time.Now()

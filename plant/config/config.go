@@ -65,6 +65,7 @@ type Edge struct {
 	PrimaryHost string // host id of the historian
 	Data        string // folder
 	QueueMax    int64  // bytes on disk
+	Reserve     int64  // bytes of the disk that telemetry leaves free
 	Assets      []plant.Asset
 	AssetsFile  string
 	Speed       float64 // plant seconds per second of wall time; 1 except with a simulator
@@ -82,6 +83,7 @@ type Broker struct {
 // Historian is the plant's store and alarm book, section [historian].
 type Historian struct {
 	Data       string // folder
+	Reserve    int64  // bytes of the disk that samples leave free
 	Broker     string // URL; empty: the [broker] of this file
 	BrokerUser string
 	BrokerPass string
@@ -264,6 +266,7 @@ func (root *table) edge(c *Config) *Edge {
 		PrimaryHost: t.checked("primary_host", "millwright", checkName),
 		Data:        t.folder("data", "millwright-data/edge"),
 		QueueMax:    t.size("queue_max", 4e9, 16<<20),
+		Reserve:     t.size("reserve", 256<<20, 16<<20),
 		AssetsFile:  t.readable("assets"),
 		Speed:       t.number("speed", 1, 0.001, 1000),
 	}
@@ -335,6 +338,7 @@ func (root *table) historian(local bool) *Historian {
 	defer t.close()
 	h := &Historian{
 		Data:     t.folder("data", "millwright-data/historian"),
+		Reserve:  t.size("reserve", 64<<20, 16<<20),
 		BrokerCA: t.readable("broker_ca"),
 		HostID:   t.checked("host_id", "millwright", checkName),
 	}

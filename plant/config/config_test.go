@@ -83,7 +83,7 @@ func TestLoad(t *testing.T) {
 	if !p.Tags[1].Cyclic || p.Tags[2].Kind != plant.Text || p.Tags[3].Asset != "HSM/FM/F3" {
 		t.Errorf("tags: %+v", p.Tags)
 	}
-	if c.Edge.Data != "testdata/data/edge" || c.Edge.QueueMax != 4<<30 || c.Edge.PrimaryHost != "millwright" || c.Edge.Speed != 1 {
+	if c.Edge.Data != "testdata/data/edge" || c.Edge.QueueMax != 4<<30 || c.Edge.Reserve != 300e6 || c.Edge.PrimaryHost != "millwright" || c.Edge.Speed != 1 {
 		t.Errorf("edge: %+v", c.Edge)
 	}
 	want := []plant.Asset{{Path: "HSM/FM/F3/GBX", Name: "Finishing stand F3 gearbox", Class: "gearbox", Criticality: "A",
