@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,28 +10,71 @@ import (
 	"time"
 )
 
-// TestArchive builds the amd64 archive, unpacks it into an empty folder and
-// runs it there as a plant would: nothing on the PATH, no network but loopback.
-func TestArchive(t *testing.T) {
+// unpack builds the amd64 archive and unpacks it into an empty folder.
+func unpack(t *testing.T) string {
+	t.Helper()
+	dist := t.TempDir()
 	build := exec.Command("../firmware-configs/package.sh", "test", "amd64")
+	build.Env = append(os.Environ(), "DIST="+dist)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("package.sh: %v\n%s", err, out)
 	}
-	archive, err := filepath.Abs("../dist/millwright-test-linux-amd64.tar.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.Remove(archive) })
+	sums(t, dist)
 	dir := t.TempDir()
-	if out, err := exec.Command("tar", "-C", dir, "-xzf", archive).CombinedOutput(); err != nil {
+	if out, err := exec.Command("tar", "-C", dir, "-xzf", filepath.Join(dist, "millwright-test-linux-amd64.tar.gz")).CombinedOutput(); err != nil {
 		t.Fatalf("tar: %v\n%s", err, out)
 	}
 	dir = filepath.Join(dir, "millwright-test-linux-amd64")
-	sums := exec.Command("sha256sum", "-c", "--quiet", "SHA256SUMS")
-	sums.Dir = dir
-	if out, err := sums.CombinedOutput(); err != nil {
+	sums(t, dir)
+	return dir
+}
+
+func sums(t *testing.T, dir string) {
+	t.Helper()
+	check := exec.Command("sha256sum", "-c", "--quiet", "SHA256SUMS")
+	check.Dir = dir
+	if out, err := check.CombinedOutput(); err != nil {
 		t.Fatalf("checksums: %v\n%s", err, out)
 	}
+}
+
+// island is a network namespace that has nothing but its own loopback, kept by a
+// process that waits; nil where that is not permitted.
+func island(t *testing.T) *process {
+	t.Helper()
+	if err := exec.Command("unshare", "-n", "true").Run(); err != nil {
+		t.Logf("a network namespace is not permitted here (%v): run as root", err)
+		return nil
+	}
+	keeper := start(t, "namespace", "unshare", "-n", "sh", "-c", "ip link set lo up && echo up && exec sleep 600")
+	keeper.find(`(up)`, 10*time.Second)
+	return keeper
+}
+
+// inside is a command in the namespace, without any environment. What runs
+// there finds no other program: PATH is not set.
+func (p *process) inside(args ...string) []string {
+	return append([]string{"-t", fmt.Sprint(p.cmd.Process.Pid), "-n", "env", "-i"}, args...)
+}
+
+// answers waits until the page in the namespace holds a text.
+func (p *process) answers(url, text string) {
+	p.t.Helper()
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		p.t.Skip("curl is not installed")
+	}
+	eventually(p.t, 30*time.Second, url+" answers with "+text, func() bool {
+		out, err := exec.Command("nsenter", p.inside(curl, "-sfL", url)...).Output()
+		return err == nil && strings.Contains(string(out), text)
+	})
+}
+
+// TestArchive runs the archive in an empty folder as a plant would: the examples
+// as they are, as two processes, and the works in one; nothing on the PATH, no
+// network but loopback.
+func TestArchive(t *testing.T) {
+	dir := unpack(t)
 	program := filepath.Join(dir, "millwright")
 	for _, example := range []string{"plant.toml", "edge.toml"} {
 		check := exec.Command(program, "check", filepath.Join(dir, "examples", example))
@@ -41,36 +83,44 @@ func TestArchive(t *testing.T) {
 			t.Errorf("check %s: %v\n%s", example, err, out)
 		}
 	}
-	for _, unit := range []string{"millwright-edge.service", "millwright-plant.service", "sysusers.conf"} {
-		if _, err := os.Stat(filepath.Join(dir, "systemd", unit)); err != nil {
+	for _, file := range []string{
+		"systemd/millwright-edge.service", "systemd/millwright-plant.service", "systemd/sysusers.conf",
+		"README.md", "docs/install.md", "docs/plc.md",
+	} {
+		if _, err := os.Stat(filepath.Join(dir, file)); err != nil {
 			t.Error(err)
 		}
 	}
 
-	// The whole works from the archive alone. Where it is permitted, in a network
-	// namespace that has nothing but its own loopback; the page is asked for from
-	// inside, over a shell that is there anyway.
-	port := freePort(t)
-	url := fmt.Sprintf("http://127.0.0.1:%d", port)
-	command := fmt.Sprintf("cd %s && exec env -i ./millwright up --no-login --data data --http 127.0.0.1:%d", dir, port)
-	if exec.Command("unshare", "-n", "true").Run() == nil {
-		p := start(t, "up offline", "unshare", "-n", "sh", "-c", "ip link set lo up && "+command)
-		p.find(`page\s+(http://127\.0\.0\.1:\d+)`, 20*time.Second)
-		eventually(t, 20*time.Second, "the page answers inside the namespace", func() bool {
-			get := exec.Command("nsenter", "-t", fmt.Sprint(p.cmd.Process.Pid), "-n", "curl", "-sf", url+"/api/v1/assets")
-			out, err := get.Output()
-			return err == nil && strings.Contains(string(out), "HSM/FM/F3/GBX")
+	net := island(t)
+	if net == nil {
+		up := start(t, "up", "env", "-i", program, "up", "--no-login", "--data", filepath.Join(dir, "data"), "--http", "127.0.0.1:0")
+		a := api{t, up.find(`page\s+(http://127\.0\.0\.1:\d+)`, 20*time.Second)}
+		eventually(t, 20*time.Second, "the page shows assets", func() bool {
+			var page struct{ Assets []struct{ Path string } }
+			return a.try("assets", &page) == nil && len(page.Assets) == 3
 		})
 		return
 	}
-	p := start(t, "up", "sh", "-c", command)
-	p.find(`page\s+(http://127\.0\.0\.1:\d+)`, 20*time.Second)
-	res, err := http.Get(url)
-	if err != nil {
-		t.Fatal(err)
+	run := func(name string, args ...string) *process {
+		return start(t, name, "nsenter", net.inside(append([]string{program}, args...)...)...)
 	}
-	_ = res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		t.Error(res.Status)
+	plant := run("plant", "run", "-c", filepath.Join(dir, "examples", "plant.toml"))
+	plant.find(`(set the first password with this code)`, 20*time.Second)
+	edge := run("edge", "run", "-c", filepath.Join(dir, "examples", "edge.toml"))
+	edge.find(`(connected to the plant)`, 20*time.Second)
+	edge.find(`("state":"Live")`, 20*time.Second)
+	net.answers("http://127.0.0.1:8080/", "<html")
+	for _, p := range []*process{edge, plant} {
+		if d := p.stop(); d > 3*time.Second {
+			t.Errorf("stopping %s took %v", p.name, d)
+		}
+	}
+
+	up := run("up", "up", "--no-login", "--data", filepath.Join(dir, "data"))
+	up.find(`page\s+(http://127\.0\.0\.1:8080)`, 20*time.Second)
+	net.answers("http://127.0.0.1:8080/api/v1/assets", "HSM/FM/F3/GBX")
+	if d := up.stop(); d > 3*time.Second {
+		t.Errorf("Ctrl-C took %v", d)
 	}
 }
