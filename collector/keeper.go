@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"millwright/plant/disk"
 )
 
 const keepRetry = time.Second
@@ -78,7 +80,7 @@ func (k *keeper) write() bool {
 	if b == nil {
 		return true
 	}
-	err := writeFile(k.name, b, secretMode)
+	err := disk.Replace(k.name, b, secretMode)
 	if err != nil && !k.failing {
 		k.log.Error("the state of the subscription could not be written; acknowledgements to the server wait for it", "file", k.name, "err", err)
 	}

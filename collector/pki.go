@@ -6,15 +6,15 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
-	"io/fs"
 	"math/big"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"time"
+
+	"millwright/plant/disk"
 )
 
 // identity is a certificate with its private key.
@@ -77,10 +77,10 @@ func ownIdentity(pki, uri string) (*identity, error) {
 		return nil, err
 	}
 	// The key first: a certificate without its key would be taken for finished.
-	if err := writeFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), secretMode); err != nil {
+	if err := disk.Replace(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), secretMode); err != nil {
 		return nil, err
 	}
-	if err := writeFile(cert, id.der, publicMode); err != nil {
+	if err := disk.Replace(cert, id.der, publicMode); err != nil {
 		return nil, err
 	}
 	return id, nil
@@ -205,32 +205,4 @@ func readSmall(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %d bytes is too large for a certificate or key", name, st.Size())
 	}
 	return os.ReadFile(name)
-}
-
-// writeFile replaces a file so that a crash leaves the old or the new one.
-func writeFile(name string, b []byte, mode fs.FileMode) error {
-	tmp := name + ".tmp"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(tmp))
-	}
-	if err := os.Rename(tmp, name); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(name))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"millwright/plant"
+	"millwright/plant/disk"
 )
 
 func sampleState() *state {
@@ -69,7 +70,7 @@ func TestReadState(t *testing.T) {
 	}
 	st := sampleState()
 	st.next = 10
-	if err := writeFile(name, st.append(nil), 0o600); err != nil {
+	if err := disk.Replace(name, st.append(nil), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	m, err := openMark(name + markSuffix)

@@ -13,6 +13,7 @@ import (
 	"github.com/gopcua/opcua/ua"
 
 	"millwright/plant"
+	"millwright/plant/disk"
 )
 
 // heard is a log that can be asked.
@@ -184,7 +185,7 @@ func TestTransfer(t *testing.T) {
 	if st.token, err = ua.NewStringNodeID(1, "nobody").Encode(); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeFile(file, st.append(nil), 0o600); err != nil {
+	if err := disk.Replace(file, st.append(nil), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(2 * time.Second)

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"millwright/plant/disk"
 )
 
 // ErrUntrusted is the reason of a server certificate that nobody has trusted.
@@ -130,7 +132,7 @@ func keepRejected(pki string, leaf *x509.Certificate) (string, error) {
 	if len(entries) >= maxRejected {
 		return "", fmt.Errorf("%s holds %d files already: delete them", dir, len(entries))
 	}
-	return name, writeFile(name, leaf.Raw, publicMode)
+	return name, disk.Replace(name, leaf.Raw, publicMode)
 }
 
 // fingerprint is the SHA-256 of a certificate as people compare it.

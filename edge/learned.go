@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"millwright/models/detect"
 	"millwright/plant"
+	"millwright/plant/disk"
 )
 
 // saveEvery bounds what a crash costs of a model that is still learning. Open
@@ -97,27 +97,5 @@ func (a *Agent) save() error {
 	if err != nil {
 		return fmt.Errorf("learned state: %w", err)
 	}
-	return replaceFile(a.StateFile, b)
-}
-
-// replaceFile writes a file beside, syncs it and moves it into place.
-func replaceFile(name string, b []byte) error {
-	tmp := name + ".new"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, name); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return disk.Replace(a.StateFile, b, 0o600)
 }

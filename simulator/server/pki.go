@@ -17,6 +17,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"millwright/plant/disk"
 )
 
 // Folders below Server.PKI.
@@ -63,10 +65,14 @@ func loadIdentity(dir, uri, name string, hosts []string) (identity, error) {
 		return own, fmt.Errorf("pki: %w", err)
 	}
 	// The key goes first: a certificate without its key would not be replaced.
-	if err := writeFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})); err != nil {
-		return own, err
+	err = disk.Replace(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600)
+	if err == nil {
+		err = disk.Replace(certFile, own.cert, 0o600)
 	}
-	return own, writeFile(certFile, own.cert)
+	if err != nil {
+		return own, fmt.Errorf("pki: %w", err)
+	}
+	return own, nil
 }
 
 func readIdentity(certFile, keyFile string) (identity, error) {
@@ -135,24 +141,6 @@ func newIdentity(uri, name string, hosts []string) (identity, error) {
 		return identity{}, fmt.Errorf("pki: %w", err)
 	}
 	return identity{cert: cert, key: key}, nil
-}
-
-// writeFile puts a whole file in place or none.
-func writeFile(name string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), ".new-*")
-	if err != nil {
-		return fmt.Errorf("pki: %w", err)
-	}
-	defer os.Remove(f.Name()) // fails after the rename, as it should
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return fmt.Errorf("pki: %w", err)
-	}
-	return nil
 }
 
 // trustClient checks the certificate of a client application. What comes is the
@@ -242,7 +230,7 @@ func (s *Server) reject(leaf *x509.Certificate) {
 	if names, err := os.ReadDir(dir); err != nil || len(names) >= maxRejected {
 		return
 	}
-	if err := writeFile(name, leaf.Raw); err != nil {
+	if err := disk.Replace(name, leaf.Raw, 0o600); err != nil {
 		s.log().Warn("rejected certificate not kept", "err", err)
 	}
 }
