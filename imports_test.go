@@ -32,7 +32,7 @@ var users = map[string][]string{
 	"github.com/alecthomas/kong":          {""},
 	"github.com/cockroachdb/pebble/v2":    {"edge/queue", "historian/store"},
 	"github.com/coder/websocket":          {"hmi"},
-	"github.com/eclipse/paho.mqtt.golang": {"edge/uplink", "historian/ingest"},
+	"github.com/eclipse/paho.mqtt.golang": {"sparkplug/dial"},
 	"github.com/evanw/esbuild":            {"hmi/web/build"},
 	"github.com/gopcua/opcua":             {"collector", "simulator/server"},
 	"github.com/nats-io/nats-server/v2":   {"historian/broker"},

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"millwright/plant/disk"
 )
 
 // bdSeq counts connections from 0 to 255 and round again, across restarts of
@@ -43,30 +45,9 @@ func openBdSeq(dir string) (*bdSeq, error) {
 // next is the number of the next CONNECT, on disk before it is used.
 func (n *bdSeq) next() (uint8, error) {
 	v := uint8(n.last + 1)
-	if err := writeFile(n.path, strconv.Itoa(int(v))+"\n"); err != nil {
+	if err := disk.Replace(n.path, []byte(strconv.Itoa(int(v))+"\n"), 0o600); err != nil {
 		return 0, fmt.Errorf("connection number: %w", err)
 	}
 	n.last = int(v)
 	return v, nil
-}
-
-// writeFile replaces a file so that a crash leaves the old or the new text.
-func writeFile(path, text string) (err error) {
-	tmp := path + ".new"
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

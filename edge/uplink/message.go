@@ -141,7 +141,7 @@ func comparePlaces(a, b place) int {
 // send encodes the payload and publishes it.
 func (s *session) send(topic string) error {
 	s.buf = s.payload.AppendTo(s.buf[:0])
-	return s.link.publish(topic, s.buf)
+	return s.link.Publish(topic, s.buf)
 }
 
 // nextSeq counts every message of the node but NDEATH; 0 follows 255.

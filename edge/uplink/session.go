@@ -7,11 +7,10 @@ import (
 	"slices"
 	"time"
 
-	mqtt "github.com/eclipse/paho.mqtt.golang"
-
 	"millwright/edge/queue"
 	"millwright/plant"
 	"millwright/sparkplug"
+	"millwright/sparkplug/dial"
 )
 
 const (
@@ -32,7 +31,7 @@ var (
 // session is one connection: waiting for the host, births, data.
 type session struct {
 	u     *Uplink
-	link  *link
+	link  *dial.Link
 	bdSeq uint8
 	seq   uint8
 
@@ -73,7 +72,7 @@ func (u *Uplink) session(ctx context.Context, bdSeq uint8) (born bool, err error
 		states: make(chan sparkplug.HostState, 64), commands: make(chan sparkplug.Command, 256),
 		paths: map[plant.TagID]string{},
 	}
-	defer l.close()
+	defer l.Close()
 	if err := s.subscribe(ctx); err != nil {
 		return false, err
 	}
@@ -110,9 +109,9 @@ func (s *session) subscribe(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.link.subscribe(ctx, u.topic(sparkplug.NCMD, ""), func(m mqtt.Message) {
+	return s.link.Subscribe(ctx, u.topic(sparkplug.NCMD, ""), func(_ string, payload []byte) {
 		var p sparkplug.Payload
-		if err := p.Decode(m.Payload()); err != nil {
+		if err := p.Decode(payload); err != nil {
 			u.counts.refused.Add(1)
 			return
 		}
@@ -128,8 +127,8 @@ func (s *session) subscribe(ctx context.Context) error {
 func (s *session) subscribeState(ctx context.Context) error {
 	u := s.u
 	topic := sparkplug.Topic{Kind: sparkplug.STATE, Host: u.PrimaryHost}.String()
-	return s.link.subscribe(ctx, topic, func(m mqtt.Message) {
-		state, err := sparkplug.ParseHostState(m.Payload())
+	return s.link.Subscribe(ctx, topic, func(_ string, payload []byte) {
+		state, err := sparkplug.ParseHostState(payload)
 		if err != nil {
 			u.counts.dropped.Add(1)
 			return
@@ -165,7 +164,7 @@ func (s *session) awaitHost(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case err := <-s.link.lost:
+		case err := <-s.link.Lost():
 			return errors.Join(errLost, err)
 		case <-s.commands: // to a node that has not been born
 		case <-ask.C:
@@ -213,7 +212,7 @@ func (s *session) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case err := <-s.link.lost:
+		case err := <-s.link.Lost():
 			return errors.Join(errLost, err)
 		case c := <-s.commands:
 			s.obey(c)
@@ -235,7 +234,7 @@ func (s *session) receive(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case err := <-s.link.lost:
+		case err := <-s.link.Lost():
 			return errors.Join(errLost, err)
 		case state := <-s.states:
 			if s.takeState(state) && !state.Online {
@@ -403,12 +402,14 @@ func (s *session) flush() {
 // (tck-id-operational-behavior-edge-node-intentional-disconnect-ndeath).
 func (s *session) leave() error {
 	s.payload.SetNodeDeath(time.Now().UnixNano(), s.bdSeq)
-	tok := s.link.client.Publish(s.u.topic(sparkplug.NDEATH, ""), 1, false, slices.Clone(s.payload.AppendTo(nil)))
-	if !tok.WaitTimeout(goodbye) {
-		return errTimeout
+	bye, cancel := context.WithTimeout(context.Background(), dial.Goodbye)
+	defer cancel()
+	err := s.link.Say(bye, s.u.topic(sparkplug.NDEATH, ""), false, slices.Clone(s.payload.AppendTo(nil)))
+	if bye.Err() != nil {
+		return dial.ErrTimeout
 	}
-	s.link.client.Disconnect(uint(goodbye / time.Millisecond))
-	return tok.Error()
+	s.link.Disconnect()
+	return err
 }
 
 // obey does what a command asks for: a rebirth, or the freeing of records.

@@ -8,6 +8,7 @@ import (
 
 	"millwright/historian/store"
 	"millwright/sparkplug"
+	"millwright/sparkplug/dial"
 )
 
 const (
@@ -24,7 +25,7 @@ type answers struct {
 	wake chan struct{} // buffered 1: something urgent
 
 	mu    sync.Mutex // guards what follows
-	link  *link      // nil while not connected
+	link  *dial.Link // nil while not connected
 	edges map[string]*edgeAnswers
 
 	payload sparkplug.Payload // of the run goroutine
@@ -130,7 +131,7 @@ func (a *answers) signal() {
 
 // setLink gives the connection on which to answer, or nil. With a new one births
 // may be asked for at once: an edge that was there first has sent them to nobody.
-func (a *answers) setLink(l *link) {
+func (a *answers) setLink(l *dial.Link) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.link = l
@@ -196,8 +197,8 @@ func (a *answers) turn(now time.Time) bool {
 
 // send publishes the payload. A command that is lost is made good by the next
 // answer, or when the record comes again.
-func (a *answers) send(l *link, topic string) {
-	if err := l.publish(topic, a.payload.AppendTo(nil)); err != nil {
+func (a *answers) send(l *dial.Link, topic string) {
+	if err := l.Publish(topic, a.payload.AppendTo(nil)); err != nil {
 		a.g.Log.Debug("command not sent", "topic", topic, "err", err)
 	}
 }

@@ -17,6 +17,7 @@ const (
 	retryLeast = 100 * time.Millisecond
 	retryMost  = 5 * time.Second
 	retryTell  = time.Minute
+	lastWords  = time.Second // what is given to the last commit of a stop
 )
 
 // committer stores what was decoded, in groups.
@@ -76,7 +77,7 @@ func (c *committer) run(ctx context.Context) {
 		case <-ctx.Done():
 			ended = true
 			var cancel func()
-			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+			ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 			defer cancel()
 		case <-c.wake:
 			c.gather(ctx)

@@ -1,5 +1,6 @@
-// Package dial opens the network connection of an MQTT client: TCP or TLS, with
-// a small send buffer, no proxy from the environment, and an end when ctx ends.
+// Package dial connects to an MQTT broker, for nodes and hosts alike: TCP or TLS
+// with a small send buffer, no proxy from the environment, an end when ctx ends
+// (Dial), and on it one MQTT connection that never reconnects by itself (Link).
 package dial
 
 import (

@@ -1,0 +1,164 @@
+package dial
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
+)
+
+// Settings of the MQTT client. There is a new client for every connection: the
+// Will differs each time, and with paho's own reconnect a token can say success
+// without any PUBACK.
+const (
+	keepAlive    = 10 * time.Second
+	pingTimeout  = 5 * time.Second
+	writeTimeout = 10 * time.Second
+	handshake    = 5 * time.Second // CONNECT to CONNACK, each SUBSCRIBE, each QoS 1 message
+)
+
+// Goodbye is how long a client that leaves waits for its last words to be sent.
+const Goodbye = time.Second
+
+// ErrTimeout says that the broker did not answer in time.
+var ErrTimeout = errors.New("no answer from the broker in time")
+
+// Client describes a connection. Every one is a clean session
+// (tck-id-principles-persistence-clean-session-311,
+// tck-id-message-flow-phid-sparkplug-clean-session-311).
+type Client struct {
+	Broker, CA     string // see Dial
+	User, Password string
+	ID             string // see ClientID
+
+	// Ordered hands messages on one after the other: the handlers must not block.
+	// Without it paho starts a goroutine for each message, and they overtake.
+	Ordered bool
+
+	WillTopic  string // the Will is sent at QoS 1
+	Will       []byte
+	WillRetain bool
+}
+
+// ClientID is the same for every connection of one node or host and no other's,
+// so that a broker ends the old connection when the new one comes. It is a hash
+// because brokers refuse blanks, dots and lengths that ids may have.
+func ClientID(kind, name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return kind + "-" + hex.EncodeToString(sum[:8])
+}
+
+// Link is one connection to a broker.
+type Link struct {
+	client mqtt.Client
+	lost   chan error // buffered 1
+
+	mu   sync.Mutex // guards conn, which paho's goroutine sets
+	conn net.Conn
+}
+
+// Connect opens the connection.
+func (c Client) Connect(ctx context.Context) (*Link, error) {
+	l := &Link{lost: make(chan error, 1)}
+	o := mqtt.NewClientOptions().AddBroker(c.Broker).
+		SetClientID(c.ID).
+		SetUsername(c.User).SetPassword(c.Password).
+		SetProtocolVersion(4).
+		SetCleanSession(true).
+		SetAutoReconnect(false).SetConnectRetry(false).
+		SetOrderMatters(c.Ordered).
+		SetKeepAlive(keepAlive).SetPingTimeout(pingTimeout).
+		SetConnectTimeout(handshake).SetWriteTimeout(writeTimeout).
+		SetBinaryWill(c.WillTopic, c.Will, 1, c.WillRetain)
+	o.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
+		conn, err := Dial(ctx, c.Broker, c.CA)
+		l.mu.Lock()
+		l.conn = conn
+		l.mu.Unlock()
+		return conn, err
+	})
+	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) {
+		select {
+		case l.lost <- err:
+		default:
+		}
+	})
+	l.client = mqtt.NewClient(o)
+	if err := wait(ctx, l.client.Connect(), 3*handshake); err != nil {
+		l.Close()
+		if errors.Is(err, packets.ErrorRefusedNotAuthorised) || errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) {
+			err = fmt.Errorf("the broker does not let user %q in: check broker_user and broker_password_file: %w", c.User, err)
+		}
+		return nil, err
+	}
+	return l, nil
+}
+
+// Lost has the reason when the connection is lost.
+func (l *Link) Lost() <-chan error { return l.lost }
+
+// Close ends the connection without a word. The broker then publishes the Will.
+func (l *Link) Close() {
+	l.mu.Lock()
+	conn := l.conn
+	l.mu.Unlock()
+	if conn != nil {
+		_ = conn.Close() // paho reports what matters
+	}
+	l.client.Disconnect(0)
+}
+
+// Disconnect ends the connection with a DISCONNECT, after which the broker
+// forgets the Will.
+func (l *Link) Disconnect() { l.client.Disconnect(uint(Goodbye / time.Millisecond)) }
+
+// Subscribe asks for a filter at QoS 1. f gets topic and payload, which is its
+// own to keep.
+func (l *Link) Subscribe(ctx context.Context, filter string, f func(topic string, payload []byte)) error {
+	tok := l.client.Subscribe(filter, 1, func(_ mqtt.Client, m mqtt.Message) { f(m.Topic(), m.Payload()) })
+	if err := wait(ctx, tok, handshake); err != nil {
+		return fmt.Errorf("subscribe %s: %w", filter, err)
+	}
+	if code, ok := tok.(*mqtt.SubscribeToken).Result()[filter]; ok && code > 2 {
+		return fmt.Errorf("subscribe %s: the broker refuses", filter)
+	}
+	return nil
+}
+
+// Publish writes one message at QoS 0. No error means written to the socket, no
+// more.
+func (l *Link) Publish(topic string, payload []byte) error {
+	tok := l.client.Publish(topic, 0, false, payload)
+	if !tok.WaitTimeout(writeTimeout + time.Second) {
+		return ErrTimeout
+	}
+	return tok.Error()
+}
+
+// Say publishes one message at QoS 1 and waits for the PUBACK. The client may
+// still read payload after an error.
+func (l *Link) Say(ctx context.Context, topic string, retain bool, payload []byte) error {
+	return wait(ctx, l.client.Publish(topic, 1, retain, payload), handshake)
+}
+
+// wait waits for a token with an end: paho's own Wait can hang.
+func wait(ctx context.Context, tok mqtt.Token, limit time.Duration) error {
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-tok.Done():
+		return tok.Error()
+	case <-t.C:
+		return ErrTimeout
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
