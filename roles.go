@@ -96,6 +96,21 @@ func (c *crew) wait(ctx context.Context) error {
 	}
 }
 
+// finish works until the process is told to stop or a role fails, and stops
+// all of them. It takes the error of starting them: not all may have.
+func (c *crew) finish(ctx context.Context, err error) error {
+	if err == nil {
+		err = c.wait(ctx)
+	}
+	if ctx.Err() != nil {
+		err = nil // told to stop
+	}
+	if stopped := c.stop(); err == nil {
+		err = stopped
+	}
+	return err
+}
+
 // grace bounds how long a role may take to stop before the next one is told.
 const grace = 2 * time.Second
 

@@ -61,15 +61,8 @@ func (c *runCmd) Run(e *env) error {
 		if w.setupCode != "" {
 			fmt.Fprintf(e.stdout, "Open %s/setup and set the first password with this code: %s\n", w.page, w.setupCode)
 		}
-		err = w.crew.wait(e.ctx)
 	}
-	if e.ctx.Err() != nil {
-		err = nil // told to stop
-	}
-	if stopped := w.crew.stop(); err == nil {
-		err = stopped
-	}
-	return err
+	return w.crew.finish(e.ctx, err)
 }
 
 // process is a configuration and what its parts have read of it.

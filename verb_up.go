@@ -71,16 +71,7 @@ func (c *upCmd) Run(e *env) error {
 	}
 	out.release()
 	log.release()
-	if err == nil {
-		err = w.crew.wait(e.ctx)
-	}
-	if e.ctx.Err() != nil {
-		err = nil // told to stop
-	}
-	if stopped := w.crew.stop(); err == nil {
-		err = stopped
-	}
-	return err
+	return w.crew.finish(e.ctx, err)
 }
 
 const errReplayFault = usageError("--fault breaks the simulated mill, not a recording: leave out --fault or --replay")
