@@ -20,6 +20,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"millwright/e2e/port"
 )
 
 func TestMain(m *testing.M) {
@@ -95,24 +97,17 @@ func cmdLine(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func listen(ts *testscript.TestScript) (net.Listener, string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	return l, strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-}
-
 func cmdFreePort(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 1, "freeport NAME")
-	l, port := listen(ts)
-	ts.Check(l.Close())
-	ts.Setenv(args[0], port)
+	ts.Setenv(args[0], strconv.Itoa(port.Free(ts.Fatalf)))
 }
 
 func cmdOccupy(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 1, "occupy NAME")
-	l, port := listen(ts)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
 	ts.Defer(func() { _ = l.Close() })
-	ts.Setenv(args[0], port)
+	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
 }
 
 func cmdReach(ts *testscript.TestScript, neg bool, args []string) {

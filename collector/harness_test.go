@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"millwright/e2e/port"
 	"millwright/plant"
 )
 
@@ -42,16 +42,6 @@ func modules(t testing.TB) string {
 		t.Skip("no foreign OPC UA server: ", err)
 	}
 	return dir
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // foreign is a server of another make in a process.
@@ -90,7 +80,7 @@ func newAsyncua(t testing.TB, set map[string]any) *foreign {
 
 func newForeign(t testing.TB, args []string, set map[string]any) *foreign {
 	t.Helper()
-	s := &foreign{t: t, args: args, dir: t.TempDir(), port: freePort(t), set: set}
+	s := &foreign{t: t, args: args, dir: t.TempDir(), port: port.Free(t.Fatalf), set: set}
 	set["dir"], set["port"], set["log"] = s.dir, s.port, s.logFile()
 	s.start()
 	t.Cleanup(s.kill)

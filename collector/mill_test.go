@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"millwright/e2e/port"
 	"millwright/plant"
 	"millwright/simulator/server"
 )
@@ -31,7 +32,7 @@ type mill struct {
 func newMill(t testing.TB, vars int, set func(*server.Server)) *mill {
 	t.Helper()
 	m := &mill{t: t, offered: map[key]fact{}, stop: make(chan struct{})}
-	m.Server = &server.Server{Listen: fmt.Sprintf("127.0.0.1:%d", freePort(t)), Log: logger(t)}
+	m.Server = &server.Server{Listen: port.Address(t), Log: logger(t)}
 	for i := range vars {
 		m.Variables = append(m.Variables, server.Variable{Path: fmt.Sprintf("A/T%d", i)})
 	}

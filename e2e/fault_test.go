@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"millwright/e2e/port"
 )
 
 // TestKill kills edge and plant at random moments under load. After catching up
@@ -96,7 +98,7 @@ func TestBrokerAway(t *testing.T) {
 		t.Skip("mosquitto is not installed: make tools")
 	}
 	w := newWorks(t)
-	w.broker = fmt.Sprintf("tcp://127.0.0.1:%d", freePort(t))
+	w.broker = "tcp://" + port.Address(t)
 	var port int
 	_, _ = fmt.Sscanf(w.broker, "tcp://127.0.0.1:%d", &port)
 	conf := filepath.Join(w.dir, "mosquitto.conf")

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"millwright/e2e/port"
 )
 
 // TestFigureFirstValue prints how long it takes from the start of the binary to
@@ -16,7 +18,7 @@ func TestFigureFirstValue(t *testing.T) {
 	figures(t)
 	b := newBrowser(t)
 	b.do("open", args{"page": "p", "url": "about:blank"}, nil)
-	base := fmt.Sprintf("http://127.0.0.1:%d", freePort(t))
+	base := "http://" + port.Address(t)
 	begin := time.Now()
 	start(t, "up", binary, "up", "--no-login", "--data", filepath.Join(t.TempDir(), "data"), "--http", strings.TrimPrefix(base, "http://"))
 	for {

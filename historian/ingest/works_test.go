@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"millwright/e2e/port"
 	"millwright/edge/queue"
 	"millwright/edge/uplink"
 	"millwright/historian/broker"
@@ -50,7 +51,7 @@ type natsServer struct {
 }
 
 func newNATS(t testing.TB) *natsServer {
-	s := &natsServer{dir: t.TempDir(), listen: freeAddr(t)}
+	s := &natsServer{dir: t.TempDir(), listen: port.Address(t)}
 	s.start(t)
 	t.Cleanup(func() { s.kill(t) })
 	return s
@@ -100,7 +101,7 @@ func newMosquitto(t testing.TB) *mosquitto {
 			t.Skip("mosquitto is not installed: apt-get install mosquitto")
 		}
 	}
-	s := &mosquitto{dir: t.TempDir(), listen: freeAddr(t)}
+	s := &mosquitto{dir: t.TempDir(), listen: port.Address(t)}
 	_, port, _ := net.SplitHostPort(s.listen)
 	conf := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location %s/\nautosave_interval 1\nmax_queued_messages 0\nmax_inflight_messages 1000\nuser root\n", port, s.dir)
 	if err := os.WriteFile(filepath.Join(s.dir, "mosquitto.conf"), []byte(conf), 0o600); err != nil {
@@ -136,15 +137,6 @@ func (s *mosquitto) kill(testing.TB) {
 		_ = s.cmd.Wait()
 		s.cmd = &exec.Cmd{Path: s.cmd.Path}
 	}
-}
-
-func freeAddr(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func quiet(t testing.TB) *slog.Logger {
