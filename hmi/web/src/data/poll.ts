@@ -13,8 +13,15 @@ export interface Polled<T> {
 
 type Query = Record<string, string | number | undefined>;
 
-/** usePoll fetches a route now and every interval while the component is shown. */
-export function usePoll<T>(route: string, query: Query, interval: number): Polled<T> {
+/** pause until what is not there yet is asked for again, ms */
+const SOON = 1000;
+
+/**
+ * usePoll fetches a route now and every interval while the component is shown.
+ * What is missing, as the tags of a plant that is just starting, is asked for
+ * again each second.
+ */
+export function usePoll<T>(route: string, query: Query, interval: number, missing?: (got: T) => boolean): Polled<T> {
   const data = useSignal<T | null>(null);
   const at = useSignal(0);
   const error = useSignal<Problem | null>(null);
@@ -24,8 +31,10 @@ export function usePoll<T>(route: string, query: Query, interval: number): Polle
     let timer = 0;
     const once = async () => {
       const begun = Date.now();
+      let next = interval;
       try {
         const got = await get<T>(route, query, stop.signal);
+        if (missing?.(got)) next = SOON;
         batch(() => {
           data.value = got;
           at.value = Date.now();
@@ -35,7 +44,7 @@ export function usePoll<T>(route: string, query: Query, interval: number): Polle
         if (stop.signal.aborted) return;
         error.value = e instanceof Problem ? e : new Problem(0, String(e));
       }
-      if (!stop.signal.aborted) timer = setTimeout(once, Math.max(250, interval - (Date.now() - begun)));
+      if (!stop.signal.aborted) timer = setTimeout(once, Math.max(250, next - (Date.now() - begun)));
     };
     data.value = null;
     once();

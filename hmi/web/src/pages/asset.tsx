@@ -31,7 +31,7 @@ const scoreAxis = { low: 0, high: 1 };
 export function AssetPage(props: { path: string }): JSX.Element {
   const { path } = props;
   const assets = usePoll<{ assets: Asset[] }>("assets", { asset: path }, EVERY);
-  const tags = usePoll<{ tags: Tag[] }>("tags", { asset: path, limit: 2000 }, 30_000);
+  const tags = usePoll<{ tags: Tag[] }>("tags", { asset: path, limit: 2000 }, 30_000, (got) => got.tags.length === 0);
   const asset = assets.data.value?.assets.find((a) => a.path === path);
   const name = asset?.name || path;
   useEffect(() => setTitle(name), [name]);
