@@ -1,6 +1,7 @@
 # Millwright. `make run` shows the works, `make test` proves it.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 ARGS ?=
@@ -71,7 +72,7 @@ bench: bench-line ## every figure
 bench-line: tools build ## the figures of the whole line, about 8 minutes: FIGURE lines
 	./e2e/cold.sh
 	MILLWRIGHT_FIGURES=1 MILLWRIGHT_BINARY=$(CURDIR)/millwright go test -count=1 -timeout 20m -v -run TestFigure ./e2e | grep -E '^(FIGURE|---|FAIL|ok)|lost|seen'
-	MILLWRIGHT_FIGURES=1 go test -count=1 -timeout 20m -run '^$$' -bench 'Bulk/writers=1$$' -benchtime 500x ./historian/store | grep -E '^(FIGURE|FAIL|ok)'
+	MILLWRIGHT_FIGURES=1 go test -count=1 -timeout 20m -run '^$$' -bench 'Bulk/writers=1$$' -benchtime 500x ./historian/store | grep -oE '(FIGURE|FAIL|ok).*'
 
 RESULTS := results
 KILLS ?= 20
