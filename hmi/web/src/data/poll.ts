@@ -14,12 +14,12 @@ export interface Polled<T> {
 type Query = Record<string, string | number | undefined>;
 
 /** pause until what is not there yet is asked for again, ms */
-const SOON = 1000;
+const SOON = 300;
 
 /**
  * usePoll fetches a route now and every interval while the component is shown.
  * What is missing, as the tags of a plant that is just starting, is asked for
- * again each second.
+ * again soon.
  */
 export function usePoll<T>(route: string, query: Query, interval: number, missing?: (got: T) => boolean): Polled<T> {
   const data = useSignal<T | null>(null);
