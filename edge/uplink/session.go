@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"millwright/edge/queue"
@@ -402,14 +401,7 @@ func (s *session) flush() {
 // (tck-id-operational-behavior-edge-node-intentional-disconnect-ndeath).
 func (s *session) leave() error {
 	s.payload.SetNodeDeath(time.Now().UnixNano(), s.bdSeq)
-	bye, cancel := context.WithTimeout(context.Background(), dial.Goodbye)
-	defer cancel()
-	err := s.link.Say(bye, s.u.topic(sparkplug.NDEATH, ""), false, slices.Clone(s.payload.AppendTo(nil)))
-	if bye.Err() != nil {
-		return dial.ErrTimeout
-	}
-	s.link.Disconnect()
-	return err
+	return s.link.Leave(s.u.topic(sparkplug.NDEATH, ""), false, s.payload.AppendTo(nil))
 }
 
 // obey does what a command asks for: a rebirth, or the freeing of records.

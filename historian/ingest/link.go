@@ -28,7 +28,7 @@ func (g *Ingest) connection(ctx context.Context) (online bool, err error) {
 	if err := g.subscribe(ctx, l, own); err != nil {
 		return false, err
 	}
-	if err := g.announce(ctx, l, true, at); err != nil {
+	if err := g.announce(ctx, l, at); err != nil {
 		return false, err
 	}
 	g.answers.setLink(l)
@@ -38,11 +38,8 @@ func (g *Ingest) connection(ctx context.Context) (online bool, err error) {
 		select {
 		case <-ctx.Done():
 			// tck-id-host-topic-phid-death-payload-timestamp-disconnect-clean
-			bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), dial.Goodbye)
-			defer cancel()
-			err := g.announce(bye, l, false, time.Now().UnixMilli())
-			l.Disconnect()
-			return true, errors.Join(ctx.Err(), err)
+			offline := sparkplug.HostState{Timestamp: time.Now().UnixMilli()}
+			return true, errors.Join(ctx.Err(), l.Leave(g.stateTopic(), true, offline.AppendTo(nil)))
 		case err := <-l.Lost():
 			return true, errors.Join(errLost, err)
 		case s := <-own:
@@ -53,7 +50,7 @@ func (g *Ingest) connection(ctx context.Context) (online bool, err error) {
 				// connection has a newer time.
 				return true, errNewer
 			default: // tck-id-message-flow-hid-sparkplug-state-message-delivered
-				if err := g.announce(ctx, l, true, at); err != nil {
+				if err := g.announce(ctx, l, at); err != nil {
 					return true, err
 				}
 			}
@@ -102,9 +99,9 @@ func (g *Ingest) subscribe(ctx context.Context, l *dial.Link, own chan<- sparkpl
 	})
 }
 
-// announce publishes this host's STATE.
-func (g *Ingest) announce(ctx context.Context, l *dial.Link, online bool, at int64) error {
-	s := sparkplug.HostState{Online: online, Timestamp: at}
+// announce says that this host is online.
+func (g *Ingest) announce(ctx context.Context, l *dial.Link, at int64) error {
+	s := sparkplug.HostState{Online: true, Timestamp: at}
 	if err := l.Say(ctx, g.stateTopic(), true, s.AppendTo(nil)); err != nil {
 		return fmt.Errorf("STATE: %w", err)
 	}

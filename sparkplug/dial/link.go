@@ -25,11 +25,10 @@ const (
 	handshake    = 5 * time.Second // CONNECT to CONNACK, each SUBSCRIBE, each QoS 1 message
 )
 
-// Goodbye is how long a client that leaves waits for its last words to be sent.
-const Goodbye = time.Second
+// goodbye is how long a client that leaves waits for its last words to be sent.
+const goodbye = time.Second
 
-// ErrTimeout says that the broker did not answer in time.
-var ErrTimeout = errors.New("no answer from the broker in time")
+var errTimeout = errors.New("no answer from the broker in time")
 
 // Client describes a connection. Every one is a clean session
 // (tck-id-principles-persistence-clean-session-311,
@@ -116,10 +115,6 @@ func (l *Link) Close() {
 	l.client.Disconnect(0)
 }
 
-// Disconnect ends the connection with a DISCONNECT, after which the broker
-// forgets the Will.
-func (l *Link) Disconnect() { l.client.Disconnect(uint(Goodbye / time.Millisecond)) }
-
 // Subscribe asks for a filter at QoS 1. f gets topic and payload, which is its
 // own to keep.
 func (l *Link) Subscribe(ctx context.Context, filter string, f func(topic string, payload []byte)) error {
@@ -138,7 +133,7 @@ func (l *Link) Subscribe(ctx context.Context, filter string, f func(topic string
 func (l *Link) Publish(topic string, payload []byte) error {
 	tok := l.client.Publish(topic, 0, false, payload)
 	if !tok.WaitTimeout(writeTimeout + time.Second) {
-		return ErrTimeout
+		return errTimeout
 	}
 	return tok.Error()
 }
@@ -149,6 +144,17 @@ func (l *Link) Say(ctx context.Context, topic string, retain bool, payload []byt
 	return wait(ctx, l.client.Publish(topic, 1, retain, payload), handshake)
 }
 
+// Leave says one last message and ends the connection with a DISCONNECT, after
+// which the broker forgets the Will. Where the message is not acknowledged in
+// time there is no DISCONNECT: the Will says it when the Link is closed.
+func (l *Link) Leave(topic string, retain bool, payload []byte) error {
+	if err := wait(context.Background(), l.client.Publish(topic, 1, retain, payload), goodbye); err != nil {
+		return err
+	}
+	l.client.Disconnect(uint(goodbye / time.Millisecond))
+	return nil
+}
+
 // wait waits for a token with an end: paho's own Wait can hang.
 func wait(ctx context.Context, tok mqtt.Token, limit time.Duration) error {
 	t := time.NewTimer(limit)
@@ -157,7 +163,7 @@ func wait(ctx context.Context, tok mqtt.Token, limit time.Duration) error {
 	case <-tok.Done():
 		return tok.Error()
 	case <-t.C:
-		return ErrTimeout
+		return errTimeout
 	case <-ctx.Done():
 		return ctx.Err()
 	}
