@@ -35,4 +35,7 @@ func TestReplace(t *testing.T) {
 	if err := Replace(folder, []byte("x"), 0o600); err == nil {
 		t.Error("a folder was replaced")
 	}
+	if left, _ := filepath.Glob(folder + ".*"); len(left) != 0 {
+		t.Error("left behind:", left)
+	}
 }
