@@ -86,21 +86,14 @@ func (c *crew) start(ctx context.Context, r *role) error {
 	}
 }
 
-// wait returns when ctx ends or a role fails.
-func (c *crew) wait(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-c.failed:
-		return err
-	}
-}
-
 // finish works until the process is told to stop or a role fails, and stops
 // all of them. It takes the error of starting them: not all may have.
 func (c *crew) finish(ctx context.Context, err error) error {
 	if err == nil {
-		err = c.wait(ctx)
+		select {
+		case <-ctx.Done():
+		case err = <-c.failed:
+		}
 	}
 	if ctx.Err() != nil {
 		err = nil // told to stop
