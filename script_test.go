@@ -99,7 +99,7 @@ func cmdLine(ts *testscript.TestScript, neg bool, args []string) {
 
 func cmdFreePort(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 1, "freeport NAME")
-	ts.Setenv(args[0], strconv.Itoa(port.Free(ts.Fatalf)))
+	ts.Setenv(args[0], strconv.Itoa(port.Free(ts)))
 }
 
 func cmdOccupy(ts *testscript.TestScript, neg bool, args []string) {

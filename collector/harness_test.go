@@ -80,7 +80,7 @@ func newAsyncua(t testing.TB, set map[string]any) *foreign {
 
 func newForeign(t testing.TB, args []string, set map[string]any) *foreign {
 	t.Helper()
-	s := &foreign{t: t, args: args, dir: t.TempDir(), port: port.Free(t.Fatalf), set: set}
+	s := &foreign{t: t, args: args, dir: t.TempDir(), port: port.Free(t), set: set}
 	set["dir"], set["port"], set["log"] = s.dir, s.port, s.logFile()
 	s.start()
 	t.Cleanup(s.kill)

@@ -98,11 +98,10 @@ func TestBrokerAway(t *testing.T) {
 		t.Skip("mosquitto is not installed: make tools")
 	}
 	w := newWorks(t)
-	w.broker = "tcp://" + port.Address(t)
-	var port int
-	_, _ = fmt.Sscanf(w.broker, "tcp://127.0.0.1:%d", &port)
+	free := port.Free(t)
+	w.broker = fmt.Sprintf("tcp://127.0.0.1:%d", free)
 	conf := filepath.Join(w.dir, "mosquitto.conf")
-	writeFile(t, conf, fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location %s/\nautosave_interval 1\nmax_queued_messages 0\nmax_inflight_messages 1000\n", port, w.dir))
+	writeFile(t, conf, fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location %s/\nautosave_interval 1\nmax_queued_messages 0\nmax_inflight_messages 1000\n", free, w.dir))
 	broker := start(t, "mosquitto", path, "-c", conf)
 	w.startAll()
 	time.Sleep(3 * time.Second)

@@ -18,9 +18,10 @@ func TestFigureFirstValue(t *testing.T) {
 	figures(t)
 	b := newBrowser(t)
 	b.do("open", args{"page": "p", "url": "about:blank"}, nil)
-	base := "http://" + port.Address(t)
+	listen := port.Address(t)
+	base := "http://" + listen
 	begin := time.Now()
-	start(t, "up", binary, "up", "--no-login", "--data", filepath.Join(t.TempDir(), "data"), "--http", strings.TrimPrefix(base, "http://"))
+	start(t, "up", binary, "up", "--no-login", "--data", filepath.Join(t.TempDir(), "data"), "--http", listen)
 	for {
 		if err := b.try("goto", args{"page": "p", "url": base + "/a/HSM/FM/F3/GBX"}, nil); err == nil {
 			break

@@ -28,7 +28,7 @@ type works struct {
 // newWorks writes the two configuration files of a small works; nothing runs yet.
 func newWorks(t *testing.T) *works {
 	t.Helper()
-	w := &works{t: t, dir: t.TempDir(), opc: port.Free(t.Fatalf), mqtt: port.Free(t.Fatalf), http: port.Free(t.Fatalf)}
+	w := &works{t: t, dir: t.TempDir(), opc: port.Free(t), mqtt: port.Free(t), http: port.Free(t)}
 	w.plcPort = w.opc
 	w.api = api{t, fmt.Sprintf("http://127.0.0.1:%d", w.http)}
 	w.broker = fmt.Sprintf("tcp://127.0.0.1:%d", w.mqtt)
