@@ -79,6 +79,7 @@ const (
 	KindPLC      = "system.plc" // a PLC is away
 	KindEdge     = "system.edge"
 	KindQueue    = "system.queue"
+	KindModel    = "system.model" // a trained model was dropped
 )
 
 var titles = map[string]string{
@@ -97,6 +98,7 @@ var titles = map[string]string{
 	KindPLC:      "PLC connection lost",
 	KindEdge:     "Edge lost",
 	KindQueue:    "Edge queue",
+	KindModel:    "Model dropped",
 }
 
 // Title is the finding in a few English words.

@@ -76,4 +76,6 @@ type EdgeStatus struct {
 	ClockMS    int64       `json:"clock_ms"` // historian's clock minus the edge's, at arrival
 	Version    string      `json:"version"`
 	PLCs       []PLCStatus `json:"plcs"`
+
+	Models []ModelStatus `json:"models,omitempty"`
 }

@@ -53,6 +53,8 @@ const (
 	TagHealth = "$HEALTH" // sample: 0..1, 1 = nothing seen
 	TagMode   = "$MODE"   // state: recognised mode
 	TagModel  = "$MODEL"  // state: JSON of ModelState
+	TagShadow = "$SHADOW" // sample: as $SCORE, of the model that runs in the shadow
+	TagWould  = "$WOULD"  // sample: 1 while the shadow model would have a finding open, else 0
 )
 
 // ModelState is the JSON value of the $MODEL state: what the asset's model can

@@ -499,17 +499,17 @@ func (m *model) calibrate(z []float64, starts, keep []bool, windowRows int, allo
 		return errFewRows
 	}
 	one := make([]float64, len(all))
-	by := func(get func(*score) float64) tail {
+	by := func(get func(*score) float64) Law {
 		for i := range all {
 			one[i] = get(&all[i])
 		}
-		return newTail(one)
+		return NewLaw(one)
 	}
 	m.byT = by(func(s *score) float64 { return s.t })
 	m.byQ = by(func(s *score) float64 { return s.q })
 	m.byE = by(func(s *score) float64 { return s.e })
 	m.byF = by(func(s *score) float64 {
-		s.at, s.aq, s.ae = m.byT.decades(s.t), m.byQ.decades(s.q), m.byE.decades(s.e)
+		s.at, s.aq, s.ae = m.byT.Decades(s.t), m.byQ.Decades(s.q), m.byE.Decades(s.e)
 		return s.fuse()
 	})
 	m.limit = min(maxDecades-1, max(2, -math.Log10(allowed)))

@@ -41,10 +41,10 @@ type model struct {
 	level   []float64 // features: mean of the exponentially weighted means
 	inverse []float64 // features²: inverse covariance of the exponentially weighted means
 	partial []float64 // features²: inverse covariance of rows, to reconstruct a masked tag
-	byT     tail
-	byQ     tail
-	byE     tail
-	byF     tail
+	byT     Law
+	byQ     Law
+	byE     Law
+	byF     Law
 	low     []float64 // per watched tag: learned band; NaN where unknown
 	high    []float64
 	limit   float64 // decades at which a row counts
@@ -213,8 +213,8 @@ func (s *score) fuse() float64 { return (s.at + s.aq + s.ae) / 3 }
 // judge scores the present window.
 func (m *model) judge(w *window) score {
 	s := m.statistics(w)
-	s.at, s.aq, s.ae = m.byT.decades(s.t), m.byQ.decades(s.q), m.byE.decades(s.e)
-	s.decades = min(maxDecades, m.byF.decades(s.fuse()))
+	s.at, s.aq, s.ae = m.byT.Decades(s.t), m.byQ.Decades(s.q), m.byE.Decades(s.e)
+	s.decades = min(maxDecades, m.byF.Decades(s.fuse()))
 	return s
 }
 

@@ -354,7 +354,7 @@ func (m *model) code(c *codec) {
 	for _, v := range []*int32{&m.lags, &m.stride, &m.k} {
 		c.i32(v)
 	}
-	for _, t := range []*tail{&m.byT, &m.byQ, &m.byE, &m.byF} {
+	for _, t := range []*Law{&m.byT, &m.byQ, &m.byE, &m.byF} {
 		c.fixed(t.body[:])
 		for _, v := range []*float64{&t.start, &t.above, &t.sigma, &t.gamma} {
 			c.f64(v)

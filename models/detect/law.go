@@ -16,9 +16,9 @@ const maxDecades = 8
 // value is calibrated again and must not run into a wall.
 const farDecades = 40
 
-// tail turns a statistic into -log10 of the probability that a normal row
-// reaches it: empirical up to a threshold, a generalised Pareto law above.
-type tail struct {
+// Law turns a statistic into -log10 of the probability that a normal row reaches
+// it: empirical up to a threshold, a generalised Pareto law above.
+type Law struct {
 	body  [knots]float64 // quantiles at (i/knots)·(1-above)
 	start float64        // threshold
 	above float64        // share of calibration rows above it
@@ -27,14 +27,14 @@ type tail struct {
 	n     int32          // calibration rows
 }
 
-// newTail fits by probability-weighted moments (Hosking and Wallis). The shape
+// NewLaw fits by probability-weighted moments (Hosking and Wallis). The shape
 // is drawn towards the exponential law where excesses are few, since a wrong
 // shape does more harm far out than a wrong scale.
-func newTail(scores []float64) tail {
+func NewLaw(scores []float64) Law {
 	s := slices.Clone(scores)
 	slices.Sort(s)
 	n := len(s)
-	t := tail{n: int32(n)}
+	t := Law{n: int32(n)}
 	if n == 0 {
 		t.sigma, t.above = 1, 1
 		return t
@@ -63,8 +63,7 @@ func newTail(scores []float64) tail {
 	return t
 }
 
-// decades is -log10 p of a score, at most farDecades.
-func (t *tail) decades(x float64) float64 {
+func (t *Law) Decades(x float64) float64 {
 	if x > t.start {
 		y := (x - t.start) / t.sigma
 		d := -math.Log10(t.above)
