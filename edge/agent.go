@@ -58,7 +58,9 @@ type Agent struct {
 	Detector  Detector // nil: no models
 	StateFile string   // the detector's learned state; empty: it learns afresh at every start
 	Uplink    Uplink
-	Log       *slog.Logger // nil = slog.Default()
+	Beacon    *Beacon                    // nil: none
+	Models    func() []plant.ModelStatus // trained models, for the status; nil: none
+	Log       *slog.Logger               // nil = slog.Default()
 
 	fresh   []string   // assets without learned state, from Load
 	mu      sync.Mutex // guards the detector and what follows
@@ -146,6 +148,9 @@ func (a *Agent) Run(ctx context.Context) error {
 		g.Go(func() error { a.watch(ctx, p); return nil })
 	}
 	g.Go(func() error { a.keep(ctx); return nil })
+	if a.Beacon != nil {
+		g.Go(func() error { a.Beacon.Run(ctx); return nil })
+	}
 	g.Go(func() error {
 		<-ctx.Done()
 		a.sources.Wait()

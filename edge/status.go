@@ -52,6 +52,9 @@ func (a *Agent) Status() plant.EdgeStatus {
 	for i := range a.PLCs {
 		s.PLCs = append(s.PLCs, a.PLCs[i].Source.Status())
 	}
+	if a.Models != nil {
+		s.Models = a.Models()
+	}
 	return s
 }
 

@@ -438,5 +438,6 @@ func (s *session) settle(a sparkplug.Ack) {
 		return
 	}
 	u.counts.settled.Add(uint64(n))
+	u.heard.Store(time.Now().UnixNano())
 	u.flights.acked(a.Epoch, a.Spans, time.Now())
 }

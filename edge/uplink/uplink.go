@@ -46,7 +46,12 @@ type Uplink struct {
 	changed chan struct{} // buffered 1
 	flights flights       // of the Run goroutine
 	counts  counts
+	heard   atomic.Int64 // ns UTC
 }
+
+// Heard is when the plant last freed a record with its word, 0 before that.
+// Nothing else proves that it is there: a broker may outlive its historian.
+func (u *Uplink) Heard() int64 { return u.heard.Load() }
 
 // Counts are counters since the start.
 type Counts struct {

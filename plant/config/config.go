@@ -69,6 +69,9 @@ type Edge struct {
 	Assets      []plant.Asset
 	AssetsFile  string
 	Speed       float64 // plant seconds per second of wall time; 1 except with a simulator
+	Models      string  // URL of the plant's page, which serves the model repository; empty: the edge keeps to what it learns
+	ModelsRoot  string  // file: the root of trust of that repository
+	Beacon      *Beacon
 }
 
 // Broker is the embedded MQTT broker, section [broker].
@@ -269,6 +272,15 @@ func (root *table) edge(c *Config) *Edge {
 		Reserve:     t.size("reserve", 256<<20, 16<<20),
 		AssetsFile:  t.readable("assets"),
 		Speed:       t.number("speed", 1, 0.001, 1000),
+		Models:      t.checked("models", "", func(s string) error { return checkURL(s, "http", "https") }),
+		ModelsRoot:  t.readable("models_root"),
+		Beacon:      t.beacon(),
+	}
+	if e.Models != "" && !t.has("models_root") {
+		t.fault("models_root", "is missing, models needs the file root.json of the plant's repository (millwright models init made it)")
+	}
+	if e.Models == "" && t.has("models_root") {
+		t.fault("models", "is missing, for example models = \"http://plant:8080\"")
 	}
 	if err := checkName(e.Name); err != nil {
 		t.fault("name", "%v", err)
