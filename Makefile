@@ -8,6 +8,7 @@ ARGS ?=
 
 export MILLWRIGHT_NODE_MODULES := $(CURDIR)/.ci/node/node_modules
 export MILLWRIGHT_PYTHON := $(CURDIR)/.ci/venv/bin/python
+export MILLWRIGHT_INFLUXD := $(CURDIR)/.ci/bin/influxd
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,7 +29,7 @@ WEB_SOURCES := $(shell find hmi/web/src hmi/web/build -type f 2>/dev/null)
 hmi/web/dist/index.html: hmi/web/node_modules/.done $(WEB_SOURCES)
 	go run ./hmi/web/build
 
-tools: .ci/node/.done .ci/venv/.done .ci/system.done ## install what the tests need
+tools: .ci/node/.done .ci/venv/.done .ci/system.done .ci/bin/influxd ## install what the tests need
 
 .ci/node/.done: testdata/foreign/package.json testdata/foreign/package-lock.json
 	mkdir -p .ci/node
@@ -36,10 +37,14 @@ tools: .ci/node/.done .ci/venv/.done .ci/system.done ## install what the tests n
 	cd .ci/node && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
-.ci/venv/.done: testdata/foreign/requirements.txt .ci/system.done
+.ci/venv/.done: testdata/foreign/requirements.txt testdata/science/requirements.txt .ci/system.done
 	python3 -m venv .ci/venv
-	.ci/venv/bin/pip install --quiet --disable-pip-version-check -r testdata/foreign/requirements.txt
+	.ci/venv/bin/pip install --quiet --disable-pip-version-check -r testdata/foreign/requirements.txt -r testdata/science/requirements.txt
 	touch $@
+
+# The newest InfluxDB that Go alone can build.
+.ci/bin/influxd:
+	GOBIN=$(CURDIR)/.ci/bin go install github.com/influxdata/influxdb/cmd/influxd@v1.8.10
 
 # Debian's Chromium and Mosquitto, and Python's venv where it is a package apart.
 .ci/system.done:
@@ -90,6 +95,6 @@ dist: build ## one archive per architecture, with units, examples and checksums
 	./firmware-configs/package.sh $(VERSION)
 
 clean: ## remove what was built
-	rm -rf millwright dist hmi/web/dist/* .ci/bin
+	rm -rf millwright dist hmi/web/dist/*
 
 .PHONY: help run build web tools check test bench bench-line soak-line dist clean
