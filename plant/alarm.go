@@ -24,6 +24,8 @@ type Alarm struct {
 	AckedBy  string
 	Note     string
 	Count    int // raises since the alarm was last cleared and forgotten
+
+	Label *Label `json:",omitempty"` // the crew's answer that is valid now
 }
 
 // AlarmQuery selects alarms, newest journal entry first. Zero fields do not

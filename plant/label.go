@@ -33,12 +33,14 @@ type Label struct {
 	At       int64 // when it was given
 }
 
-// LabelQuery selects labels whose interval touches [From, To), newest first;
-// To 0 means no end. Zero fields do not restrict.
+// LabelQuery selects labels whose interval touches [From, To), the one given
+// last first; To 0 means no end. Zero fields do not restrict.
 type LabelQuery struct {
+	ID       int64
 	Alarm    int64
 	Asset    string // this asset and all below it
 	From, To int64
+	Before   int64 // only with a smaller ID: the pages after the first
 	Limit    int
 }
 
