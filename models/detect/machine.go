@@ -57,6 +57,8 @@ type machine struct {
 	told   told
 	log    *slog.Logger
 	judged func(Row)
+	paths  []string // of the watched tags, where judged is set
+	start  bool     // the next row does not follow the one before it
 
 	score, health, mode, model plant.TagID // derived tags; 0: not asked for
 }
@@ -168,13 +170,19 @@ func (m *machine) tellLimit(out *plant.Batch, l *limit, phase plant.Phase, t int
 	})
 }
 
-// interrupt says that the next row is not connected with the last one.
-func (m *machine) interrupt() {
+// restart forgets the rows that windows hold.
+func (m *machine) restart() {
+	m.start = true
 	m.window.restart()
 	m.say.recent = 0
 	for i := range m.minds {
 		m.minds[i].memory.interrupt()
 	}
+}
+
+// interrupt says that the next row is not connected with the last one.
+func (m *machine) interrupt() {
+	m.restart()
 	for i := range m.limits {
 		m.limits[i].pastN = 0
 	}
@@ -237,11 +245,7 @@ func (m *machine) row(out *plant.Batch, t int64, cells []cell, may bool) bool {
 		}
 	}
 	if m.modes.update(m.slots) {
-		m.window.restart()
-		m.say.recent = 0
-		for i := range m.minds {
-			m.minds[i].memory.interrupt()
-		}
+		m.restart()
 		for len(m.minds) < len(m.modes.names) {
 			m.minds = append(m.minds, mind{memory: newMemory(m.watch)})
 		}
@@ -380,8 +384,11 @@ func (m *machine) think(out *plant.Batch, t int64, may bool) bool {
 	m.tellModel(out, t, r.Phase)
 	m.tellHealth(out, t, r.Score)
 	if m.judged != nil {
+		r.Tags, r.Values, r.OK = m.paths, m.x, m.ok
+		r.Start, r.Settled, r.Guarded = m.start, m.modes.settled(), m.guarded()
 		m.judged(r)
 	}
+	m.start = false
 	return fitted
 }
 

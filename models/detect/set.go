@@ -17,12 +17,14 @@ type Config struct {
 	Speed  float64      // seconds of plant time per second of source time; 1 where 0
 	Log    *slog.Logger // nil: slog.Default()
 
-	// Judged, where set, is called for every row of every asset. It is for
-	// offline work: it makes each row cost allocations.
+	// Judged, where set, is called for every row of every asset, whether it is
+	// learned from, judged or neither. It is for offline work: it makes each row
+	// cost allocations.
 	Judged func(Row)
 }
 
-// Row is what became of one row of an asset.
+// Row is one row of an asset and what became of it. Tags, Values and OK are valid
+// during the call only.
 type Row struct {
 	Asset         string
 	Time          int64 // source time of the row's youngest sample, ns UTC
@@ -32,6 +34,13 @@ type Row struct {
 	Limit         float64              // 0..1; 0 without a score
 	Alarm         bool                 // a machine finding is open
 	Contributions []plant.Contribution // of this row, largest first; nil without a score
+
+	Tags    []string  // paths of the watched tags
+	Values  []float64 // of each the last usable one
+	OK      []bool    // it is there and believed: a model sees it
+	Start   bool      // the row does not follow the one before it: windows start again
+	Settled bool      // the mode is known and its transition is over
+	Guarded bool      // a finding is open that forbids to learn from the row
 }
 
 // Set judges many assets. It is not safe for concurrent use.
@@ -153,7 +162,7 @@ func newMachine(a plant.Asset, tags []plant.Tag, byPath map[string]plant.Tag, cf
 	case a.Model.Budget < 0:
 		return machine{}, fmt.Errorf("asset %s: model: budget %v: must be positive", a.Path, a.Model.Budget)
 	}
-	m := machine{asset: a, grid: grid, step: grid.Seconds(), log: cfg.Log, judged: cfg.Judged}
+	m := machine{asset: a, grid: grid, step: grid.Seconds(), log: cfg.Log, judged: cfg.Judged, start: true}
 	m.odds = a.Model.Budget * float64(a.Model.Window) * grid.Seconds() / (7 * 24 * 3600)
 	m.target = int32(min(math.MaxInt32, int64(a.Model.Learn/grid)))
 	if m.recording() {
@@ -212,6 +221,11 @@ func newMachine(a plant.Asset, tags []plant.Tag, byPath map[string]plant.Tag, cf
 	m.say.order = make([]int, 0, min(m.watch, maxFeatures))
 	m.x, m.ok = make([]float64, m.watch), make([]bool, m.watch)
 	m.part = make([]float64, m.watch)
+	if m.judged != nil {
+		for i := range m.watch {
+			m.paths = append(m.paths, m.slots[i].tag.Path)
+		}
+	}
 	m.told.health = 1
 	m.score, m.health = byPath[a.Path+"/"+plant.TagScore].ID, byPath[a.Path+"/"+plant.TagHealth].ID
 	m.mode, m.model = byPath[a.Path+"/"+plant.TagMode].ID, byPath[a.Path+"/"+plant.TagModel].ID
