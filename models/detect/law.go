@@ -1,6 +1,9 @@
 package detect
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"sort"
@@ -63,6 +66,7 @@ func NewLaw(scores []float64) Law {
 	return t
 }
 
+// Decades is -log10 of the probability that a normal row reaches x.
 func (t *Law) Decades(x float64) float64 {
 	if x > t.start {
 		y := (x - t.start) / t.sigma
@@ -79,4 +83,74 @@ func (t *Law) Decades(x float64) float64 {
 	i := sort.SearchFloat64s(t.body[:], x)
 	p := 1 - float64(i)/knots*(1-t.above)
 	return -math.Log10(p)
+}
+
+// Bounds of a law's shape. A fit gives -0.1 to 0.3; far beyond, the tail says
+// nothing any more.
+const maxShape = 0.5
+
+// ErrLaw is the reason of every refused law.
+var ErrLaw = errors.New("law")
+
+// Check says what is wrong with the law, or nil: numbers that are not finite, and
+// an order of quantiles or a tail that no fit gives.
+func (t *Law) Check() error {
+	for _, v := range append(t.body[:], t.start, t.above, t.sigma, t.gamma) {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return fmt.Errorf("%w: %v is not finite", ErrLaw, v)
+		}
+	}
+	switch {
+	case !slices.IsSorted(t.body[:]) || t.body[knots-1] > t.start:
+		return fmt.Errorf("%w: quantiles do not ascend", ErrLaw)
+	case t.above <= 0 || t.above > 1:
+		return fmt.Errorf("%w: share %v above the threshold; must be in (0, 1]", ErrLaw, t.above)
+	case t.sigma <= 0:
+		return fmt.Errorf("%w: scale %v; must be positive", ErrLaw, t.sigma)
+	case math.Abs(t.gamma) > maxShape:
+		return fmt.Errorf("%w: shape %v; at most %v", ErrLaw, t.gamma, maxShape)
+	case t.n < 0:
+		return fmt.Errorf("%w: %d calibration rows", ErrLaw, t.n)
+	}
+	return nil
+}
+
+// Rows is the number of scores that the law was fitted to.
+func (t *Law) Rows() int { return int(t.n) }
+
+// lawText is a law in JSON. Numbers are written with as many digits as it takes
+// to read them back exactly.
+type lawText struct {
+	Body  []float64 `json:"body"`
+	Start float64   `json:"start"`
+	Above float64   `json:"above"`
+	Sigma float64   `json:"sigma"`
+	Gamma float64   `json:"gamma"`
+	Rows  int32     `json:"rows"`
+}
+
+// MarshalJSON writes a law that Check passes.
+func (t Law) MarshalJSON() ([]byte, error) {
+	if err := t.Check(); err != nil {
+		return nil, err
+	}
+	return json.Marshal(lawText{t.body[:], t.start, t.above, t.sigma, t.gamma, t.n})
+}
+
+// UnmarshalJSON takes no law that Check does not pass.
+func (t *Law) UnmarshalJSON(b []byte) error {
+	var x lawText
+	if err := json.Unmarshal(b, &x); err != nil {
+		return fmt.Errorf("%w: %w", ErrLaw, err)
+	}
+	if len(x.Body) != knots {
+		return fmt.Errorf("%w: %d quantiles; must be %d", ErrLaw, len(x.Body), knots)
+	}
+	n := Law{start: x.Start, above: x.Above, sigma: x.Sigma, gamma: x.Gamma, n: x.Rows}
+	copy(n.body[:], x.Body)
+	if err := n.Check(); err != nil {
+		return err
+	}
+	*t = n
+	return nil
 }
