@@ -122,26 +122,36 @@ func early(ctx context.Context, tx *sql.Tx, f *plant.Finding) (int64, error) {
 	return at, err
 }
 
-const columns = `id, seq, state, edge, raised, returned, acked, acked_by, note, count, finding`
+// reading selects alarms with their valid labels, for scan.
+const reading = `SELECT a.id, a.seq, a.state, a.edge, a.raised, a.returned, a.acked, a.acked_by, a.note, a.count, a.finding,
+	coalesce(l.id, 0), coalesce(l.body, '') FROM alarm a LEFT JOIN label l ON l.alarm = a.id AND l.ended = 0`
 
-// scan reads a row of columns.
+// scan reads a row of reading.
 func scan(row interface{ Scan(...any) error }) (plant.Alarm, error) {
 	var a plant.Alarm
-	var finding string
-	err := row.Scan(&a.ID, &a.Seq, &a.State, &a.Edge, &a.Raised, &a.Returned, &a.Acked, &a.AckedBy, &a.Note, &a.Count, &finding)
+	var finding, body string
+	var label int64
+	err := row.Scan(&a.ID, &a.Seq, &a.State, &a.Edge, &a.Raised, &a.Returned, &a.Acked, &a.AckedBy, &a.Note, &a.Count, &finding, &label, &body)
 	if err != nil {
 		return a, err
 	}
 	if err := json.Unmarshal([]byte(finding), &a.Finding); err != nil {
 		return a, fmt.Errorf("finding of alarm %d: %w", a.ID, err)
 	}
+	if label != 0 {
+		l, err := parseLabel(label, body)
+		if err != nil {
+			return a, err
+		}
+		a.Label = &l
+	}
 	return a, nil
 }
 
 // newest returns the last alarm of a condition; ID 0: there was none.
 func newest(ctx context.Context, tx *sql.Tx, asset, key string) (plant.Alarm, error) {
-	a, err := scan(tx.QueryRowContext(ctx, `SELECT `+columns+` FROM alarm
-		WHERE asset = ? AND key = ? ORDER BY id DESC LIMIT 1`, asset, key))
+	a, err := scan(tx.QueryRowContext(ctx, reading+
+		` WHERE a.asset = ? AND a.key = ? ORDER BY a.id DESC LIMIT 1`, asset, key))
 	if errors.Is(err, sql.ErrNoRows) {
 		return plant.Alarm{}, nil
 	}
@@ -151,7 +161,7 @@ func newest(ctx context.Context, tx *sql.Tx, asset, key string) (plant.Alarm, er
 func get(ctx context.Context, q interface {
 	QueryRowContext(context.Context, string, ...any) *sql.Row
 }, id int64) (plant.Alarm, error) {
-	a, err := scan(q.QueryRowContext(ctx, `SELECT `+columns+` FROM alarm WHERE id = ?`, id))
+	a, err := scan(q.QueryRowContext(ctx, reading+` WHERE a.id = ?`, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return a, ErrNotFound
 	}
@@ -192,7 +202,8 @@ func replace(ctx context.Context, tx *sql.Tx, a *plant.Alarm) error {
 	if a.ID != 0 {
 		id = a.ID
 	}
-	res, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO alarm(`+columns+`, asset, key) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+	res, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO alarm(id, seq, state, edge, raised, returned, acked, acked_by, note, count,
+		finding, asset, key) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)`,
 		id, int64(a.Seq), string(a.State), a.Edge, a.Raised, a.Returned, a.Acked, a.AckedBy, a.Note, a.Count, string(finding),
 		a.Finding.Asset, a.Finding.Key)
 	if err != nil || a.ID != 0 {

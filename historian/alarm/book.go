@@ -14,7 +14,7 @@ import (
 
 // Errors that callers tell apart.
 var (
-	ErrNotFound = errors.New("no such alarm")
+	ErrNotFound = errors.New("no such alarm or label")
 	ErrChanged  = errors.New("the alarm has changed meanwhile")
 	ErrCursor   = errors.New("not a cursor of this list")
 	ErrNewer    = errors.New("written by a newer version of millwright")

@@ -2,12 +2,14 @@ package alarm
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -16,7 +18,8 @@ import (
 )
 
 // crashChild applies records without end and says which are committed. Record
-// n raises alarm n.
+// n raises alarm n, which is answered at once, and the one before is answered
+// anew.
 func crashChild(dir string) {
 	b, err := Open(dir)
 	if err != nil {
@@ -30,12 +33,20 @@ func crashChild(dir string) {
 			fmt.Println("error", err)
 			os.Exit(1)
 		}
+		for _, id := range []uint64{n, max(1, n-1)} {
+			l := plant.Label{Alarm: int64(id), Verdict: plant.Confirmed, Code: "VIB", Who: "anna", Note: fmt.Sprint("after ", n)}
+			if _, err := b.Label(context.Background(), l); err != nil {
+				fmt.Println("error", err)
+				os.Exit(1)
+			}
+		}
 		fmt.Println(n)
 	}
 }
 
 // A process killed at any moment loses nothing that it has acknowledged, and
-// what it is given again it does not raise twice.
+// what it is given again it does not raise twice. An answer is there whole, with
+// its entry in the journal, or not at all.
 func TestKill(t *testing.T) {
 	kills := 12
 	if testing.Short() {
@@ -79,11 +90,16 @@ func TestKill(t *testing.T) {
 		if err != nil || uint64(len(alarms)) != spans[0].Last {
 			t.Fatalf("%d alarms of %d records, %v", len(alarms), spans[0].Last, err)
 		}
+		slices.SortFunc(alarms, func(a, b plant.Alarm) int { return cmp.Compare(a.ID, b.ID) })
 		for i, a := range alarms {
-			if want := fmt.Sprintf("A%06d", len(alarms)-i); a.Finding.Asset != want || a.Count != 1 {
+			if want := fmt.Sprintf("A%06d", i+1); a.Finding.Asset != want || a.Count != 1 {
 				t.Fatalf("alarm %+v, want %s", a, want)
 			}
+			if a.ID <= int64(acked) && (a.Label == nil || a.Label.Alarm != a.ID) {
+				t.Fatalf("acknowledged up to %d, and alarm %d has the answer %+v", acked, a.ID, a.Label)
+			}
 		}
+		wantLabelsInJournal(t, b)
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}

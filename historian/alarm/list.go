@@ -15,6 +15,31 @@ const (
 	maxLimit     = 10_000
 )
 
+// where collects conditions of a query. The zero value lets everything through.
+type where struct {
+	conditions []string
+	args       []any
+}
+
+func (w *where) and(condition string, args ...any) {
+	w.conditions, w.args = append(w.conditions, condition), append(w.args, args...)
+}
+
+// below keeps the rows of an asset and all below it; all where asset is "".
+func (w *where) below(column, asset string) {
+	if asset != "" {
+		// "0" is the character behind "/": all paths below the asset.
+		w.and("("+column+" = ? OR "+column+" > ? AND "+column+" < ?)", asset, asset+"/", asset+"0")
+	}
+}
+
+func (w *where) text() string {
+	if len(w.conditions) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(w.conditions, " AND ")
+}
+
 // Get returns an alarm; ErrNotFound.
 func (b *Book) Get(ctx context.Context, id int64) (plant.Alarm, error) {
 	a, err := get(ctx, b.db, id)
@@ -32,28 +57,22 @@ func (b *Book) List(ctx context.Context, q plant.AlarmQuery) (alarms []plant.Ala
 		limit = defaultLimit
 	}
 	limit = min(limit, maxLimit)
-	where := []string{"raised >= ?"}
-	args := []any{q.Since}
-	if q.Since == 0 {
-		where, args = []string{"1"}, nil
+	var w where
+	if q.Since != 0 {
+		w.and("a.raised >= ?", q.Since)
 	}
 	if q.State != "" {
-		where, args = append(where, "state = ?"), append(args, string(q.State))
+		w.and("a.state = ?", string(q.State))
 	}
-	if q.Asset != "" {
-		// "0" is the character behind "/": all paths below the asset.
-		where = append(where, "(asset = ? OR asset > ? AND asset < ?)")
-		args = append(args, q.Asset, q.Asset+"/", q.Asset+"0")
-	}
+	w.below("a.asset", q.Asset)
 	if q.After != "" {
 		seq, err := strconv.ParseInt(q.After, 10, 64)
 		if err != nil || seq <= 0 {
 			return nil, "", fmt.Errorf("alarms: %.40q: %w", q.After, ErrCursor)
 		}
-		where, args = append(where, "seq < ?"), append(args, seq)
+		w.and("a.seq < ?", seq)
 	}
-	rows, err := b.db.QueryContext(ctx, `SELECT `+columns+` FROM alarm WHERE `+strings.Join(where, " AND ")+
-		` ORDER BY seq DESC LIMIT ?`, append(args, limit+1)...)
+	rows, err := b.db.QueryContext(ctx, reading+w.text()+` ORDER BY a.seq DESC LIMIT ?`, append(w.args, limit+1)...)
 	if err != nil {
 		return nil, "", fmt.Errorf("alarms: list: %w", err)
 	}
@@ -102,14 +121,15 @@ func (b *Book) Events(ctx context.Context, after uint64, max int) ([]plant.Alarm
 }
 
 // Entry is a line of the journal: what happened to an alarm, when by the wall
-// clock, by whom and why. Event is "raise", "recur", "change", "return" or
-// "ack"; Who is the edge, or the user.
+// clock, by whom and why. Event is "raise", "recur", "change", "return", "ack",
+// "label" or "unlabel"; Who is the edge, or the user.
 type Entry struct {
 	Seq            uint64
 	At             int64
 	Event          string
 	Who, Note      string
 	State          plant.AlarmState // after it
+	Label          *plant.Label     // after it
 	Raised, Source int64            // source times: of the episode, and of the evidence
 }
 
@@ -131,7 +151,7 @@ func (b *Book) Journal(ctx context.Context, id int64) ([]Entry, error) {
 		if err := json.Unmarshal([]byte(text), &a); err != nil {
 			return nil, fmt.Errorf("alarm %d: journal: %w", id, err)
 		}
-		e.State, e.Raised, e.Source = a.State, a.Raised, max(a.Finding.Time, a.Returned)
+		e.State, e.Label, e.Raised, e.Source = a.State, a.Label, a.Raised, max(a.Finding.Time, a.Returned)
 		out = append(out, e)
 	}
 	if err := rows.Err(); err != nil {

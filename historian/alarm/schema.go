@@ -12,11 +12,9 @@ import (
 	_ "modernc.org/sqlite" // the "sqlite" driver of database/sql
 )
 
-const schemaVersion = 1
-
-// Times are ns UTC. finding and alarm.* of the journal are JSON of the plant
+// Times are ns UTC. finding, journal.after and label.body are JSON of the plant
 // types. mark holds the record numbers of an epoch as ranges.
-const schema = `
+const schema1 = `
 CREATE TABLE alarm (
   id       INTEGER PRIMARY KEY AUTOINCREMENT,
   seq      INTEGER NOT NULL,
@@ -59,8 +57,30 @@ CREATE TABLE mark (
   at    INTEGER NOT NULL,
   PRIMARY KEY (edge, epoch, first)
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 1;
 `
+
+// A label is never deleted: ended says when it was replaced or withdrawn, 0
+// while it is valid. of is the other alarm of a duplicate, 0 for other verdicts.
+const schema2 = `
+CREATE TABLE label (
+  id       INTEGER PRIMARY KEY AUTOINCREMENT,
+  alarm    INTEGER NOT NULL,
+  asset    TEXT NOT NULL,
+  detector TEXT NOT NULL,
+  verdict  TEXT NOT NULL,
+  of       INTEGER NOT NULL,
+  first    INTEGER NOT NULL,
+  last     INTEGER NOT NULL,
+  body     TEXT NOT NULL,
+  ended    INTEGER NOT NULL,
+  ended_by TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX label_alarm ON label(alarm) WHERE ended = 0;
+CREATE INDEX label_asset ON label(asset, id) WHERE ended = 0;
+`
+
+// steps lead from each format of the file (PRAGMA user_version) to the next.
+func steps() []string { return []string{schema1, schema2} }
 
 // openFile opens or makes alarms.db in a folder.
 func openFile(dir string) (*sql.DB, error) {
@@ -104,13 +124,19 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&v); err != nil {
 		return err
 	}
+	all := steps()
 	switch {
-	case v > schemaVersion:
-		return fmt.Errorf("%w: format %d, this one reads up to %d; use that version, or another folder", ErrNewer, v, schemaVersion)
-	case v == schemaVersion:
+	case v > len(all):
+		return fmt.Errorf("%w: format %d, this one reads up to %d; use that version, or another folder", ErrNewer, v, len(all))
+	case v == len(all):
 		return nil
 	}
-	if _, err := tx.ExecContext(ctx, schema); err != nil {
+	for _, step := range all[v:] {
+		if _, err := tx.ExecContext(ctx, step); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(all))); err != nil {
 		return err
 	}
 	return tx.Commit()
