@@ -30,6 +30,9 @@ const (
 	MaxWindow  = 512
 	MaxTags    = 64
 	MaxWeights = 4 << 20
+
+	maxLayers = 16
+	maxWidth  = MaxWindow * MaxTags
 )
 
 // ErrNetwork is the reason of every refused network.
@@ -41,12 +44,12 @@ func (n *Network) Check() error {
 	if n.Window < 1 || n.Window > MaxWindow || n.Tags < 1 || n.Tags > MaxTags {
 		return fmt.Errorf("%w: window of %d rows and %d tags; at most %d and %d", ErrNetwork, n.Window, n.Tags, MaxWindow, MaxTags)
 	}
-	if len(n.Layers) == 0 || len(n.Layers) > 16 {
-		return fmt.Errorf("%w: %d layers; 1 to 16", ErrNetwork, len(n.Layers))
+	if len(n.Layers) == 0 || len(n.Layers) > maxLayers {
+		return fmt.Errorf("%w: %d layers; 1 to %d", ErrNetwork, len(n.Layers), maxLayers)
 	}
 	width, weights := n.Window*n.Tags, 0
 	for i, l := range n.Layers {
-		if l.In != width || l.Out < 1 || l.Out > MaxWindow*MaxTags || len(l.B) != l.Out || len(l.W) != l.In*l.Out {
+		if l.In != width || l.Out < 1 || l.Out > maxWidth || len(l.B) != l.Out || len(l.W) != l.In*l.Out {
 			return fmt.Errorf("%w: layer %d does not fit", ErrNetwork, i)
 		}
 		weights += len(l.W)
