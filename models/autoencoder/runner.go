@@ -6,6 +6,7 @@ import "math"
 type Runner struct {
 	net  *Network
 	a, b []float32 // activations
+	back []float32 // last result
 	err  []float64 // per tag
 }
 
@@ -42,8 +43,13 @@ func (r *Runner) Forward(window []float32) []float32 {
 			out = r.a
 		}
 	}
+	r.back = in
 	return in
 }
+
+// Rebuilt is what the last Forward or Score made of its window; valid until the
+// next one.
+func (r *Runner) Rebuilt() []float32 { return r.back }
 
 // Score is the mean squared error over the window, and per tag over its rows
 // (valid until the next call).

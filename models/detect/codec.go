@@ -9,9 +9,10 @@ import (
 // codec walks a structure once for both directions: each field is named in one
 // place only, so what is written is what is read. Numbers are little-endian.
 type codec struct {
-	b    []byte // written, or what is left to read
-	read bool
-	err  error
+	b       []byte // written, or what is left to read
+	read    bool
+	version uint32 // of the bytes
+	err     error
 }
 
 var errShort = errors.New("state ends early")

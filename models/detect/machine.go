@@ -30,6 +30,7 @@ type mind struct {
 	model  *model
 	failed string // why it cannot be learned, empty: it can
 	again  int32  // rows offered before the next try after too few of them
+	trials trials
 }
 
 // machine judges one asset.
@@ -45,7 +46,8 @@ type machine struct {
 	bySlot [][]int // limits per slot
 	modes  modes
 	minds  []mind
-	window window
+	own    learned
+	trial  trial
 	say    verdict
 	count  int32   // rows of a recording
 	done   int32   // rows learned
@@ -60,7 +62,9 @@ type machine struct {
 	paths  []string // of the watched tags, where judged is set
 	start  bool     // the next row does not follow the one before it
 
-	score, health, mode, model plant.TagID // derived tags; 0: not asked for
+	watchdog stopwatch // of trained models
+
+	score, health, mode, model, shadow, would plant.TagID // derived tags; 0: not asked for
 }
 
 func (m *machine) recording() bool { return m.asset.Model.Rows > 0 }
@@ -173,10 +177,11 @@ func (m *machine) tellLimit(out *plant.Batch, l *limit, phase plant.Phase, t int
 // restart forgets the rows that windows hold.
 func (m *machine) restart() {
 	m.start = true
-	m.window.restart()
-	m.say.recent = 0
+	m.own.window.restart()
+	m.say.recent, m.trial.would.recent = 0, 0
 	for i := range m.minds {
 		m.minds[i].memory.interrupt()
+		m.minds[i].trials.restart()
 	}
 }
 
@@ -364,26 +369,29 @@ func (m *machine) guarded() bool {
 	return false
 }
 
-// think learns or judges the row. It returns true when a model was fitted.
+// think learns from the row and judges it. It returns true when a model was
+// fitted: a model judges from the row after that on.
 func (m *machine) think(out *plant.Batch, t int64, may bool) bool {
-	r := Row{Asset: m.asset.Path, Time: t, Mode: m.modes.name(), Score: math.NaN(), Phase: "none"}
+	r := Row{
+		Asset: m.asset.Path, Time: t, Mode: m.modes.name(), Phase: "none", Score: math.NaN(),
+		Model: plant.LearnedModel, Shadow: math.NaN(),
+	}
 	fitted := false
+	m.own.model = nil
 	if m.watch > 0 && !m.asset.Model.Off && m.modes.running() {
 		md := &m.minds[m.modes.cur]
+		m.own.model = md.model
 		if md.model == nil {
 			fitted = m.study(md, may)
-			r.Phase = "learning"
-			if md.failed != "" {
-				r.Phase = "none"
-			}
-		} else {
-			r.Phase = m.judge(out, md.model, t, &r)
 		}
+		m.judge(out, md, t, &r)
+		m.own.model = md.model
 	}
-	r.Alarm = m.say.open
+	m.tellTrial(out, t)
 	m.tellModel(out, t, r.Phase)
 	m.tellHealth(out, t, r.Score)
 	if m.judged != nil {
+		r.Alarm, r.Would = m.say.open, m.trial.would.open
 		r.Tags, r.Values, r.OK = m.paths, m.x, m.ok
 		r.Start, r.Settled, r.Guarded = m.start, m.modes.settled(), m.guarded()
 		m.judged(r)
@@ -398,7 +406,7 @@ const modeRows = 400
 
 // least rows of a mode before its fit.
 func (m *machine) least() int {
-	return max(6*m.window.size, min(modeRows, int(m.target)))
+	return max(6*m.own.window.size, min(modeRows, int(m.target)))
 }
 
 // study takes the row into the memory of its mode and fits when it is time.
@@ -425,7 +433,7 @@ func (m *machine) study(md *mind, may bool) bool {
 	for i := range tags {
 		tags[i] = m.slots[i].tag
 	}
-	mod, err := fit(&md.memory, tags, m.window.size, m.odds)
+	mod, err := fit(&md.memory, tags, m.own.window.size, m.odds)
 	if errors.Is(err, errFewRows) { // many short runs: wait for as many again
 		md.again = 2 * md.memory.seen
 		return true
@@ -438,50 +446,58 @@ func (m *machine) study(md *mind, may bool) bool {
 	m.log.Info("model learned", "asset", m.asset.Path, "mode", m.modes.name(), "rows", n, "tags", len(mod.tags))
 	md.model = mod
 	md.memory = newMemory(m.watch)
-	m.window.restart()
+	m.own.window.restart()
 	return true
 }
 
-// judge scores the row and reports what it means.
-func (m *machine) judge(out *plant.Batch, mod *model, t int64, r *Row) string {
+// judge scores the row and says in r what it means.
+func (m *machine) judge(out *plant.Batch, md *mind, t int64, r *Row) {
+	r.Phase = "monitoring"
+	if m.charge() == nil {
+		r.Phase = "learning"
+		if md.failed != "" {
+			r.Phase = "none"
+		}
+	}
 	if !m.modes.settled() {
-		return "monitoring"
+		return
 	}
-	if 3*mod.masked(m.ok) > len(mod.tags) {
-		m.window.restart()
+	m.observeShadow(out, &md.trials, t, r)
+	j, decades, blind := m.rate(out, &md.trials, t)
+	if blind {
 		m.say.recent = 0
-		return "blind"
+		r.Phase = "blind"
 	}
-	mod.push(&m.window, m.x, m.ok)
-	if !m.window.full() {
-		return "monitoring"
+	if j == nil {
+		return
 	}
-	s := mod.judge(&m.window)
-	r.Score, r.Limit = s.decades/maxDecades, mod.limit/maxDecades
-	over := s.decades > mod.limit
+	is := j.traits()
+	r.Phase, r.Model, r.Score, r.Limit = "monitoring", is.id, decades/maxDecades, is.limit/maxDecades
+	over := decades > is.limit
 	if over {
-		m.say.weigh(mod, &m.window, &s, m.part)
+		m.say.by = is.detector
+		m.say.weigh(j, m.part)
 	}
-	phase, change := m.say.observe(s.decades, mod.limit, m.modes.cur)
+	mayClear := m.say.by == is.detector || !md.trials.pending()
+	phase, change := m.say.observe(decades, is.limit, m.modes.cur, mayClear)
 	if !change && m.say.open && over && m.say.quiet >= updateRows {
-		top := mod.tags[m.say.rank(mod)[0]]
+		top := is.tags[m.say.rank(is.tags)[0]]
 		change = m.say.shares[top] > 1.5*m.say.shares[m.say.top] || r.Score > m.say.peak+0.1 || m.urgency(r.Score) < m.say.priority
 		phase = plant.Update
 	}
 	if change {
-		m.tellAnomaly(out, mod, phase, t, r)
+		m.tellAnomaly(out, j, phase, t, r)
 	}
 	if m.judged != nil {
-		r.Contributions = m.instant(mod, &s)
+		r.Contributions = m.instant(j)
 	}
-	return "monitoring"
 }
 
 // instant names the contributions of this row alone.
-func (m *machine) instant(mod *model, s *score) []plant.Contribution {
+func (m *machine) instant(j judge) []plant.Contribution {
 	v := verdict{shares: make([]float64, m.watch)}
-	v.weigh(mod, &m.window, s, m.part)
-	return v.contributions(mod, &m.window, m.slots)
+	v.weigh(j, m.part)
+	return v.contributions(j, m.slots)
 }
 
 func (m *machine) urgency(score float64) int32 {
@@ -491,15 +507,16 @@ func (m *machine) urgency(score float64) int32 {
 	return 3
 }
 
-func (m *machine) tellAnomaly(out *plant.Batch, mod *model, phase plant.Phase, t int64, r *Row) {
+func (m *machine) tellAnomaly(out *plant.Batch, j judge, phase plant.Phase, t int64, r *Row) {
+	is := j.traits()
 	f := plant.Finding{
 		Asset: m.asset.Path, Key: anomalyKey, Kind: plant.KindAnomaly, Class: plant.Advisory, Phase: phase,
-		Detector: anomalyKey, Mode: m.modes.name(), Time: t, Score: r.Score, Limit: r.Limit,
-		Priority: int(m.urgency(r.Score)), Extrapolated: mod.guess,
+		Detector: is.detector, Mode: m.modes.name(), Time: t, Score: r.Score, Limit: r.Limit,
+		Priority: int(m.urgency(r.Score)), Extrapolated: is.guess,
 	}
 	if phase != plant.Clear {
-		f.Contributions = m.say.contributions(mod, &m.window, m.slots)
-		m.say.top = mod.tags[m.say.rank(mod)[0]]
+		f.Contributions = m.say.contributions(j, m.slots)
+		m.say.top = is.tags[m.say.rank(is.tags)[0]]
 	}
 	m.say.quiet, m.say.peak, m.say.priority = 0, r.Score, int32(f.Priority)
 	out.Findings = append(out.Findings, f)

@@ -83,13 +83,21 @@ func newModes(a *plant.Asset, grid time.Duration, slot func(path string) int) mo
 	return m
 }
 
-// index of a name that the PLC gives. A name that the asset file does not list
-// is a running mode of its own, as far as there is room.
-func (m *modes) index(name string) int {
+// find is the index of a name that is known, or unknown.
+func (m *modes) find(name string) int {
 	for i, n := range m.names {
 		if n == name {
 			return i
 		}
+	}
+	return unknown
+}
+
+// index of a name that the PLC gives. A name that the asset file does not list
+// is a running mode of its own, as far as there is room.
+func (m *modes) index(name string) int {
+	if i := m.find(name); i != unknown {
+		return i
 	}
 	if name == "" || len(m.names) >= maxModes {
 		return unknown

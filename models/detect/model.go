@@ -107,8 +107,7 @@ func (m *model) push(w *window, x []float64, ok []bool) {
 		}
 		v := (x[t] - m.mean[i]) / m.scale[i]
 		z[i] = min(m.reach[i], max(-m.reach[i], v))
-		const sane = 1e12 // keeps what people are shown finite, whatever a PLC sends
-		w.seen[i] += forget * (min(sane, max(-sane, v)) - w.seen[i])
+		w.seen[i] += forget * (min(farthest, max(-farthest, v)) - w.seen[i])
 	}
 	if masked > 0 {
 		m.reconstruct(z, ok)
@@ -145,17 +144,6 @@ func (m *model) reconstruct(z []float64, ok []bool) {
 			z[i] = -s / row[i]
 		}
 	}
-}
-
-// masked counts the features without a value of their own.
-func (m *model) masked(ok []bool) int {
-	n := 0
-	for _, t := range m.tags {
-		if !ok[t] {
-			n++
-		}
-	}
-	return n
 }
 
 // statistics of the present window.
@@ -293,7 +281,7 @@ func blend(sum, part []float64, weight float64) {
 // explain says of feature i: the weighted mean of what was measured lately, what
 // the other tags let expect (within what the model knows), and in which way it
 // differs.
-func (m *model) explain(w *window, i int) (value, expected float64, direction string) {
+func (m *model) explain(w *window, i int) (value, expected float64, way string) {
 	d := len(m.tags)
 	var mean, sq float64
 	n := 0
@@ -309,26 +297,15 @@ func (m *model) explain(w *window, i int) (value, expected float64, direction st
 	want = min(m.reach[i], max(-m.reach[i], want))
 	value = m.mean[i] + m.scale[i]*w.seen[i]
 	expected = m.mean[i] + m.scale[i]*want
-	diff := mean - want
-	switch {
-	case math.Abs(diff) < 1 && sd > 2:
-		direction = "noisy"
-	case math.Abs(diff) < 1 && sd < 0.1:
-		direction = "frozen"
-	case diff < 0:
-		direction = "low"
-	default:
-		direction = "high"
-	}
-	return value, expected, direction
+	return value, expected, direction(mean-want, sd)
 }
 
 // bands of the watched tags for the HMI.
-func (m *model) bands(watched []plant.Tag) map[string]plant.Band {
-	b := make(map[string]plant.Band, len(watched))
-	for i := range watched {
+func (m *model) bands(watched []slot) map[string]plant.Band {
+	b := make(map[string]plant.Band, len(m.low))
+	for i := range m.low {
 		if !math.IsNaN(m.low[i]) {
-			b[watched[i].Path] = plant.Band{m.low[i], m.high[i]}
+			b[watched[i].tag.Path] = plant.Band{m.low[i], m.high[i]}
 		}
 	}
 	return b

@@ -17,6 +17,12 @@ type Config struct {
 	Speed  float64      // seconds of plant time per second of source time; 1 where 0
 	Log    *slog.Logger // nil: slog.Default()
 
+	// Clock, where set, times trained models (ns, monotonic): one that takes longer
+	// than SlowAfter for five rows in succession is dropped. It has no other part
+	// in what the Set says.
+	Clock     func() int64
+	SlowAfter time.Duration // DefaultSlowAfter where 0
+
 	// Judged, where set, is called for every row of every asset, whether it is
 	// learned from, judged or neither. It is for offline work: it makes each row
 	// cost allocations.
@@ -34,6 +40,9 @@ type Row struct {
 	Limit         float64              // 0..1; 0 without a score
 	Alarm         bool                 // a machine finding is open
 	Contributions []plant.Contribution // of this row, largest first; nil without a score
+	Model         string               // whose score it is: id of a bundle, or plant.LearnedModel
+	Shadow        float64              // score of the shadow model, 0..1; NaN without one
+	Would         bool                 // the shadow model would have a finding open
 
 	Tags    []string  // paths of the watched tags
 	Values  []float64 // of each the last usable one
@@ -70,16 +79,24 @@ const (
 // maxTagID bounds the routing table; durable IDs are dense.
 const maxTagID = 1 << 24
 
-// Derived lists the tags that the assets' results are told on, without IDs.
+// Derived lists the tags that the assets' results are told on, without IDs. Those
+// of a shadow model are among them wherever one may come: they say nothing until
+// it does.
 func Derived(assets []plant.Asset) []plant.Tag {
 	var out []plant.Tag
 	for _, a := range assets {
-		for _, d := range []plant.Tag{
+		tags := []plant.Tag{
 			{Path: plant.TagScore, Kind: plant.Analog, High: 1, Resolution: 0.001, Description: "Model score"},
 			{Path: plant.TagHealth, Kind: plant.Analog, High: 1, Resolution: 0.01, Description: "Health"},
 			{Path: plant.TagMode, Kind: plant.Text, Description: "Operating mode"},
 			{Path: plant.TagModel, Kind: plant.Text, Description: "State of the model"},
-		} {
+		}
+		if !a.Model.Off {
+			tags = append(tags,
+				plant.Tag{Path: plant.TagShadow, Kind: plant.Analog, High: 1, Resolution: 0.001, Description: "Score of the model in the shadow"},
+				plant.Tag{Path: plant.TagWould, Kind: plant.Discrete, High: 1, Description: "The model in the shadow would raise"})
+		}
+		for _, d := range tags {
 			d.Path, d.Asset, d.Derived = a.Path+"/"+d.Path, a.Path, true
 			out = append(out, d)
 		}
@@ -94,6 +111,9 @@ func New(cfg Config) (*Set, error) {
 	}
 	if cfg.Speed < 0 || math.IsNaN(cfg.Speed) || math.IsInf(cfg.Speed, 0) {
 		return nil, fmt.Errorf("speed %v: must be positive", cfg.Speed)
+	}
+	if cfg.SlowAfter == 0 {
+		cfg.SlowAfter = DefaultSlowAfter
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
@@ -163,6 +183,8 @@ func newMachine(a plant.Asset, tags []plant.Tag, byPath map[string]plant.Tag, cf
 		return machine{}, fmt.Errorf("asset %s: model: budget %v: must be positive", a.Path, a.Model.Budget)
 	}
 	m := machine{asset: a, grid: grid, step: grid.Seconds(), log: cfg.Log, judged: cfg.Judged, start: true}
+	m.watchdog = stopwatch{cfg.Clock, int64(cfg.SlowAfter)}
+	m.trial.running, m.told.by = plant.LearnedModel, plant.LearnedModel
 	m.odds = a.Model.Budget * float64(a.Model.Window) * grid.Seconds() / (7 * 24 * 3600)
 	m.target = int32(min(math.MaxInt32, int64(a.Model.Learn/grid)))
 	if m.recording() {
@@ -216,9 +238,9 @@ func newMachine(a plant.Asset, tags []plant.Tag, byPath map[string]plant.Tag, cf
 	}
 	m.rows = newRows(step, len(m.slots))
 	m.sense = make([]sensor, m.watch)
-	m.window = newWindow(a.Model.Window, max(1, m.watch))
+	m.own.window = newWindow(a.Model.Window, max(1, m.watch))
 	m.say.shares = make([]float64, m.watch)
-	m.say.order = make([]int, 0, min(m.watch, maxFeatures))
+	m.say.order = make([]int, 0, m.watch)
 	m.x, m.ok = make([]float64, m.watch), make([]bool, m.watch)
 	m.part = make([]float64, m.watch)
 	if m.judged != nil {
@@ -229,6 +251,7 @@ func newMachine(a plant.Asset, tags []plant.Tag, byPath map[string]plant.Tag, cf
 	m.told.health = 1
 	m.score, m.health = byPath[a.Path+"/"+plant.TagScore].ID, byPath[a.Path+"/"+plant.TagHealth].ID
 	m.mode, m.model = byPath[a.Path+"/"+plant.TagMode].ID, byPath[a.Path+"/"+plant.TagModel].ID
+	m.shadow, m.would = byPath[a.Path+"/"+plant.TagShadow].ID, byPath[a.Path+"/"+plant.TagWould].ID
 	return m, nil
 }
 

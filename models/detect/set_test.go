@@ -188,7 +188,7 @@ func TestLongSilenceRestartsTheWindow(t *testing.T) {
 	b.learn()
 	b.row += 3600
 	b.run(5)
-	if n := b.set.machines[0].window.n; n > 5 {
+	if n := b.set.machines[0].own.window.n; n > 5 {
 		t.Errorf("window holds %d rows after a gap", n)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"hash/crc32"
 	"hash/fnv"
 	"math"
-	"strings"
 
 	"millwright/plant"
 )
@@ -15,7 +14,8 @@ import (
 // The saved state: FORMAT.md beside this file draws it.
 const (
 	stateMagic   = "MWDT"
-	stateVersion = 2
+	stateVersion = 3
+	oldestState  = 2 // version that is still read
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -36,11 +36,12 @@ type Fresh struct {
 }
 
 // MarshalBinary saves everything that the Set has learned and is in the middle
-// of: a restored Set goes on bit for bit.
+// of: a restored Set goes on bit for bit. Trained models are not part of it: who
+// promoted them does so again.
 func (s *Set) MarshalBinary() ([]byte, error) {
 	b := append([]byte(nil), stateMagic...)
 	b = binary.LittleEndian.AppendUint32(b, stateVersion)
-	head := codec{b: b}
+	head := codec{b: b, version: stateVersion}
 	head.u64(&s.seen)
 	head.u64(&s.next)
 	n := uint64(len(s.machines))
@@ -48,9 +49,9 @@ func (s *Set) MarshalBinary() ([]byte, error) {
 	b = head.b
 	for i := range s.machines {
 		m := &s.machines[i]
-		c := codec{}
+		c := codec{version: stateVersion}
 		m.code(&c)
-		h := codec{b: b}
+		h := codec{b: b, version: stateVersion}
 		path, print := m.asset.Path, m.fingerprint()
 		h.text(&path)
 		h.u64(&print)
@@ -70,7 +71,7 @@ func (s *Set) UnmarshalBinary(data []byte) error {
 	return err
 }
 
-// Restore takes a saved state into a fresh Set. Damaged bytes and another
+// Restore takes a saved state into a fresh Set, before trained models come. Damaged bytes and another
 // version are refused as a whole and change nothing. An asset whose tags, modes
 // or model settings differ from those that the state was saved with, or that the
 // state does not know, learns afresh; the report says so.
@@ -79,8 +80,9 @@ func (s *Set) Restore(data []byte) (Report, error) {
 	if len(data) < len(stateMagic)+8 || string(data[:4]) != stateMagic {
 		return rep, fmt.Errorf("%w: not one of ours", ErrState)
 	}
-	if v := binary.LittleEndian.Uint32(data[4:]); v != stateVersion {
-		return rep, fmt.Errorf("%w: version %d, this program reads %d", ErrState, v, stateVersion)
+	version := binary.LittleEndian.Uint32(data[4:])
+	if version < oldestState || version > stateVersion {
+		return rep, fmt.Errorf("%w: version %d, this program reads %d to %d", ErrState, version, oldestState, stateVersion)
 	}
 	body, sum := data[:len(data)-4], binary.LittleEndian.Uint32(data[len(data)-4:])
 	if crc32.Checksum(body, castagnoli) != sum {
@@ -91,7 +93,7 @@ func (s *Set) Restore(data []byte) (Report, error) {
 		data  []byte
 	}
 	all := make(map[string]saved)
-	c := codec{b: body[8:], read: true}
+	c := codec{b: body[8:], read: true, version: version}
 	var seen, next, count uint64
 	c.u64(&seen)
 	c.u64(&next)
@@ -123,7 +125,7 @@ func (s *Set) Restore(data []byte) (Report, error) {
 			rep.Fresh = append(rep.Fresh, Fresh{m.asset.Path, "its tags, modes, limits or model settings have changed"})
 			continue
 		}
-		if err := m.restore(old.data); err != nil {
+		if err := m.restore(old.data, version); err != nil {
 			rep.Fresh = append(rep.Fresh, Fresh{m.asset.Path, err.Error()})
 			continue
 		}
@@ -153,9 +155,9 @@ func (m *machine) fingerprint() uint64 {
 }
 
 // restore reads into a copy, so that a refused state leaves m as it was.
-func (m *machine) restore(data []byte) error {
+func (m *machine) restore(data []byte, version uint32) error {
 	n := m.blank()
-	c := codec{b: data, read: true}
+	c := codec{b: data, read: true, version: version}
 	n.code(&c)
 	if c.err == nil && len(c.b) != 0 {
 		c.fail(errors.New("state is longer than it should be"))
@@ -186,7 +188,8 @@ func (m *machine) blank() machine {
 	n.modes.idle = append([]bool(nil), m.modes.idle...)
 	n.modes.rules = append([][]rule(nil), m.modes.rules...)
 	n.minds = nil
-	n.window = newWindow(m.window.size, max(1, m.watch))
+	n.own = learned{window: newWindow(m.own.window.size, max(1, m.watch))}
+	n.trial = trial{running: plant.LearnedModel}
 	n.say = verdict{shares: make([]float64, m.watch), order: make([]int, 0, cap(m.say.order))}
 	n.x, n.ok = make([]float64, m.watch), make([]bool, m.watch)
 	n.part = make([]float64, m.watch)
@@ -217,11 +220,14 @@ func (m *machine) code(c *codec) {
 	for i := range m.minds {
 		m.minds[i].code(c, m.watch)
 	}
-	m.window.code(c)
+	m.own.window.code(c)
 	m.say.code(c)
 	c.i32(&m.count)
 	c.i32(&m.done)
 	m.told.code(c)
+	if c.version >= 3 {
+		c.bit(&m.trial.open)
+	}
 }
 
 func (r *rows) code(c *codec) {
@@ -384,21 +390,29 @@ func (v *verdict) code(c *codec) {
 	}
 	c.f64(&v.peak)
 	c.fixed(v.shares)
+	if c.version >= 3 {
+		c.text(&v.by)
+	} else if v.open {
+		v.by = anomalyKey
+	}
 }
 
 func (t *told) code(c *codec) {
-	for _, v := range []*float64{&t.score, &t.health} {
+	for _, v := range []*float64{&t.score.value, &t.health} {
 		c.f64(v)
 	}
-	c.i64(&t.scoreTime)
+	c.i64(&t.score.time)
 	c.i64(&t.healthTime)
-	c.i32(&t.scoreRows)
+	c.i32(&t.score.rows)
 	for _, v := range []*string{&t.mode, &t.phase, &t.modelMode} {
 		c.text(v)
 	}
-	t.mode, t.phase, t.modelMode = strings.Clone(t.mode), strings.Clone(t.phase), strings.Clone(t.modelMode)
 	c.i32(&t.progress)
 	c.bit(&t.model)
+	if c.version >= 3 {
+		c.text(&t.by)
+		c.text(&t.shadow)
+	}
 }
 
 // sound checks what later code takes for granted: indices and lengths.
@@ -444,7 +458,7 @@ func (m *machine) sound() error {
 			return bad
 		}
 	}
-	if w := &m.window; w.next < 0 || w.next >= w.size || w.n < 0 || int(w.n) > w.size {
+	if w := &m.own.window; w.next < 0 || w.next >= w.size || w.n < 0 || int(w.n) > w.size {
 		return bad
 	}
 	if m.count < 0 || m.done < 0 || m.say.top < 0 || m.say.open && int(m.say.top) >= m.watch {
@@ -452,7 +466,7 @@ func (m *machine) sound() error {
 	}
 	for i := range m.minds {
 		d := &m.minds[i]
-		if !d.memory.sound() || d.model != nil && !d.model.sound(m.watch, m.window.size) {
+		if !d.memory.sound() || d.model != nil && !d.model.sound(m.watch, m.own.window.size) {
 			return bad
 		}
 	}

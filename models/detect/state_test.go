@@ -121,14 +121,14 @@ func FuzzRestore(f *testing.F) {
 	for _, n := range []int{0, 5, 640, 80} {
 		b.run(n)
 		m := &b.set.machines[0]
-		c := codec{}
+		c := codec{version: stateVersion}
 		m.code(&c)
 		f.Add(c.b)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b := mk(t)
 		m := &b.set.machines[0]
-		if err := m.restore(data); err != nil {
+		if err := m.restore(data, stateVersion); err != nil {
 			return
 		}
 		b.run(30)

@@ -9,13 +9,14 @@ import (
 
 // told is what the derived tags last said.
 type told struct {
-	score, health         float64
-	scoreTime, healthTime int64
-	scoreRows             int32
-	mode                  string
-	phase, modelMode      string
-	progress              int32
-	model                 bool
+	score            voice
+	health           float64
+	healthTime       int64
+	mode             string
+	phase, modelMode string
+	progress         int32
+	model            bool
+	by, shadow       string // the model in charge, and the one in the shadow
 }
 
 // quietTime is the least distance of two samples of a derived tag, ns of source
@@ -24,6 +25,25 @@ const (
 	quietTime  = 100e6
 	repeatRows = 10
 )
+
+// voice is what a derived tag of numbers said last.
+type voice struct {
+	value float64
+	time  int64
+	rows  int32 // since then
+}
+
+// tell says a value of 0 to 1 where it has moved, and from time to time where not.
+func (v *voice) tell(out *plant.Batch, tag plant.TagID, t int64, value float64) {
+	v.rows++
+	s := math.Round(value*1000) / 1000
+	moved := math.Abs(s-v.value) >= 0.02 || v.rows >= repeatRows
+	if tag == 0 || !moved || t-v.time < quietTime {
+		return
+	}
+	v.value, v.time, v.rows = s, t, 0
+	out.Samples = append(out.Samples, plant.Sample{Tag: tag, Time: plant.Millis(t), Value: s})
+}
 
 // tellMode reports the mode when it changes.
 func (m *machine) tellMode(out *plant.Batch, t int64) {
@@ -37,15 +57,13 @@ func (m *machine) tellMode(out *plant.Batch, t int64) {
 	}
 }
 
-// tellModel reports phase, mode, progress by tenths and bands when they change.
+// tellModel reports phase, mode, progress by tenths, bands and whose word counts
+// when they change.
 func (m *machine) tellModel(out *plant.Batch, t int64, phase string) {
 	if m.modes.cur != unknown && !m.modes.settled() {
 		return
 	}
-	var mod *model
-	if m.modes.cur != unknown && m.modes.cur < len(m.minds) {
-		mod = m.minds[m.modes.cur].model
-	}
+	j := m.charge()
 	share := 1.0
 	if phase == "learning" {
 		done := m.done
@@ -54,22 +72,26 @@ func (m *machine) tellModel(out *plant.Batch, t int64, phase string) {
 		}
 		share = min(0.99, float64(done)/float64(max(1, m.target)))
 	}
-	now := told{phase: phase, modelMode: m.modes.name(), progress: int32(share * 10), model: mod != nil}
 	was := &m.told
-	if now.phase == was.phase && now.modelMode == was.modelMode && now.progress == was.progress && now.model == was.model {
+	now := *was
+	now.phase, now.modelMode, now.progress, now.model = phase, m.modes.name(), int32(share*10), j != nil
+	now.by, now.shadow = plant.LearnedModel, m.trial.shadow
+	if j != nil {
+		now.by = j.traits().id
+	}
+	if now == *was {
 		return
 	}
-	was.phase, was.modelMode, was.progress, was.model = now.phase, now.modelMode, now.progress, now.model
+	*was = now
 	if m.model == 0 {
 		return
 	}
-	state := plant.ModelState{Phase: phase, Mode: m.modes.name(), Learned: math.Round(share*100) / 100}
-	if mod != nil {
-		tags := make([]plant.Tag, m.watch)
-		for i := range tags {
-			tags[i] = m.slots[i].tag
-		}
-		state.Limit, state.Guess, state.Bands = mod.limit/maxDecades, mod.guess, mod.bands(tags)
+	state := plant.ModelState{
+		Phase: phase, Mode: m.modes.name(), Learned: math.Round(share*100) / 100, Model: now.by, Shadow: now.shadow,
+	}
+	if j != nil {
+		is := j.traits()
+		state.Limit, state.Guess, state.Bands = is.limit/maxDecades, is.guess, j.bands(m.slots[:m.watch])
 	}
 	text, err := json.Marshal(state)
 	if err != nil {
@@ -88,13 +110,7 @@ func (m *machine) tellModel(out *plant.Batch, t int64, phase string) {
 func (m *machine) tellHealth(out *plant.Batch, t int64, score float64) {
 	w := &m.told
 	if !math.IsNaN(score) {
-		w.scoreRows++
-		s := math.Round(score*1000) / 1000
-		moved := math.Abs(s-w.score) >= 0.02 || w.scoreRows >= repeatRows
-		if m.score != 0 && moved && t-w.scoreTime >= quietTime {
-			w.score, w.scoreTime, w.scoreRows = s, t, 0
-			out.Samples = append(out.Samples, plant.Sample{Tag: m.score, Time: plant.Millis(t), Value: s})
-		}
+		w.score.tell(out, m.score, t, score)
 	}
 	h := math.Round(m.wellness(score)*100) / 100
 	if m.health != 0 && (math.Abs(h-w.health) >= 0.02 || w.healthTime == 0) && t-w.healthTime >= quietTime {
@@ -106,8 +122,8 @@ func (m *machine) tellHealth(out *plant.Batch, t int64, score float64) {
 func (m *machine) wellness(score float64) float64 {
 	h := 1.0
 	limit := 0.0
-	if m.modes.cur != unknown && m.modes.cur < len(m.minds) && m.minds[m.modes.cur].model != nil {
-		limit = m.minds[m.modes.cur].model.limit / maxDecades
+	if j := m.charge(); j != nil {
+		limit = j.traits().limit / maxDecades
 	}
 	switch {
 	case m.say.open && !math.IsNaN(score) && limit > 0 && score > limit:

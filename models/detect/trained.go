@@ -1,6 +1,9 @@
 package detect
 
 import (
+	"errors"
+	"fmt"
+	"math"
 	"time"
 
 	"millwright/models/autoencoder"
@@ -15,6 +18,9 @@ type Trained struct {
 	Grid  time.Duration `json:"grid"` // of the rows; must be the asset's
 	Modes []TrainedMode `json:"modes"`
 }
+
+// maxReach bounds what a scaled value may be; a network beyond it is none.
+const maxReach = 1000
 
 // TrainedMode is the model of one operating mode.
 //
@@ -32,4 +38,54 @@ type TrainedMode struct {
 	Law     Law                  `json:"law"`
 	Limit   float64              `json:"limit"`
 	Guess   bool                 `json:"guess"` // the limit lies beyond the calibration rows
+}
+
+// find is the mode of that name, or nil.
+func (t *Trained) find(mode string) *TrainedMode {
+	for i := range t.Modes {
+		if t.Modes[i].Mode == mode {
+			return &t.Modes[i]
+		}
+	}
+	return nil
+}
+
+// check says what is wrong with the mode by itself, or nil.
+func (t *TrainedMode) check() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	d := len(t.Tags)
+	switch {
+	case t.Network == nil:
+		fault("has no network")
+	default:
+		if err := t.Network.Check(); err != nil {
+			fault("%w", err)
+		} else if t.Network.Tags != d {
+			fault("its network takes %d tags, it names %d", t.Network.Tags, d)
+		}
+	}
+	if len(t.Mean) != d || len(t.Scale) != d {
+		fault("%d tags, %d means, %d scales", d, len(t.Mean), len(t.Scale))
+	}
+	for _, v := range t.Mean {
+		if !(math.Abs(v) <= farthest) {
+			fault("mean %v", v)
+		}
+	}
+	for _, v := range t.Scale {
+		if !(v > 0 && v <= farthest) {
+			fault("scale %v: must be positive", v)
+		}
+	}
+	if !(t.Reach > 0 && t.Reach <= maxReach) {
+		fault("reach %v: must be in (0, %v]", t.Reach, float64(maxReach))
+	}
+	if err := t.Law.Check(); err != nil {
+		fault("%w", err)
+	}
+	if !(t.Limit > 0 && t.Limit < maxDecades) {
+		fault("limit %v: must be in (0, %d)", t.Limit, maxDecades)
+	}
+	return errors.Join(faults...)
 }

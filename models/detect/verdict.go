@@ -17,7 +17,8 @@ const (
 	listed     = 10   // contributions that a finding names
 )
 
-// anomalyKey is the identity of an asset's machine finding.
+// anomalyKey is the identity of an asset's machine finding, whichever model sees
+// it, and the detector of what the asset has learned itself.
 const anomalyKey = "wpca"
 
 // verdict turns scores into one finding with a life.
@@ -30,12 +31,14 @@ type verdict struct {
 	top      int32   // watched tag that led then
 	priority int32   // then
 	peak     float64 // score then
+	by       string  // detector whose rows were beyond the limit last
 	shares   []float64
 	order    []int // scratch
 }
 
-// observe takes one scored row and says what changes, if anything.
-func (v *verdict) observe(decades, limit float64, mode int) (plant.Phase, bool) {
+// observe takes one scored row and says what changes, if anything. Rows of a model
+// that may not take the finding back leave it open.
+func (v *verdict) observe(decades, limit float64, mode int, mayClear bool) (plant.Phase, bool) {
 	over := decades > limit
 	v.recent = v.recent << 1 & (1<<raiseOf - 1)
 	if over {
@@ -60,7 +63,7 @@ func (v *verdict) observe(decades, limit float64, mode int) (plant.Phase, bool) 
 	switch {
 	case decades >= limit-1:
 		v.under = 0
-	case v.modes&(1<<uint(mode)) != 0: // only the modes that showed it can take it back
+	case mayClear && v.modes&(1<<uint(mode)) != 0: // only the modes that showed it can take it back
 		v.under++
 	}
 	if v.under >= clearAfter {
@@ -72,26 +75,27 @@ func (v *verdict) observe(decades, limit float64, mode int) (plant.Phase, bool) 
 }
 
 // weigh adds the contributions of a row beyond the limit: old rows fade.
-func (v *verdict) weigh(m *model, w *window, s *score, part []float64) {
-	part = part[:len(m.tags)]
+func (v *verdict) weigh(j judge, part []float64) {
+	tags := j.traits().tags
+	part = part[:len(tags)]
 	clear(part)
-	m.share(w, s, part)
+	j.share(part)
 	for i := range v.shares {
 		v.shares[i] *= 0.98
 	}
-	for i, t := range m.tags {
+	for i, t := range tags {
 		v.shares[t] += part[i]
 	}
 }
 
 // rank lists the features by their share, largest first.
-func (v *verdict) rank(m *model) []int {
+func (v *verdict) rank(tags []int32) []int {
 	v.order = v.order[:0]
-	for i := range m.tags {
+	for i := range tags {
 		v.order = append(v.order, i)
 	}
 	slices.SortStableFunc(v.order, func(a, b int) int {
-		x, y := v.shares[m.tags[a]], v.shares[m.tags[b]]
+		x, y := v.shares[tags[a]], v.shares[tags[b]]
 		switch {
 		case x > y:
 			return -1
@@ -104,22 +108,23 @@ func (v *verdict) rank(m *model) []int {
 }
 
 // contributions of the finding; their shares sum to 1.
-func (v *verdict) contributions(m *model, w *window, watched []slot) []plant.Contribution {
-	order := v.rank(m)
+func (v *verdict) contributions(j judge, watched []slot) []plant.Contribution {
+	tags := j.traits().tags
+	order := v.rank(tags)
 	order = order[:min(listed, len(order))]
 	total := 0.0
 	for _, i := range order {
-		total += v.shares[m.tags[i]]
+		total += v.shares[tags[i]]
 	}
 	if total <= 0 {
 		return nil
 	}
 	out := make([]plant.Contribution, 0, len(order))
 	for _, i := range order {
-		tag := &watched[m.tags[i]].tag
-		value, expected, direction := m.explain(w, i)
+		tag := &watched[tags[i]].tag
+		value, expected, direction := j.explain(i)
 		out = append(out, plant.Contribution{
-			Tag: tag.Path, Share: v.shares[m.tags[i]] / total,
+			Tag: tag.Path, Share: v.shares[tags[i]] / total,
 			Value: value, Expected: expected, Direction: direction, Unit: tag.Unit,
 		})
 	}
