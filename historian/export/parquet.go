@@ -35,10 +35,7 @@ type parquetTable struct {
 
 func newParquetTable(w *tally, columns []column, rows int, version string) *parquetTable {
 	t := &parquetTable{out: w, columns: columns, rows: rows, values: make([][]parquet.Value, len(columns))}
-	group := ordered{parquet.Group{}, nil}
 	for i, c := range columns {
-		group.Group[c.name] = c.node()
-		group.names = append(group.names, c.name)
 		level := 1
 		if c.always {
 			level = 0
@@ -47,12 +44,21 @@ func newParquetTable(w *tally, columns []column, rows int, version string) *parq
 			t.values[i] = append(t.values[i], parquet.ByteArrayValue([]byte(word)).Level(0, level, i))
 		}
 	}
-	t.w = parquet.NewGenericWriter[any](w, parquet.NewSchema("millwright", group),
+	t.w = parquet.NewGenericWriter[any](w, newSchema(columns),
 		parquet.CreatedBy("millwright", version, ""),
 		parquet.WriteBufferSize(0), // the tally has one
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
 	)
 	return t
+}
+
+func newSchema(columns []column) *parquet.Schema {
+	group := ordered{parquet.Group{}, nil}
+	for _, c := range columns {
+		group.Group[c.name] = c.node()
+		group.names = append(group.names, c.name)
+	}
+	return parquet.NewSchema("millwright", group)
 }
 
 // ordered is a group whose fields come in our order instead of by name.

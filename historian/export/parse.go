@@ -87,8 +87,12 @@ func (q Query) Values() url.Values {
 	}
 	if q.Shape == Wide {
 		v.Set("grid", q.Grid.String())
-		v.Set("fill", string(q.Fill))
-		v.Set("hold", strconv.Itoa(q.Hold))
+		if q.Fill != FillStep {
+			v.Set("fill", string(q.Fill))
+		}
+		if q.Hold != defaultHold {
+			v.Set("hold", strconv.Itoa(q.Hold))
+		}
 	}
 	return v
 }

@@ -75,6 +75,8 @@ const (
 	maxReach = 366 * 24 * time.Hour // of Hold steps of the grid
 	maxSteps = math.MaxInt32        // rows of a wide file
 	maxWide  = 2000                 // tags of a wide file
+
+	defaultHold = 3
 )
 
 // Fault is what is wrong with one parameter of a query.
@@ -137,7 +139,7 @@ func (q Query) withDefaults() Query {
 		q.Fill = FillStep
 	}
 	if q.Hold == 0 {
-		q.Hold = 3
+		q.Hold = defaultHold
 	}
 	return q
 }

@@ -227,7 +227,7 @@ func (r *run) finish(t table, out *tally) error {
 // room gives a batch with room for rows and says for how many.
 func (r *run) room(ctx context.Context) (int, error) {
 	if r.job.maxRows > 0 && r.rows >= r.job.maxRows {
-		return 0, &TooLargeError{fmt.Sprintf("the export has more than %d rows", r.job.maxRows)}
+		return 0, fmt.Errorf("%w: it has more than %d rows%s", ErrTooLarge, r.job.maxRows, askForLess)
 	}
 	if r.cur != nil && r.cur.n == r.size {
 		if err := r.hand(ctx); err != nil {

@@ -24,7 +24,7 @@ func newTally(w io.Writer, limit int64) *tally {
 // Write implements io.Writer.
 func (t *tally) Write(b []byte) (int, error) {
 	if t.limit > 0 && t.n+int64(len(b)) > t.limit {
-		return 0, &TooLargeError{fmt.Sprintf("the file would be larger than %d MiB", t.limit>>20)}
+		return 0, fmt.Errorf("%w: the file would be larger than %d MiB%s", ErrTooLarge, t.limit>>20, askForLess)
 	}
 	n, err := t.w.Write(b)
 	t.hash.Write(b[:n])
@@ -36,10 +36,3 @@ func (t *tally) Write(b []byte) (int, error) {
 func (t *tally) sum() string { return hex.EncodeToString(t.hash.Sum(nil)) }
 
 func (t *tally) flush() error { return t.w.Flush() }
-
-// TooLargeError says which limit of a works an export would break.
-type TooLargeError struct{ What string }
-
-func (e *TooLargeError) Error() string {
-	return e.What + ": ask for a shorter span or fewer tags, or for several files"
-}
