@@ -1,47 +1,46 @@
 package autoencoder
 
-import "math"
+import "runtime"
 
-// Runner runs one network. It is not safe for concurrent use.
+// Runner runs one network: a fused pass over its layers without a graph and
+// without an allocation. The same window gives the same bits on the same
+// processor. It is not safe for concurrent use.
 type Runner struct {
-	net  *Network
-	a, b []float32 // activations
-	back []float32 // last result
-	err  []float64 // per tag
+	net    *Network
+	window []float32 // in memory of our own: its alignment decides the order of sums
+	a, b   []float32 // activations
+	back   []float32 // last result
+	err    []float64 // per tag
 }
 
-// NewRunner makes a runner of a network that Check has passed.
+// NewRunner makes a runner of a network that Check has passed. The network is
+// shared, not copied: nobody may change it any more.
 func NewRunner(n *Network) *Runner {
 	width := 0
 	for _, l := range n.Layers {
 		width = max(width, l.Out)
 	}
-	return &Runner{net: n, a: make([]float32, width), b: make([]float32, width), err: make([]float64, n.Tags)}
+	return &Runner{
+		net: n, window: make([]float32, n.Window*n.Tags),
+		a: make([]float32, width), b: make([]float32, width), err: make([]float64, n.Tags),
+	}
 }
 
 // Forward returns what the network makes of a window of Window·Tags values. The
 // result is valid until the next call.
 func (r *Runner) Forward(window []float32) []float32 {
-	in, out := window, r.a
+	copy(r.window, window)
+	in, out, spare := r.window, r.a, r.b
 	for i := range r.net.Layers {
 		l := &r.net.Layers[i]
-		for o := range l.Out {
-			row := l.W[o*l.In : (o+1)*l.In]
-			s := l.B[o]
-			for j, w := range row {
-				s += w * in[j]
+		out = out[:l.Out]
+		l.apply(out, in)
+		if !l.Linear {
+			for j, v := range out {
+				out[j] = tanh(v)
 			}
-			if !l.Linear {
-				s = float32(math.Tanh(float64(s)))
-			}
-			out[o] = s
 		}
-		in = out[:l.Out]
-		if i%2 == 0 {
-			out = r.b
-		} else {
-			out = r.a
-		}
+		in, out, spare = out, spare[:cap(spare)], out[:cap(out)]
 	}
 	r.back = in
 	return in
@@ -57,13 +56,29 @@ func (r *Runner) Score(window []float32) (score float64, perTag []float64) {
 	back := r.Forward(window)
 	clear(r.err)
 	tags := r.net.Tags
-	for i, v := range back {
-		d := float64(window[i] - v)
-		r.err[i%tags] += d * d
+	for i := 0; i < len(back); i += tags {
+		was, is := r.window[i:i+tags], back[i:i+tags]
+		for j := range r.err {
+			d := float64(was[j] - is[j])
+			r.err[j] += d * d
+		}
 	}
 	for i := range r.err {
 		score += r.err[i]
 		r.err[i] /= float64(r.net.Window)
 	}
 	return score / float64(len(back)), r.err
+}
+
+// wide is the row width from which on gonum's dot product, which is assembly on
+// amd64 only, is faster than ours.
+const wide = 32
+
+// apply is out = W·in + B.
+func (l *Layer) apply(out, in []float32) {
+	if l.In >= wide && runtime.GOARCH == "amd64" {
+		l.vector(out, in)
+		return
+	}
+	l.scalar(out, in)
 }
