@@ -7,6 +7,7 @@ import (
 	"flag"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"reflect"
 	"strings"
@@ -183,29 +184,49 @@ func TestFor(t *testing.T) {
 	}
 }
 
+// TestScores holds live scores, told as an edge tells them, against the rows of a
+// calibration.
 func TestScores(t *testing.T) {
-	var calibration, same, worse []float64
-	for i := range 10_000 {
-		x := float64(i*7919%10_000) / 10_000
-		calibration = append(calibration, x*x)
-		if i%3 == 0 {
-			same = append(same, x*x)
-			worse = append(worse, math.Sqrt(x))
+	draw := rand.New(rand.NewPCG(3, 1))
+	rows := func(n int, factor float64) (out []float64) {
+		x := 0.0
+		for range n {
+			x = 0.95*x + math.Sqrt(1-0.95*0.95)*draw.NormFloat64()
+			p := 0.5 * math.Erfc(x/math.Sqrt2)
+			out = append(out, min(1, factor*-math.Log10(p)/8))
 		}
+		return out
 	}
-	s := bundle.NewScores(calibration)
-	if psi := s.PSI(same); psi > 0.01 {
-		t.Errorf("PSI of the same scores %.3f", psi)
+	told := func(rows []float64) (values, held []float64) {
+		since := 0
+		for i, x := range rows {
+			x = math.Round(x*1000) / 1000
+			if i == 0 || math.Abs(x-values[len(values)-1]) >= 0.02 || i-since >= 10 {
+				values, held = append(values, x), append(held, 0)
+				since = i
+			}
+			held[len(held)-1]++
+		}
+		return values, held
 	}
-	if psi := s.PSI(worse); psi < 0.5 {
-		t.Errorf("PSI of larger scores %.3f", psi)
+	s := bundle.NewScores(rows(20_000, 1))
+	if len(s.Edges) < 2 {
+		t.Errorf("%+v", s)
 	}
-	// Scores of a model that mostly says 0 have fewer bins.
-	zero := bundle.NewScores([]float64{0, 0, 0, 0, 0, 0, 0, 0, 0.5, 1})
-	if psi := zero.PSI([]float64{0, 0, 0, 0, 0, 0, 0, 0.4, 0.4, 0.9}); len(zero.Edges) != 2 || psi > 0.3 {
-		t.Errorf("%+v: %v", zero, psi)
+	psi := func(factor float64) float64 {
+		values, held := told(rows(20_000, factor))
+		return s.PSI(values, held)
 	}
-	if one := bundle.NewScores([]float64{1, 1, 1}); len(one.Edges) != 0 || one.Shares[0] < 0.999 {
+	if same, more, other := psi(1), psi(2), psi(3); same > 0.05 || more < 0.1 || other < 0.25 {
+		t.Errorf("PSI of the same machine %.3f, a worse one %.3f, another %.3f", same, more, other)
+	} else {
+		t.Logf("%.3f %.3f %.3f with edges %.3v", same, more, other, s.Edges)
+	}
+	// A model that mostly says 0 has fewer bins.
+	if zero := bundle.NewScores([]float64{0, 0, 0, 0, 0, 0, 0, 0, 0.5, 1}); len(zero.Edges) != 1 || zero.Shares[0] < 0.89 {
+		t.Errorf("%+v", zero)
+	}
+	if one := bundle.NewScores([]float64{1, 1, 1}); len(one.Edges) != 0 || one.Shares[0] < 0.999 || one.PSI(nil, nil) != 0 {
 		t.Errorf("%+v", one)
 	}
 }

@@ -111,6 +111,30 @@ func (c *Client) plan(v *View, file *metadata.TargetFiles) ([]byte, error) {
 	return b, disk.Replace(name, b, 0o600)
 }
 
+// Sum is the SHA-256 of a bundle's file, as the plant has signed it. An error is a
+// Refused.
+func (v *View) Sum(id string) (string, error) {
+	file, err := v.target(id)
+	if err != nil {
+		return "", &Refused{Mark: id, Err: err}
+	}
+	return file.Hashes["sha256"].String(), nil
+}
+
+func (v *View) target(id string) (*metadata.TargetFiles, error) {
+	if err := CheckID(id); err != nil {
+		return nil, err
+	}
+	file, err := v.update.GetTargetInfo(id + Suffix)
+	if err != nil {
+		return nil, err
+	}
+	if file.Length > MaxSize || len(file.Hashes) != 1 || len(file.Hashes["sha256"]) == 0 {
+		return nil, fmt.Errorf("bundle %s: %d bytes, %d sums: at most %d bytes, and a SHA-256", id, file.Length, len(file.Hashes), MaxSize)
+	}
+	return file, nil
+}
+
 // Load returns a bundle's file: verified, not yet parsed. ErrUnreachable or a
 // Refused.
 func (v *View) Load(ctx context.Context, id string) ([]byte, error) {
@@ -119,24 +143,14 @@ func (v *View) Load(ctx context.Context, id string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.close()
-	if err := CheckID(id); err != nil {
-		return nil, verdict(err, f)
-	}
-	file, err := v.update.GetTargetInfo(id + Suffix)
+	file, err := v.target(id)
 	if err != nil {
 		return nil, verdict(err, f)
 	}
-	if file.Length > MaxSize {
-		return nil, verdict(fmt.Errorf("bundle %s of %d bytes: at most %d", id, file.Length, MaxSize), f)
-	}
-	target := *file
-	hash, ok := file.Hashes["sha256"]
-	if !ok || len(file.Hashes) != 1 {
-		return nil, verdict(fmt.Errorf("bundle %s: no SHA-256", id), f)
-	}
-	b, err := f.DownloadFile(v.base.JoinPath(targetsDir, hex.EncodeToString(hash)+"."+id+Suffix).String(), target.Length, 0)
+	name := file.Hashes["sha256"].String() + "." + id + Suffix
+	b, err := f.DownloadFile(v.base.JoinPath(targetsDir, name).String(), file.Length, 0)
 	if err == nil {
-		err = target.VerifyLengthHashes(b)
+		err = file.VerifyLengthHashes(b)
 	}
 	if err != nil {
 		return nil, verdict(fmt.Errorf("bundle %s: %w", id, err), f)
