@@ -31,6 +31,9 @@ export async function pages() {
     { name: "plant", path: "/" },
     { name: "alarms", path: "/alarms?show=all" },
     { name: "edges", path: "/edges" },
+    { name: "oncall", path: "/oncall" },
+    { name: "roster", path: "/oncall/roster" },
+    { name: "models", path: "/models" },
     { name: "missing", path: "/nowhere" },
   ];
   if (assets[0]) list.push({ name: "asset", path: `/a/${assets[0].path.split("/").map(encodeURIComponent).join("/")}` });

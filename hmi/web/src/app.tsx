@@ -4,7 +4,10 @@ import { t } from "./i18n/text.ts";
 import { AlarmsPage } from "./pages/alarms.tsx";
 import { AssetPage } from "./pages/asset.tsx";
 import { EdgesPage } from "./pages/edges.tsx";
+import { ModelsPage } from "./pages/models.tsx";
+import { OnCallPage } from "./pages/oncall.tsx";
 import { PlantPage } from "./pages/plant.tsx";
+import { RosterPage } from "./pages/roster.tsx";
 import { Empty } from "./parts/empty.tsx";
 import { Shell } from "./parts/shell.tsx";
 import { setTitle } from "./parts/title.ts";
@@ -21,6 +24,12 @@ function Page(): JSX.Element {
       return <AlarmsPage id={r.id} />;
     case "edges":
       return <EdgesPage />;
+    case "oncall":
+      return <OnCallPage />;
+    case "roster":
+      return <RosterPage />;
+    case "models":
+      return <ModelsPage />;
     case "missing":
       return <Missing />;
   }

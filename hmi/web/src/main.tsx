@@ -21,6 +21,9 @@ import "./styles/plant.css";
 import "./styles/asset.css";
 import "./styles/alarms.css";
 import "./styles/edges.css";
+import "./styles/form.css";
+import "./styles/oncall.css";
+import "./styles/models.css";
 import "./styles/trend.css";
 import "./styles/narrow.css";
 

@@ -7,6 +7,9 @@ export type Route =
   | { page: "asset"; asset: string }
   | { page: "alarms"; id: number | null }
   | { page: "edges" }
+  | { page: "oncall" }
+  | { page: "roster" }
+  | { page: "models" }
   | { page: "missing" };
 
 const path = signal(location.pathname);
@@ -29,6 +32,9 @@ export function parse(p: string): Route {
   const m = /^\/alarms\/(\d{1,15})$/.exec(p);
   if (m) return { page: "alarms", id: Number(m[1]) };
   if (p === "/edges") return { page: "edges" };
+  if (p === "/oncall" || p === "/oncall/") return { page: "oncall" };
+  if (p === "/oncall/roster") return { page: "roster" };
+  if (p === "/models") return { page: "models" };
   return { page: "missing" };
 }
 

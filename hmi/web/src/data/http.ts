@@ -6,9 +6,12 @@ const PATIENCE = 8000; // ms that an answer may take
 /** Problem is what the server (or the way to it) said instead of an answer. */
 export class Problem extends Error {
   readonly status: number; // 0: no answer at all
-  constructor(status: number, detail: string) {
+  /** what is wrong in a document, each with its place: "people[1].name: …" */
+  readonly faults: readonly string[];
+  constructor(status: number, detail: string, faults: readonly string[] = []) {
     super(detail);
     this.status = status;
+    this.faults = faults;
   }
 }
 
@@ -25,6 +28,19 @@ export function post<T>(route: string, body: unknown): Promise<T> {
   return call<T>(route, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
 }
 
+export function put<T>(route: string, body: unknown): Promise<T> {
+  return call<T>(route, { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+}
+
+export function remove(route: string): Promise<unknown> {
+  return call<unknown>(route, { method: "DELETE" });
+}
+
+/** asProblem is anything that was thrown, as what a page can show. */
+export function asProblem(e: unknown): Problem {
+  return e instanceof Problem ? e : new Problem(0, String(e));
+}
+
 async function call<T>(route: string, init: RequestInit): Promise<T> {
   const patience = AbortSignal.timeout(PATIENCE);
   const signal = init.signal ? AbortSignal.any([init.signal, patience]) : patience;
@@ -37,16 +53,16 @@ async function call<T>(route: string, init: RequestInit): Promise<T> {
   }
   observeDate(res.headers.get("Date"), sent, Date.now());
   if (res.status === 401) toLogin();
-  if (!res.ok) throw new Problem(res.status, await detail(res));
-  return (await res.json()) as T;
+  if (!res.ok) throw await problem(res);
+  return (res.status === 204 ? undefined : await res.json()) as T;
 }
 
-async function detail(res: Response): Promise<string> {
+async function problem(res: Response): Promise<Problem> {
   try {
-    const p = (await res.json()) as { detail?: string; title?: string };
-    return p.detail || p.title || res.statusText;
+    const p = (await res.json()) as { detail?: string; title?: string; faults?: string[] };
+    return new Problem(res.status, p.detail || p.title || res.statusText, p.faults ?? []);
   } catch {
-    return res.statusText;
+    return new Problem(res.status, res.statusText);
   }
 }
 

@@ -45,6 +45,39 @@ export interface Alarm {
   edge: string;
   note: string | null;
   finding: Finding;
+  /** what the crew found */
+  label?: Label | null;
+}
+
+export type Verdict = "confirmed" | "not_a_fault" | "sensor_fault" | "process_change" | "duplicate";
+
+export interface Label {
+  id: number;
+  alarm: number;
+  asset: string;
+  detector: string;
+  tag: string | null;
+  verdict: Verdict;
+  code: string | null;
+  of: number | null;
+  note: string | null;
+  from: string;
+  to: string;
+  who: string;
+  at: string;
+}
+
+export interface Precision {
+  asset: string;
+  detector: string;
+  alarms: number;
+  labelled: number;
+  confirmed: number;
+  not_fault: number;
+  sensor: number;
+  process: number;
+  duplicate: number;
+  share: number | null;
 }
 
 export interface AlarmList {
@@ -164,6 +197,188 @@ export interface Edge {
   clock_offset_ms: number;
   version: string;
   plcs: PLC[] | null;
+  models?: ModelStatus[] | null;
+}
+
+export interface ModelStatus {
+  asset: string;
+  running: string;
+  shadow?: string | null;
+  fallback?: string | null;
+  refused?: string | null;
+  since: string | null;
+}
+
+export interface Bundle {
+  id: string;
+  version: number;
+  kind: string;
+  asset: string;
+  class: string;
+  tags: string[];
+  modes: string[];
+  window: number;
+  from: string | null;
+  to: string | null;
+  rows: number;
+  author: string;
+  created: string | null;
+  size: number;
+  budget: number;
+  metrics: Record<string, number | null> | null;
+}
+
+export interface Comparison {
+  from: string | null;
+  to: string | null;
+  both: number;
+  only_active: number;
+  only_shadow: number;
+  per_week: number;
+}
+
+export interface AssetModels {
+  asset: string;
+  name: string;
+  edge: string;
+  wanted: string;
+  shadow: string | null;
+  previous: string | null;
+  status: ModelStatus | null;
+  drift: { psi: number; rows: number; state: string } | null;
+  compare: Comparison | null;
+}
+
+export interface RolloutEntry {
+  at: string;
+  who: string;
+  action: string;
+  bundle: string;
+  assets: string[] | null;
+  reason: string;
+}
+
+export interface Rollout {
+  ready: boolean;
+  assets: AssetModels[];
+  bundles: Bundle[];
+  history: RolloutEntry[];
+}
+
+export interface Contact {
+  channel: string;
+  address: string;
+}
+
+export interface Quiet {
+  from: string;
+  to: string;
+  zone: string;
+  passes: number;
+}
+
+export interface Person {
+  id: string;
+  name: string;
+  language: string;
+  user?: string;
+  contacts: Contact[];
+  quiet?: Quiet;
+}
+
+export interface Rotation {
+  people: string[];
+  start: string;
+  hours: number;
+  days?: string[];
+  from?: string;
+  to?: string;
+}
+
+export interface Override {
+  person: string;
+  from: string;
+  to: string;
+  note?: string;
+}
+
+export interface Team {
+  id: string;
+  name: string;
+  zone: string;
+  rotations: Rotation[];
+  overrides?: Override[];
+}
+
+export interface Step {
+  wait_s: number;
+  teams?: string[];
+  people?: string[];
+  channels?: string[];
+}
+
+export interface AlertRoute {
+  id: string;
+  area?: string;
+  classes?: AlarmClass[];
+  priority?: number;
+  mute?: boolean;
+  steps: Step[];
+  repeat?: number;
+}
+
+export interface Roster {
+  revision: number;
+  saved?: string | null;
+  saved_by?: string | null;
+  note?: string | null;
+  people: Person[];
+  teams: Team[];
+  routes: AlertRoute[];
+}
+
+export interface OnCall {
+  team: string;
+  name: string;
+  people: { id: string; name: string }[];
+  override: boolean;
+  until: string | null;
+}
+
+export interface Channel {
+  name: string;
+  target: string;
+  state: string;
+  since: string | null;
+  sent: number;
+  failed: number;
+  dead: number;
+  pending: number;
+  last_sent: string | null;
+  error: string | null;
+}
+
+export interface Message {
+  id: number;
+  alarm: number | null;
+  alarms: number[] | null;
+  purpose: string;
+  step: number;
+  person: string;
+  person_name: string;
+  channel: string;
+  address: string;
+  language: string;
+  priority: number;
+  state: string;
+  reason: string | null;
+  created: string;
+  due: string | null;
+  sent: string | null;
+  tries: number;
+  error: string | null;
+  subject: string;
+  text: string;
 }
 
 export interface Role {

@@ -4,9 +4,11 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { AckButton, AckForm, Refused } from "../alarm/ack.tsx";
+import { LabelBox } from "../alarm/label.tsx";
 import { Mark, stateText } from "../alarm/mark.tsx";
 import { Contributions, Facts } from "../alarm/why.tsx";
 import { Measure, What } from "../alarm/words.tsx";
+import { Messages } from "../crew/messages.tsx";
 import { type Filter, matches, needsAck, newestFirst, type Show } from "../data/alarmbook.ts";
 import { book, counts, fetchAlarm, listening, loaded } from "../data/alarms.ts";
 import { now, tick } from "../data/clock.ts";
@@ -240,9 +242,21 @@ function Detail(props: { id: number; alarm: Alarm | null; query: string }): JSX.
               <Contributions alarm={a} />
             </>
           )}
+          <LabelBox key={a.id} alarm={a} />
+          <Told id={a.id} />
           {a.class === "advisory" && <p class="muted small">{t("alarm.advisoryText")}</p>}
         </>
       )}
     </aside>
+  );
+}
+
+/** Told is who was told of an alarm. */
+function Told(props: { id: number }): JSX.Element {
+  return (
+    <section class="told" aria-labelledby={`told-${props.id}`}>
+      <h3 id={`told-${props.id}`}>{t("messages.title")}</h3>
+      <Messages alarm={props.id} limit={50} />
+    </section>
   );
 }

@@ -21,8 +21,10 @@ import { setTitle } from "../parts/title.ts";
 import { params, setParams } from "../route.ts";
 import { parseModel, useLearned } from "../trend/bands.ts";
 import { TrendCard } from "../trend/card.tsx";
+import { useLabels } from "../trend/labels.ts";
 import { ModeStrip } from "../trend/modes.tsx";
 import { windowOf, windows } from "../trend/spans.ts";
+import { ExportBox } from "./export.tsx";
 import { TagTable } from "./tags.tsx";
 
 const EVERY = 1500;
@@ -180,6 +182,7 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null; stale: boolean }):
   const window = windowOf(params.value.get("span"));
   const learned = useLearned(asset.path, window.span);
   const gaps = useGaps(asset.path, window.span);
+  const labels = useLabels(asset.path);
   const earliest = useSignal(Number.POSITIVE_INFINITY);
   const open = openOf(asset.path);
   const limit = useRef<number | null>(null);
@@ -236,6 +239,10 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null; stale: boolean }):
               <span class="key key-hatch" aria-hidden="true" />
               {t("legend.gap")}
             </li>
+            <li>
+              <span class="key key-label" aria-hidden="true" />
+              {t("legend.label")}
+            </li>
           </ul>
         </div>
         <ModeStrip learned={learned} window={window} earliest={earliest} />
@@ -250,6 +257,7 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null; stale: boolean }):
                 window={window}
                 learned={learned}
                 gaps={gaps}
+                labels={labels}
                 earliest={earliest}
                 alarms={marks}
                 share={null}
@@ -264,6 +272,7 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null; stale: boolean }):
                 window={window}
                 learned={learned}
                 gaps={gaps}
+                labels={labels}
                 earliest={earliest}
                 alarms={marks.filter((a) => names(a, x.path))}
                 share={shares.get(x.path) ?? null}
@@ -276,6 +285,7 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null; stale: boolean }):
         <h2 id="tags-title">{t("tags.title")}</h2>
         {props.tags && <TagTable tags={measured} asset={asset.path} learned={learned} />}
       </section>
+      <ExportBox asset={asset.path} />
     </>
   );
 }

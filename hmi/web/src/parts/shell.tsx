@@ -86,6 +86,8 @@ export function Shell(props: { children: ComponentChildren }): JSX.Element {
             <ul>
               <NavLink href="/" icon="plant" label={t("nav.plant")} pages={["plant", "asset"]} />
               <NavLink href="/alarms" icon="alarms" label={t("nav.alarms")} pages={["alarms"]} badge={counts.value.unacked} />
+              <NavLink href="/oncall" icon="oncall" label={t("nav.oncall")} pages={["oncall", "roster"]} />
+              <NavLink href="/models" icon="models" label={t("nav.models")} pages={["models"]} />
               <NavLink href="/edges" icon="edges" label={t("nav.edges")} pages={["edges"]} />
             </ul>
           </nav>

@@ -19,7 +19,7 @@ import { Icon } from "../parts/icons.tsx";
 import { QualityWord, ReadingAge, Value } from "../parts/reading.tsx";
 import { themed } from "../theme.ts";
 import { bandSpans, type Learned, modeSpans } from "./bands.ts";
-import { Chart } from "./chart.ts";
+import { Chart, type LabelSpan } from "./chart.ts";
 import { repeat } from "./loop.ts";
 import { type Lines, Rolling } from "./rolling.ts";
 import { type Axis, fitAxis, withBand } from "./scale.ts";
@@ -31,6 +31,7 @@ export interface CardProps {
   window: Window;
   learned: Learned;
   gaps: ReadonlySignal<readonly Gap[]>;
+  labels: ReadonlySignal<readonly LabelSpan[]>;
   /** the oldest value that any trend of the page has found, ms */
   earliest: Signal<number>;
   alarms: readonly Alarm[];
@@ -256,6 +257,7 @@ function TrendCanvas(props: CanvasProps): JSX.Element {
         step: tag.kind !== "analog",
         bands,
         gaps: spans,
+        labels: props.labels.peek(),
         notGood: rolling.notGood(),
         staleFrom: s.staleFrom,
         staleText: t("quality.stale"),

@@ -14,6 +14,11 @@ export interface GapSpan extends Span {
   text: string;
 }
 
+/** LabelSpan is a time about which the crew has said something. */
+export interface LabelSpan extends Span {
+  text: string;
+}
+
 export interface Scene {
   from: number;
   to: number;
@@ -22,6 +27,7 @@ export interface Scene {
   step: boolean;
   bands: readonly BandSpan[];
   gaps: readonly GapSpan[];
+  labels: readonly LabelSpan[];
   /** spans without a good value (none) or with some that are not good */
   notGood: readonly (Span & { none: boolean })[];
   /** from when on nothing is live; NaN: live */
@@ -196,6 +202,15 @@ export class Chart {
       ctx.lineTo(bbox.left + bbox.width, y);
       ctx.stroke();
       ctx.setLineDash([]);
+    }
+    for (const l of s.labels) {
+      const x0 = Math.max(bbox.left, u.valToPos(l.from, "x", true));
+      const x1 = Math.min(bbox.left + bbox.width, u.valToPos(l.to, "x", true));
+      if (x1 < bbox.left || x0 > bbox.left + bbox.width) continue;
+      const w = Math.max(3 * r, x1 - x0);
+      ctx.fillStyle = colour("--text");
+      ctx.fillRect(x0, bbox.top, w, 3 * r);
+      this.label(ctx, l.text, x0, w, bbox.top);
     }
     for (const a of s.alarms) {
       if (a.at < s.from || a.at > s.to) continue;
