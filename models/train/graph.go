@@ -18,7 +18,10 @@ import (
 // the middle may be that of another: every result is taken through Read. And
 // inputs of equal shape without a name become one: every node that is made here
 // gets a name of its own.
-type graph struct {
+//
+// A network is trained in float32. The same graph in float64 is the oracle for
+// the edge's pass: what differs then is the edge's own rounding.
+type graph[T float32 | float64] struct {
 	g      *gorgonia.ExprGraph
 	batch  int
 	width  int // numbers in a window
@@ -33,16 +36,16 @@ type graph struct {
 	loss gorgonia.Value // after a run
 
 	vm      gorgonia.VM
-	x, y    []float32 // what in and want hold
+	x, y    []T // what in and want hold
 	xt, yt  *tensor.Dense
 	trained bool // there are gradients
 }
 
 // newGraph builds the graph of a network, with gradients where it is to be
 // trained. The weights are the network's; copyTo brings them back.
-func newGraph(n *autoencoder.Network, batch int, training bool) (*graph, error) {
-	g := &graph{g: gorgonia.NewGraph(), batch: batch, width: n.Window * n.Tags, names: map[string]int{}, trained: training}
-	g.x, g.y = make([]float32, batch*g.width), make([]float32, batch*g.width)
+func newGraph[T float32 | float64](n *autoencoder.Network, batch int, training bool) (*graph[T], error) {
+	g := &graph[T]{g: gorgonia.NewGraph(), batch: batch, width: n.Window * n.Tags, names: map[string]int{}, trained: training}
+	g.x, g.y = make([]T, batch*g.width), make([]T, batch*g.width)
 	g.xt = tensor.New(tensor.WithShape(batch, g.width), tensor.WithBacking(g.x))
 	g.yt = tensor.New(tensor.WithShape(batch, g.width), tensor.WithBacking(g.y))
 	g.in = g.matrix("in", batch, g.width)
@@ -66,7 +69,7 @@ func newGraph(n *autoencoder.Network, batch int, training bool) (*graph, error) 
 }
 
 // name hands out each name once.
-func (g *graph) name(s string) string {
+func (g *graph[T]) name(s string) string {
 	g.names[s]++
 	if n := g.names[s]; n > 1 {
 		return fmt.Sprintf("%s-%d", s, n)
@@ -74,7 +77,7 @@ func (g *graph) name(s string) string {
 	return s
 }
 
-func (g *graph) call(n *gorgonia.Node, err error, s string) (*gorgonia.Node, error) {
+func (g *graph[T]) call(n *gorgonia.Node, err error, s string) (*gorgonia.Node, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -82,22 +85,25 @@ func (g *graph) call(n *gorgonia.Node, err error, s string) (*gorgonia.Node, err
 	return n, nil
 }
 
-func (g *graph) matrix(name string, rows, columns int) *gorgonia.Node {
-	return gorgonia.NewMatrix(g.g, tensor.Float32, gorgonia.WithShape(rows, columns), gorgonia.WithName(g.name(name)))
+func (g *graph[T]) matrix(name string, rows, columns int) *gorgonia.Node {
+	return gorgonia.NewMatrix(g.g, g.xt.Dtype(), gorgonia.WithShape(rows, columns), gorgonia.WithName(g.name(name)))
 }
 
 // layer adds a dense layer behind h.
-func (g *graph) layer(l *autoencoder.Layer, i int, h *gorgonia.Node) (*gorgonia.Node, error) {
-	w := make([]float32, l.In*l.Out) // In rows of Out, the other way round than the fused pass has them
+func (g *graph[T]) layer(l *autoencoder.Layer, i int, h *gorgonia.Node) (*gorgonia.Node, error) {
+	w := make([]T, l.In*l.Out) // In rows of Out, the other way round than the fused pass has them
 	for o := range l.Out {
 		for j := range l.In {
-			w[j*l.Out+o] = l.W[o*l.In+j]
+			w[j*l.Out+o] = T(l.W[o*l.In+j])
 		}
 	}
-	b := append([]float32(nil), l.B...)
-	weight := gorgonia.NewMatrix(g.g, tensor.Float32, gorgonia.WithShape(l.In, l.Out), gorgonia.WithName(g.name(fmt.Sprint("weight", i))),
+	b := make([]T, l.Out)
+	for o, v := range l.B {
+		b[o] = T(v)
+	}
+	weight := gorgonia.NewMatrix(g.g, g.xt.Dtype(), gorgonia.WithShape(l.In, l.Out), gorgonia.WithName(g.name(fmt.Sprint("weight", i))),
 		gorgonia.WithValue(tensor.New(tensor.WithShape(l.In, l.Out), tensor.WithBacking(w))))
-	bias := gorgonia.NewVector(g.g, tensor.Float32, gorgonia.WithShape(l.Out), gorgonia.WithName(g.name(fmt.Sprint("bias", i))),
+	bias := gorgonia.NewVector(g.g, g.xt.Dtype(), gorgonia.WithShape(l.Out), gorgonia.WithName(g.name(fmt.Sprint("bias", i))),
 		gorgonia.WithValue(tensor.New(tensor.WithShape(l.Out), tensor.WithBacking(b))))
 	g.weight, g.bias, g.learn = append(g.weight, weight), append(g.bias, bias), append(g.learn, weight, bias)
 	n, err := gorgonia.Mul(h, weight)
@@ -116,7 +122,7 @@ func (g *graph) layer(l *autoencoder.Layer, i int, h *gorgonia.Node) (*gorgonia.
 }
 
 // error adds the mean squared error and its gradients.
-func (g *graph) error(out *gorgonia.Node) error {
+func (g *graph[T]) error(out *gorgonia.Node) error {
 	g.want = g.matrix("want", g.batch, g.width)
 	d, err := gorgonia.Sub(out, g.want)
 	if d, err = g.call(d, err, "difference"); err != nil {
@@ -137,7 +143,7 @@ func (g *graph) error(out *gorgonia.Node) error {
 
 // run sends what x (and y, in training) hold through the graph. The results are
 // valid until done.
-func (g *graph) run() error {
+func (g *graph[T]) run() error {
 	if err := gorgonia.Let(g.in, g.xt); err != nil {
 		return err
 	}
@@ -150,29 +156,31 @@ func (g *graph) run() error {
 }
 
 // done makes the machine ready for the next run. Results must have been read.
-func (g *graph) done() { g.vm.Reset() }
+func (g *graph[T]) done() { g.vm.Reset() }
 
 // output is the network's answer of the last run, batch rows of width.
-func (g *graph) output() []float32 { return g.out.Data().([]float32) }
+func (g *graph[T]) output() []T { return g.out.Data().([]T) }
 
 // cost is the mean squared error of the last run.
-func (g *graph) cost() float64 { return float64(g.loss.Data().(float32)) }
+func (g *graph[T]) cost() float64 { return float64(g.loss.Data().(T)) }
 
 // copyTo writes the weights into the network, output-major.
-func (g *graph) copyTo(n *autoencoder.Network) {
+func (g *graph[T]) copyTo(n *autoencoder.Network) {
 	for i := range n.Layers {
 		l := &n.Layers[i]
-		w := g.weight[i].Value().Data().([]float32) // values of learnables are their own
+		w := g.weight[i].Value().Data().([]T) // values of learnables are their own
 		for o := range l.Out {
 			for j := range l.In {
-				l.W[o*l.In+j] = w[j*l.Out+o]
+				l.W[o*l.In+j] = float32(w[j*l.Out+o])
 			}
 		}
-		copy(l.B, g.bias[i].Value().Data().([]float32))
+		for o, v := range g.bias[i].Value().Data().([]T) {
+			l.B[o] = float32(v)
+		}
 	}
 }
 
-func (g *graph) close() error { return g.vm.Close() }
+func (g *graph[T]) close() error { return g.vm.Close() }
 
 // Hidden layers of the autoencoder (window·tags – 64 – 16 – 64 – window·tags).
 var hidden = [...]int{64, 16, 64}

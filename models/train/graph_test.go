@@ -35,7 +35,7 @@ func TestGradients(t *testing.T) {
 		t.Helper()
 		n, rng := small(t, layers...)
 		const batch = 4
-		g, err := newGraph(n, batch, true)
+		g, err := newGraph[float32](n, batch, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func loss64(n *autoencoder.Network, x, y []float32, batch int) float64 {
 // may be taken for each other.
 func TestNames(t *testing.T) {
 	n := newNetwork(4, 3, rand.New(rand.NewPCG(1, 2)))
-	g, err := newGraph(n, 8, true)
+	g, err := newGraph[float32](n, 8, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,144 @@
+package train
+
+import (
+	"cmp"
+	"fmt"
+	"html"
+	"math"
+	"slices"
+	"time"
+
+	"millwright/models/bundle"
+)
+
+// mostPanels bounds a picture: a report is read, not scrolled.
+const mostPanels = 6
+
+// plots draws the report's pictures, by name.
+func (r *Result) plots() []bundle.Plot {
+	return []bundle.Plot{
+		{Name: "backtest.svg", SVG: r.plotBacktest()},
+		{Name: "calibration.svg", SVG: r.plotCalibration()},
+		{Name: "loss.svg", SVG: r.plotLoss()},
+		{Name: "rows.svg", SVG: r.plotRows()},
+	}
+}
+
+func number(v float64) string { return fmt.Sprintf("%.4g", v) }
+
+// plotLoss shows how the networks that were kept learned.
+func (r *Result) plotLoss() []byte {
+	var p plot
+	for _, md := range r.modes[:min(mostPanels, len(r.modes))] {
+		curve := md.curves[md.kept]
+		low, high := math.Inf(1), 0.0
+		var x, loss, validation []float64
+		for i, e := range curve {
+			x = append(x, float64(i+1))
+			loss, validation = append(loss, e.Loss), append(validation, e.Validation)
+			low, high = min(low, e.Loss, e.Validation), max(high, e.Loss, e.Validation)
+		}
+		q := p.panel("Loss, mode "+md.name, "epoch", "mean squared error", axis{low: 1, high: float64(len(curve))}, axis{low: low * 0.9, high: high * 1.1, log: true}, number)
+		q.line(blue, "", x, loss)
+		q.line(orange, "", x, validation)
+		q.key(blue, "fitted", orange, "validation")
+	}
+	return p.svg()
+}
+
+// plotCalibration holds the calibration scores against their law.
+func (r *Result) plotCalibration() []byte {
+	const bins = 60
+	var p plot
+	for _, md := range r.modes[:min(mostPanels, len(r.modes))] {
+		c := md.calibration
+		limit := quantile(&c.law, c.limit)
+		low, high := slices.Min(c.scores), 1.1*max(limit, slices.Max(c.scores))
+		count := make([]float64, bins)
+		for _, s := range c.scores {
+			count[min(bins-1, int((s-low)/(high-low)*bins))]++
+		}
+		top := slices.Max(count)
+		q := p.panel("Calibration scores, mode "+md.name, "mean squared error of a window", "windows", axis{low: low, high: high}, axis{low: 0.5, high: 2 * top, log: true}, number)
+		var x, law []float64
+		for i, n := range count {
+			from, to := low+(high-low)*float64(i)/bins, low+(high-low)*float64(i+1)/bins
+			if n > 0 {
+				q.bar(blue, from, to, 0.5, n)
+			}
+			x = append(x, (from+to)/2)
+			law = append(law, max(0.5, float64(len(c.scores))*(math.Pow(10, -c.law.Decades(from))-math.Pow(10, -c.law.Decades(to)))))
+		}
+		q.line(orange, "", x, law)
+		q.upright(red, limit)
+		q.key(blue, "windows", orange, "law", red, fmt.Sprintf("limit, %.1f decades", c.limit))
+	}
+	return p.svg()
+}
+
+// plotBacktest shows both scores over the backtest.
+func (r *Result) plotBacktest() []byte {
+	b := r.Backtest
+	var p plot
+	x := make([]float64, curvePoints)
+	for i := range x {
+		x[i] = float64(b.From) + (float64(i)+0.5)/curvePoints*float64(b.To-b.From)
+	}
+	layout := "01-02 15:04"
+	if b.To-b.From > int64(14*24*time.Hour) {
+		layout = "2006-01-02"
+	}
+	label := func(v float64) string { return time.Unix(0, int64(v)).UTC().Format(layout) }
+	f := func(title string, c curve, alarms []Alarm) {
+		q := p.panel(title, "time, UTC", "score", axis{low: float64(b.From), high: float64(b.To)}, axis{low: 0, high: 1}, label)
+		for _, e := range b.Events {
+			q.bar(pale, float64(e.Label.From), float64(cmp.Or(e.Label.To, b.To)), 0, 1)
+		}
+		q.line(blue, "", x, c.score)
+		q.line(orange, "5 3", x, c.limit)
+		for _, a := range alarms {
+			q.mark(red, float64(a.Raised), 0)
+		}
+		q.key(blue, "highest score", orange, "limit", red, "alarm", pale, "confirmed fault")
+	}
+	f("Backtest, trained model", b.trained, b.Trained)
+	f("Backtest, learned on the edge", b.learned, b.Learned)
+	return p.svg()
+}
+
+// plotRows shows what became of the rows.
+func (r *Result) plotRows() []byte {
+	d := r.data
+	used := d.total
+	type bar struct {
+		name string
+		n    int
+	}
+	var bars []bar
+	for _, why := range reasons {
+		if n := d.all[why]; n > 0 {
+			bars = append(bars, bar{string(why), n})
+			used -= n
+		}
+	}
+	bars = append([]bar{{"used", used}}, bars...)
+	const each = 24
+	h := 44 + each*len(bars)
+	var p plot
+	p.add(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" fill="#22262b">`, panelWidth, h, panelWidth, h)
+	p.add(`<rect width="100%%" height="100%%" fill="#ffffff"/>`)
+	p.add(`<text x="16" y="22" font-size="14">Rows of the training part</text>`)
+	for i, b := range bars {
+		y := 36 + each*i
+		colour := grey
+		if i == 0 {
+			colour = blue
+		}
+		wide := float64(panelWidth-330) * float64(b.n) / float64(max(1, d.total))
+		p.add(`<text x="160" y="%d" text-anchor="end" font-size="12">%s</text>`, y+13, html.EscapeString(b.name))
+		p.add(`<rect x="170" y="%d" width="%.1f" height="16" fill="%s"/>`, y, max(1, wide), colour)
+		p.add(`<text x="%.1f" y="%d" font-size="12">%d (%.1f %%)</text>`, 176+wide, y+13, b.n, 100*float64(b.n)/float64(max(1, d.total)))
+	}
+	p.add(`</svg>`)
+	return []byte(p.b.String())
+}

@@ -1,0 +1,181 @@
+package train
+
+import (
+	"fmt"
+	"html"
+	"math"
+	"strings"
+)
+
+// Colours of the plots, told apart by people who see no red and green as well.
+const (
+	blue   = "#2563a8"
+	orange = "#d9822b"
+	red    = "#b3261e"
+	grey   = "#8a8f98"
+	pale   = "#f3d9a4"
+)
+
+// Size of a panel and its margins, px.
+const (
+	panelWidth  = 820
+	panelHeight = 240
+	marginLeft  = 64
+	marginRight = 16
+	marginTop   = 34
+	marginFoot  = 40
+)
+
+// axis maps numbers to pixels.
+type axis struct {
+	low, high float64 // numbers
+	from, to  float64 // px
+	log       bool
+}
+
+func (a axis) px(v float64) float64 {
+	low, high := a.low, a.high
+	if a.log {
+		v, low, high = math.Log10(max(v, 1e-12)), math.Log10(low), math.Log10(high)
+	}
+	return a.from + (v-low)/(high-low)*(a.to-a.from)
+}
+
+// ticks are round numbers on the axis.
+func (a axis) ticks(n int) []float64 {
+	var out []float64
+	if a.log {
+		for e := math.Floor(math.Log10(a.low)); e <= math.Ceil(math.Log10(a.high)); e++ {
+			for _, m := range []float64{1, 2, 5} {
+				if v := m * math.Pow(10, e); v >= a.low*0.999 && v <= a.high*1.001 {
+					out = append(out, v)
+				}
+			}
+		}
+		return out
+	}
+	step := math.Pow(10, math.Floor(math.Log10((a.high-a.low)/float64(n))))
+	for _, m := range []float64{1, 2, 5, 10} {
+		if (a.high-a.low)/(m*step) <= float64(n) {
+			step *= m
+			break
+		}
+	}
+	for v := math.Ceil(a.low/step) * step; v <= a.high+step/1e6; v += step {
+		out = append(out, v)
+	}
+	return out
+}
+
+// plot is an SVG of panels below each other.
+type plot struct {
+	b      strings.Builder
+	panels int
+}
+
+// panel is one pair of axes.
+type panel struct {
+	p    *plot
+	x, y axis
+}
+
+// panel begins one. label writes the ticks of x.
+func (p *plot) panel(title, xName, yName string, x, y axis, label func(float64) string) panel {
+	top := float64(p.panels * panelHeight)
+	p.panels++
+	x.from, x.to = marginLeft, panelWidth-marginRight
+	y.from, y.to = top+panelHeight-marginFoot, top+marginTop
+	if x.high <= x.low {
+		x.high = x.low + 1
+	}
+	if y.high <= y.low {
+		y.high = y.low + 1
+	}
+	q := panel{p, x, y}
+	q.text(marginLeft, top+18, "start", 14, title)
+	for _, v := range y.ticks(5) {
+		py := y.px(v)
+		p.add(`<line x1="%d" y1="%.1f" x2="%d" y2="%.1f" stroke="#e3e5e8"/>`, marginLeft, py, panelWidth-marginRight, py)
+		q.text(marginLeft-6, py+4, "end", 11, fmt.Sprintf("%.4g", v))
+	}
+	for _, v := range x.ticks(7) {
+		q.text(x.px(v), y.from+16, "middle", 11, label(v))
+	}
+	p.add(`<path d="M%d %.1fV%.1fH%d" fill="none" stroke="%s"/>`, marginLeft, y.to, y.from, panelWidth-marginRight, grey)
+	q.text((x.from+x.to)/2, y.from+32, "middle", 11, xName)
+	p.add(`<text transform="translate(14 %.1f) rotate(-90)" text-anchor="middle" font-size="11">%s</text>`, (y.from+y.to)/2, html.EscapeString(yName))
+	return q
+}
+
+func (p *plot) add(format string, args ...any) {
+	fmt.Fprintf(&p.b, format, args...)
+	p.b.WriteByte('\n')
+}
+
+func (q panel) text(x, y float64, anchor string, size int, s string) {
+	q.p.add(`<text x="%.1f" y="%.1f" text-anchor="%s" font-size="%d">%s</text>`, x, y, anchor, size, html.EscapeString(s))
+}
+
+// line joins points; NaN interrupts it.
+func (q panel) line(colour, dash string, x, y []float64) {
+	var b strings.Builder
+	up := true
+	for i, v := range y {
+		if math.IsNaN(v) {
+			up = true
+			continue
+		}
+		letter := "L"
+		if up {
+			letter = "M"
+		}
+		fmt.Fprintf(&b, "%s%.1f %.1f", letter, q.x.px(x[i]), q.y.px(min(q.y.high, max(q.y.low, v))))
+		up = false
+	}
+	q.p.add(`<path d="%s" fill="none" stroke="%s" stroke-width="1.4" stroke-dasharray="%s"/>`, b.String(), colour, dash)
+}
+
+// across marks a height, upright a place.
+func (q panel) across(colour, dash string, y float64) {
+	q.line(colour, dash, []float64{q.x.low, q.x.high}, []float64{y, y})
+}
+
+func (q panel) upright(colour string, x float64) {
+	px := q.x.px(x)
+	q.p.add(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s" stroke-width="1.4" stroke-dasharray="4 3"/>`, px, q.y.from, px, q.y.to, colour)
+}
+
+// bar fills a box of the panel's numbers.
+func (q panel) bar(colour string, x0, x1, y0, y1 float64) {
+	clip := func(a axis, v float64) float64 { return a.px(min(a.high, max(a.low, v))) }
+	left, right := clip(q.x, x0), clip(q.x, x1)
+	foot, top := clip(q.y, y0), clip(q.y, y1)
+	q.p.add(`<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" fill="%s"/>`, left, top, max(0.5, right-left), max(0, foot-top), colour)
+}
+
+// mark is a small triangle at the top of the panel.
+func (q panel) mark(colour string, x, row float64) {
+	px, py := q.x.px(x), q.y.to+10*row
+	q.p.add(`<path d="M%.1f %.1fl-4 -7h8z" fill="%s"/>`, px, py+7, colour)
+}
+
+// key explains colours, at the right of the title.
+func (q panel) key(pairs ...string) {
+	x := float64(panelWidth - marginRight)
+	top := q.y.to - marginTop + 18
+	for i := len(pairs) - 2; i >= 0; i -= 2 {
+		q.text(x, top, "end", 11, pairs[i+1])
+		x -= 6.2*float64(len([]rune(pairs[i+1]))) + 6
+		q.p.add(`<rect x="%.1f" y="%.1f" width="10" height="10" fill="%s"/>`, x-10, top-9, pairs[i])
+		x -= 24
+	}
+}
+
+// svg is the finished picture.
+func (p *plot) svg() []byte {
+	h := max(1, p.panels) * panelHeight
+	return fmt.Appendf(nil, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" fill="#22262b">
+<rect width="100%%" height="100%%" fill="#ffffff"/>
+%s</svg>
+`, panelWidth, h, panelWidth, h, p.b.String())
+}
