@@ -3,6 +3,7 @@ package bundle
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -53,8 +54,8 @@ type View struct {
 	base   *url.URL
 }
 
-// Refused is an error with the mark of what was refused: the same bytes give the
-// same mark.
+// Refused is an error with the mark of what was refused: the same file refused for
+// the same reason has the same mark.
 type Refused struct {
 	Mark string
 	Err  error
@@ -299,8 +300,12 @@ func verdict(err error, f *fetcher) error {
 	if errors.As(err, &status) && status.StatusCode == http.StatusNotFound && strings.HasSuffix(status.URL, "/timestamp.json") {
 		return fmt.Errorf("%w at %s", ErrAbsent, f.base.Redacted())
 	}
+	mark := sha256.New() // of what has expired the text is enough, whichever file said so
 	if errors.Is(err, &metadata.ErrExpiredMetadata{}) {
-		err = fmt.Errorf("%w: %w: on the plant's server run millwright models renew, or check both clocks", err, ErrExpired)
+		err = fmt.Errorf("%w (%w): on the plant's server run millwright models renew, or check both clocks", err, ErrExpired)
+	} else {
+		mark.Write(append([]byte(f.name), f.last...))
 	}
-	return &Refused{Mark: hex.EncodeToString(f.seen.Sum(nil)), Err: fmt.Errorf("models of %s: %w", f.base.Redacted(), err)}
+	fmt.Fprint(mark, err)
+	return &Refused{Mark: hex.EncodeToString(mark.Sum(nil)), Err: fmt.Errorf("models of %s: %w", f.base.Redacted(), err)}
 }

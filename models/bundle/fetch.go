@@ -2,12 +2,10 @@ package bundle
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"net"
@@ -35,13 +33,14 @@ type fetcher struct {
 	base *url.URL
 
 	files map[string][]byte // by name below base
-	seen  hash.Hash         // of all that came
+	name  string            // of what was asked for last
+	last  []byte            // what came of it, whole or not
 }
 
 // newFetcher reads from http://, https:// or file:// URLs. It asks no proxy and
 // follows no redirect to another host.
 func newFetcher(ctx context.Context, base *url.URL, ca string) (*fetcher, error) {
-	f := &fetcher{ctx: ctx, base: base, files: map[string][]byte{}, seen: sha256.New()}
+	f := &fetcher{ctx: ctx, base: base, files: map[string][]byte{}}
 	switch base.Scheme {
 	case "file":
 		return f, nil
@@ -90,13 +89,11 @@ func (f *fetcher) close() {
 // content, such as a broken line, is ErrUnreachable.
 func (f *fetcher) DownloadFile(name string, limit int64, _ time.Duration) ([]byte, error) {
 	b, err := f.read(name, limit)
+	f.name, f.last = name, b
 	if err != nil {
 		return nil, err
 	}
-	rel := strings.TrimPrefix(name, f.base.String())
-	f.files[rel] = b
-	fmt.Fprintf(f.seen, "%s %d ", rel, len(b))
-	f.seen.Write(b)
+	f.files[strings.TrimPrefix(name, f.base.String())] = b
 	return b, nil
 }
 
@@ -141,13 +138,14 @@ func (f *fetcher) open(name string, limit int64) ([]byte, error) {
 	return limited(file, name, limit)
 }
 
+// limited also returns what is beyond the limit by a byte.
 func limited(r io.Reader, name string, limit int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	if int64(len(b)) > limit {
-		return nil, &metadata.ErrDownloadLengthMismatch{Msg: fmt.Sprintf("%s has more than %d bytes", name, limit)}
+		return b, &metadata.ErrDownloadLengthMismatch{Msg: fmt.Sprintf("%s has more than %d bytes", name, limit)}
 	}
 	return b, nil
 }
