@@ -1,7 +1,6 @@
 package export_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"millwright/historian/export"
-	"millwright/historian/store"
 	"millwright/historian/store/storetest"
 	"millwright/plant"
 )
@@ -20,20 +18,10 @@ func TestFigure(t *testing.T) {
 	if os.Getenv("MILLWRIGHT_FIGURES") == "" {
 		t.Skip("figures: set MILLWRIGHT_FIGURES=1")
 	}
-	s, err := store.Open(store.Config{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	w := newWorks(t)
 	const tags, rounds = 200, 60_000
 	all := storetest.Tags(tags)
-	if err := s.Intern(all); err != nil {
-		t.Fatal(err)
-	}
-	ids := make([]plant.TagID, tags)
-	for i := range all {
-		ids[i] = all[i].ID
-	}
+	ids := w.intern(all...)
 	const step = int64(100 * time.Millisecond)
 	mix := storetest.NewMix(ids, begin, step, 1)
 	var b plant.Batch
@@ -42,17 +30,14 @@ func TestFigure(t *testing.T) {
 		for range 100 {
 			b.Samples = mix.Next(b.Samples)
 		}
-		if err := s.Append(context.Background(), b, nil); err != nil {
-			t.Fatal(err)
-		}
+		w.append(b)
 	}
 	q := export.Query{Tags: []string{"*"}, From: begin - int64(time.Hour), To: begin + rounds*step + int64(time.Hour)}
 	for _, format := range []export.Format{export.Parquet, export.Arrow, export.CSV} {
 		q.Format = format
 		name := filepath.Join(t.TempDir(), "mix."+string(format))
-		job := &export.Job{Source: export.Works{Store: s, Book: noBook{}}, Version: "test"}
 		start := time.Now()
-		m, err := job.WriteFile(context.Background(), q, name)
+		m, err := w.job().WriteFile(t.Context(), q, name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 type pick struct {
 	tags   []plant.Tag   // by path
 	assets []plant.Asset // of the tags, by path; those that nobody serves have only a path
+	served []plant.Asset // of assets, those that are known
 	mode   []plant.TagID // by asset: its $MODE; 0: none
 }
 
@@ -19,10 +20,14 @@ func (q Query) pick(src Source) (pick, error) {
 	var p pick
 	var e QueryError
 	all := src.Tags()
+	named := q.named(src)
 	matched := make([]bool, len(q.Tags))
 	inside := false
 	for _, t := range all {
 		if q.Asset != "" && !below(t.Asset, q.Asset) {
+			if named[t.Path] {
+				p.tags = append(p.tags, t)
+			}
 			continue
 		}
 		inside = true
@@ -59,6 +64,31 @@ func (q Query) pick(src Source) (pick, error) {
 	return p, nil
 }
 
+// named are the tags that the modes and limits of the query's assets are told by:
+// where all of an asset is asked for in long form they belong to it, wherever they
+// are.
+func (q Query) named(src Source) map[string]bool {
+	if len(q.Tags) > 0 || q.Shape != Long {
+		return nil
+	}
+	paths := map[string]bool{}
+	for _, a := range src.Assets() {
+		if !below(a.Path, q.Asset) {
+			continue
+		}
+		paths[a.ModeTag] = true
+		for _, m := range a.Modes {
+			for _, c := range m.When {
+				paths[c.Tag] = true
+			}
+		}
+		for _, l := range a.Limits {
+			paths[l.Tag] = true
+		}
+	}
+	return paths
+}
+
 func (p *pick) findAssets(src Source, all []plant.Tag) {
 	for i := range p.tags {
 		if a := p.tags[i].Asset; a != "" {
@@ -68,11 +98,14 @@ func (p *pick) findAssets(src Source, all []plant.Tag) {
 	byPath := func(a, b plant.Asset) int { return strings.Compare(a.Path, b.Path) }
 	slices.SortFunc(p.assets, byPath)
 	p.assets = slices.CompactFunc(p.assets, func(a, b plant.Asset) bool { return a.Path == b.Path })
+	p.served = []plant.Asset{}
 	for _, a := range src.Assets() {
 		if i, ok := slices.BinarySearchFunc(p.assets, a, byPath); ok {
 			p.assets[i] = a
+			p.served = append(p.served, a)
 		}
 	}
+	slices.SortFunc(p.served, byPath)
 	modes := map[string]plant.TagID{}
 	for _, t := range all {
 		modes[t.Path] = t.ID

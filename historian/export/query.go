@@ -41,12 +41,13 @@ const (
 	KeepAll       Keep = "all"
 )
 
-// Fill says what stands in a wide file between the samples of analogue tags. All
-// others step.
+// Fill says what stands in a wide file between the samples of analogue tags.
+// Set-points, discrete values and texts step, since they are sent when they
+// change.
 type Fill string
 
-// Fills. Each sample speaks for Query.Hold steps of the grid at most, and never
-// into a declared gap.
+// Fills. An analogue sample speaks for Query.Hold steps of the grid at most, the
+// others until the next one, and none into a declared gap.
 const (
 	FillStep   Fill = "step"   // the last sample
 	FillLinear Fill = "linear" // the line to the next sample, where that comes in time
@@ -56,7 +57,7 @@ const (
 // Query says what is exported. Fields of the second block may be zero, which
 // stands for the value named.
 type Query struct {
-	Tags     []string // globs of tag paths: * is any text, ? one character; none: all of Asset
+	Tags     []string // globs of tag paths: * is any text, ? one character; none: all of Asset, and in long form what its modes and limits are told by
 	Asset    string   // this asset and all below it; empty: all
 	From, To int64    // half-open, ns UTC, whole milliseconds
 

@@ -82,12 +82,9 @@ type run struct {
 func (r *run) prepare(ctx context.Context) error {
 	m := &Manifest{
 		Format: manifestFormat, Software: "millwright " + r.job.Version, Query: r.q,
-		Tags: []TagInfo{}, Assets: r.pick.assets, Gaps: []gapInfo{}, Labels: []labelInfo{}, Alarms: []alarmInfo{},
+		Tags: []TagInfo{}, Assets: r.pick.served, Gaps: []gapInfo{}, Labels: []labelInfo{}, Alarms: []alarmInfo{},
 	}
 	r.manifest, r.modeAsset = m, -1
-	if m.Assets == nil {
-		m.Assets = []plant.Asset{}
-	}
 	for i := range r.pick.tags {
 		t := &r.pick.tags[i]
 		m.Tags = append(m.Tags, newTagInfo(t))

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"time"
 
 	"millwright/historian/alarm"
 	"millwright/historian/store"
@@ -148,25 +149,48 @@ func states(ctx context.Context, src Source, r plant.Range) iter.Seq2[plant.Stat
 	}
 }
 
-// stateBefore is the last text before a time, looked for nearby first; its Tag is
-// 0 where there is none.
+// stateBefore is the last text before a time; its Tag is 0 where there is none.
 func stateBefore(ctx context.Context, src Source, tag plant.TagID, before int64) (plant.State, error) {
-	const first = int64(10 * 60e9)
+	var last plant.State
+	err := backward(before, func(from, to int64) (bool, error) {
+		found, err := src.States(ctx, plant.Range{Tag: tag, From: from, To: to})
+		if n := len(found); n > 0 {
+			last = found[n-1]
+		}
+		return len(found) > 0, err
+	})
+	return last, err
+}
+
+// sampleBefore is the last sample before a time; its Tag is 0 where there is none.
+func sampleBefore(ctx context.Context, src Source, tag plant.TagID, before int64) (plant.Sample, error) {
+	var last plant.Sample
+	err := backward(before, func(from, to int64) (bool, error) {
+		for b, err := range src.Scan(ctx, plant.Range{Tag: tag, From: from, To: to}) {
+			if err != nil {
+				return false, err
+			}
+			if n := len(b.Times) - 1; n >= 0 {
+				last = plant.Sample{Tag: tag, Time: b.Times[n], Value: b.Values[n], Quality: b.Quality[n]}
+			}
+		}
+		return last.Tag != 0, nil
+	})
+	return last, err
+}
+
+// backward looks in spans before a time, nearby first because most tags speak
+// often, until one has what is looked for.
+func backward(before int64, look func(from, to int64) (found bool, err error)) error {
 	to := before
-	for back := first; ; back *= 4 {
+	for back := int64(10 * time.Minute); ; back *= 4 {
 		from := int64(math.MinInt64)
 		if back < math.MaxInt64/8 && before > 0 {
 			from = before - back
 		}
-		found, err := src.States(ctx, plant.Range{Tag: tag, From: from, To: to})
-		if err != nil {
-			return plant.State{}, err
-		}
-		if len(found) > 0 {
-			return found[len(found)-1], nil
-		}
-		if from == math.MinInt64 {
-			return plant.State{}, nil
+		found, err := look(from, to)
+		if found || err != nil || from == math.MinInt64 {
+			return err
 		}
 		to = from
 	}

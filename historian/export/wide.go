@@ -110,9 +110,8 @@ type onGrid struct {
 	scanned int64  // samples before it have been seen
 	prev    point  // the last one seen
 
-	begun bool   // a text was looked for before the first row
-	text  string // that stands
-	has   bool
+	begun bool    // what stands before the first row was looked for
+	text  passage // that stands
 
 	rows, first, last int64 // cells with a value of the last fill
 
@@ -137,8 +136,11 @@ func (g *onGrid) fill(ctx context.Context, src Source, v *vector, at, n int, t i
 	w := window{cells: v.floats[at : at+n], start: t, step: int64(g.q.Grid)}
 	fill(w.cells, math.NaN())
 	how := g.q.Fill
-	if g.tag.Kind != plant.Analog && g.tag.Kind != "" {
+	if g.stands() {
 		how = FillStep
+		if err := g.begin(ctx, src, t); err != nil {
+			return err
+		}
 	}
 	if how == FillMean {
 		g.sum, g.weight = zeros(g.sum, n), zeros(g.weight, n)
@@ -186,20 +188,80 @@ func (g *onGrid) fill(ctx context.Context, src Source, v *vector, at, n int, t i
 	return nil
 }
 
+// stands reports whether a value is true until the next one: such tags are sent
+// when they change.
+func (g *onGrid) stands() bool { return g.tag.Kind != plant.Analog && g.tag.Kind != "" }
+
+// begin finds what stands at the first row, with the gaps since then.
+func (g *onGrid) begin(ctx context.Context, src Source, t int64) error {
+	if g.begun {
+		return nil
+	}
+	g.begun, g.scanned = true, t
+	since := t
+	var number plant.Sample
+	var text plant.State
+	var err error
+	if g.tag.Kind == plant.Text {
+		text, err = stateBefore(ctx, src, g.tag.ID, t)
+	} else {
+		number, err = sampleBefore(ctx, src, g.tag.ID, t)
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case text.Tag != 0:
+		since = text.Time
+	case number.Tag != 0:
+		since = number.Time
+	}
+	if _, g.gaps, err = gaps(ctx, src, g.tag.ID, since, g.q.To); err != nil {
+		return err
+	}
+	if text.Tag != 0 {
+		g.text = g.passage(text)
+	}
+	if number.Tag != 0 {
+		g.prev = g.point(number.Time, number.Value, number.Quality)
+	}
+	return nil
+}
+
 // point is a sample with the time until which it speaks: the hold, or the next
 // declared gap.
 func (g *onGrid) point(t int64, v float64, q plant.Quality) point {
-	p := point{time: t, value: v, there: true, hold: later(t, g.q.reach()), gap: math.MaxInt64}
+	p := point{time: t, value: v, there: true, hold: math.MaxInt64, gap: g.nextGap(t)}
+	if !g.stands() {
+		p.hold = later(t, g.q.reach())
+	}
 	if !g.q.Keep.keeps(q) || math.IsInf(v, 0) {
 		p.value = math.NaN()
 	}
+	return p
+}
+
+// nextGap is the start of the first declared gap that begins after a time; times
+// rise.
+func (g *onGrid) nextGap(t int64) int64 {
 	for len(g.gaps) > 0 && g.gaps[0].from <= t {
 		g.gaps = g.gaps[1:]
 	}
-	if len(g.gaps) > 0 {
-		p.gap = g.gaps[0].from
+	if len(g.gaps) == 0 {
+		return math.MaxInt64
 	}
-	return p
+	return g.gaps[0].from
+}
+
+// passage is a text that stands until the next one, or a declared gap.
+type passage struct {
+	text  string
+	there bool
+	gap   int64
+}
+
+func (g *onGrid) passage(s plant.State) passage {
+	return passage{s.Value, g.q.Keep.keeps(s.Quality), g.nextGap(s.Time)}
 }
 
 // between fills the cells from prev on up to next.
@@ -222,22 +284,16 @@ func (g *onGrid) between(w *window, how Fill, prev, next point) {
 }
 
 func (g *onGrid) fillText(ctx context.Context, src Source, v *vector, at, n int, t int64) error {
-	if !g.begun {
-		g.begun = true
-		st, err := stateBefore(ctx, src, g.tag.ID, t)
-		if err != nil {
-			return err
-		}
-		g.text, g.has = st.Value, st.Tag != 0 && g.q.Keep.keeps(st.Quality)
-		g.scanned = t
+	if err := g.begin(ctx, src, t); err != nil {
+		return err
 	}
 	w := window{start: t, step: int64(g.q.Grid)}
 	k := 0
 	until := func(end int64) {
 		for ; k < n && w.time(k) < end; k++ {
-			v.texts[at+k], v.null[at+k] = "", !g.has
-			if g.has {
-				v.texts[at+k] = g.text
+			v.texts[at+k], v.null[at+k] = "", true
+			if g.text.there && w.time(k) < g.text.gap {
+				v.texts[at+k], v.null[at+k] = g.text.text, false
 				g.count(w.time(k))
 			}
 		}
@@ -248,7 +304,7 @@ func (g *onGrid) fillText(ctx context.Context, src Source, v *vector, at, n int,
 			return err
 		}
 		until(st.Time)
-		g.text, g.has = st.Value, g.q.Keep.keeps(st.Quality)
+		g.text = g.passage(st)
 	}
 	until(math.MaxInt64)
 	g.scanned = end + 1
