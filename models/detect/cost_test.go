@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"millwright/models/autoencoder"
 	"millwright/plant"
 )
 
@@ -79,6 +80,72 @@ func TestNoAllocationPerSample(t *testing.T) {
 		}
 	}
 	f("monitoring", 900)
+}
+
+// staffed lets trained networks of the usual size judge every asset of the
+// works, and watch it in the shadow.
+func (w *works) staffed(tb testing.TB, shadow bool) {
+	tb.Helper()
+	rng := rand.New(rand.NewPCG(5, 5))
+	for i := range w.set.machines {
+		m := &w.set.machines[i]
+		t := &Trained{ID: "usual", Asset: m.asset.Path, Grid: time.Second}
+		d := TrainedMode{Mode: "running", Reach: 8, Limit: 7.9, Network: usual}
+		var scores []float64
+		for range 1000 {
+			scores = append(scores, 1+rng.Float64())
+		}
+		d.Law = NewLaw(scores)
+		for j := range 8 {
+			d.Tags, d.Mean, d.Scale = append(d.Tags, m.slots[j].tag.Path), append(d.Mean, 10), append(d.Scale, 1)
+		}
+		t.Modes = []TrainedMode{d}
+		must(tb, w.set.Promote(t))
+		if shadow {
+			other := *t
+			other.ID = "other"
+			must(tb, w.set.Shadow(&other))
+		}
+	}
+}
+
+// usual is the network of 60 rows of 8 tags.
+var usual = func() *autoencoder.Network {
+	n := &autoencoder.Network{Window: 60, Tags: 8}
+	rng := rand.New(rand.NewPCG(1, 1))
+	in := 480
+	for i, out := range []int{64, 16, 64, 480} {
+		l := autoencoder.Layer{In: in, Out: out, W: make([]float32, in*out), B: make([]float32, out), Linear: i == 3}
+		for j := range l.W {
+			l.W[j] = float32(0.05 * rng.NormFloat64())
+		}
+		n.Layers = append(n.Layers, l)
+		in = out
+	}
+	return n
+}()
+
+func TestNoAllocationPerSampleOfTrainedModels(t *testing.T) {
+	w := newWorks(t, 3, 400*time.Second)
+	clock := &ticking{step: 1}
+	for i := range w.set.machines {
+		w.set.machines[i].watchdog = stopwatch{clock.read, 1e9}
+	}
+	for range 600 {
+		w.second()
+	}
+	w.staffed(t, true)
+	for range 200 {
+		w.second()
+	}
+	if n := testing.AllocsPerRun(200, w.second); n > 0 {
+		t.Errorf("%.2f allocations a row of 24 samples", n)
+	}
+	for _, st := range w.set.Trained() {
+		if st.Running != "usual" || st.Shadow != "other" || st.Scored < 300 || st.Shadowed < 300 || st.Missed > 0 {
+			t.Errorf("status %+v", st)
+		}
+	}
 }
 
 // TestLearningAllocatesLittle bounds the growth of the commissioning's memory.
@@ -156,12 +223,23 @@ func BenchmarkFit(b *testing.B) {
 
 // BenchmarkRow is one row of an asset with eight tags, all detectors.
 func BenchmarkRow(b *testing.B) {
-	w := newWorks(b, 1, 400*time.Second)
-	for range 900 {
-		w.second()
+	f := func(name string, staff func(*works)) {
+		b.Run(name, func(b *testing.B) {
+			w := newWorks(b, 1, 400*time.Second)
+			for range 900 {
+				w.second()
+			}
+			staff(w)
+			for range 100 {
+				w.second()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				w.second()
+			}
+		})
 	}
-	b.ReportAllocs()
-	for b.Loop() {
-		w.second()
-	}
+	f("learned", func(*works) {})
+	f("trained", func(w *works) { w.staffed(b, false) })
+	f("trained and shadow", func(w *works) { w.staffed(b, true) })
 }

@@ -113,6 +113,49 @@ func TestStateIsSmall(t *testing.T) {
 	}
 }
 
+// TestOldStateIsRead takes what version 2 saved: a finding that is open was the
+// learned model's, the only one that there was.
+func TestOldStateIsRead(t *testing.T) {
+	b := newBench(t, 8)
+	b.learn()
+	b.spoil = func(row int, x []float64, q []plant.Quality) { x[2] += 3 }
+	expect(t, b.run(60), "wpca", plant.Raise)
+	old := codec{version: 2}
+	m := &b.set.machines[0]
+	m.code(&old)
+	head := codec{b: binary.LittleEndian.AppendUint32([]byte(stateMagic), 2), version: 2}
+	for _, v := range []uint64{b.set.seen, b.set.next, 1} {
+		head.u64(&v)
+	}
+	path, print, size := m.asset.Path, m.fingerprint(), uint64(len(old.b))
+	head.text(&path)
+	head.u64(&print)
+	head.u64(&size)
+	state := append(head.b, old.b...)
+	state = binary.LittleEndian.AppendUint32(state, crc32.Checksum(state, castagnoli))
+
+	restored := b.fresh()
+	rep, err := restored.Restore(state)
+	if err != nil || len(rep.Restored) != 1 {
+		t.Fatal(err, rep)
+	}
+	if by := restored.machines[0].say.by; by != "wpca" {
+		t.Errorf("the open finding is of %q", by)
+	}
+	var in []plant.Batch
+	for range 300 {
+		x := b.next()
+		in = append(in, plant.Batch{Samples: append([]plant.Sample(nil), x.Samples...), States: append([]plant.State(nil), x.States...)})
+	}
+	if got, want := feed(restored, in), feed(b.set, in); !reflect.DeepEqual(got, want) {
+		t.Error("it goes on differently")
+	}
+	new, err := restored.MarshalBinary()
+	if err != nil || binary.LittleEndian.Uint32(new[4:]) != stateVersion {
+		t.Error("saved in the old version")
+	}
+}
+
 // FuzzRestore gives the decoder bytes behind a right checksum; whatever it
 // takes, the set must go on without a panic.
 func FuzzRestore(f *testing.F) {

@@ -53,9 +53,9 @@ func teach(tb testing.TB, b *bench, id string, modes ...string) *Trained {
 		pupil := newNeural(id, &d, features(b.n), stopwatch{}, quiet())
 		ok := slices.Repeat([]bool{true}, b.n)
 		var scores []float64
-		for _, x := range rows {
+		for i, x := range rows {
 			pupil.push(x, ok)
-			if pupil.full() {
+			if pupil.full() && i%5 == 0 {
 				s, _ := pupil.runner.Score(pupil.window())
 				scores = append(scores, s)
 			}
@@ -64,6 +64,19 @@ func teach(tb testing.TB, b *bench, id string, modes ...string) *Trained {
 		t.Modes = append(t.Modes, d)
 	}
 	return t
+}
+
+// copied shares nothing with t but weights.
+func copied(t *Trained) *Trained {
+	c := *t
+	c.Modes = slices.Clone(t.Modes)
+	for i := range c.Modes {
+		d := &c.Modes[i]
+		network := *d.Network
+		d.Network = &network
+		d.Tags, d.Mean, d.Scale = slices.Clone(d.Tags), slices.Clone(d.Mean), slices.Clone(d.Scale)
+	}
+	return &c
 }
 
 func features(n int) []int32 {
@@ -734,9 +747,10 @@ func TestDroppedModelIsRememberedOverARestart(t *testing.T) {
 
 func TestCheckNamesEveryFault(t *testing.T) {
 	b := newBench(t, 4)
+	good := teach(t, b, "x", "rolling")
 	f := func(change func(*Trained), want ...string) {
 		t.Helper()
-		m := teach(t, b, "x", "rolling")
+		m := copied(good)
 		if err := b.set.Check(m); err != nil {
 			t.Fatal(err)
 		}
@@ -836,4 +850,45 @@ func TestDerivedTags(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
+}
+
+// FuzzTrained reads a model as it comes in a bundle, with any network of its size.
+// What Check passes runs, and what it says is finite.
+func FuzzTrained(f *testing.F) {
+	mk := func(tb testing.TB) *bench {
+		return newBench(tb, 3, func(b *bench) { b.asset.Model.Learn = 60 * time.Second })
+	}
+	b := mk(f)
+	for _, modes := range [][]string{{"rolling"}, {"rolling", "new"}, nil} {
+		text, err := json.Marshal(teach(f, b, "x", modes...))
+		must(f, err)
+		f.Add(text, uint8(10), 1.0)
+	}
+	f.Fuzz(func(t *testing.T, text []byte, window uint8, spread float64) {
+		var m Trained
+		if json.Unmarshal(text, &m) != nil || len(m.Modes) > 8 {
+			return
+		}
+		for i := range m.Modes {
+			d := &m.Modes[i]
+			d.Network = anyNetwork(rand.New(rand.NewPCG(1, 2)), 1+int(window%32), min(max(1, len(d.Tags)), autoencoder.MaxTags), spread)
+		}
+		b := mk(t)
+		if b.set.Check(&m) != nil {
+			return
+		}
+		must(t, b.set.Shadow(&m))
+		b.run(70)
+		must(t, b.set.Promote(&m))
+		b.spoil = func(row int, x []float64, q []plant.Quality) { x[0] = math.MaxFloat64 }
+		b.run(70)
+		for _, s := range b.out.Samples {
+			if !(s.Value >= 0 && s.Value <= 1) {
+				t.Fatalf("derived sample %+v", s)
+			}
+		}
+		if _, err := json.Marshal(b.out.Findings); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
