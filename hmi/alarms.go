@@ -30,6 +30,7 @@ type alarmBody struct {
 	Edge     string           `json:"edge"`
 	Note     *string          `json:"note"`
 	Finding  findingBody      `json:"finding"`
+	Label    *labelBody       `json:"label"`
 }
 
 type findingBody struct {
@@ -69,6 +70,10 @@ func newAlarmBody(a *plant.Alarm) alarmBody {
 			Unit: optional(f.Unit), Extrapolated: f.Extrapolated,
 		},
 	}
+	if a.Label != nil {
+		l := newLabelBody(a.Label)
+		b.Label = &l
+	}
 	if f.Tag != "" {
 		v := number(f.Value)
 		b.Finding.Value = &v
@@ -95,11 +100,8 @@ func (s *Server) alarms(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	found, after, err := s.Alarms.List(r.Context(), ask)
-	if s.ErrCursor != nil && errors.Is(err, s.ErrCursor) {
-		return wrong("after", "not a cursor of this list", cursorAllowed)
-	}
 	if err != nil {
-		return err
+		return s.listProblem(err)
 	}
 	var next *string
 	if after != "" {
@@ -130,7 +132,7 @@ func (s *Server) alarm(w http.ResponseWriter, r *http.Request) error {
 	if q := newQuery(r.URL.RawQuery); q.err != nil {
 		return q.err
 	}
-	id, err := alarmID(r)
+	id, err := rowID(r, "an alarm")
 	if err != nil {
 		return err
 	}
@@ -153,7 +155,7 @@ func (s *Server) ack(w http.ResponseWriter, r *http.Request) error {
 	if q := newQuery(r.URL.RawQuery); q.err != nil {
 		return q.err
 	}
-	id, err := alarmID(r)
+	id, err := rowID(r, "an alarm")
 	if err != nil {
 		return err
 	}
@@ -161,8 +163,8 @@ func (s *Server) ack(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(r, &body); err != nil {
 		return err
 	}
-	if n := utf8.RuneCountInString(body.Note); n > maxNote {
-		return wrong("note", fmt.Sprintf("%d characters", n), fmt.Sprintf("at most %d", maxNote))
+	if err := checkNote("note", body.Note); err != nil {
+		return err
 	}
 	if err := checkAlarmState("if_state", body.IfState); err != nil {
 		return err
@@ -174,21 +176,38 @@ func (s *Server) ack(w http.ResponseWriter, r *http.Request) error {
 	return send(w, newAlarmBody(&a))
 }
 
-func alarmID(r *http.Request) (int64, error) {
+// checkNote bounds what people write.
+func checkNote(name, note string) error {
+	if n := utf8.RuneCountInString(note); n > maxNote {
+		return wrong(name, fmt.Sprintf("%d characters", n), fmt.Sprintf("at most %d", maxNote))
+	}
+	return nil
+}
+
+// rowID is the number in the path, of what.
+func rowID(r *http.Request, what string) (int64, error) {
 	v := r.PathValue("id")
 	id, err := strconv.ParseInt(v, 10, 64)
 	if err != nil || id < 1 {
-		return 0, wrong("id", fmt.Sprintf("%.40q is not an alarm's number", v), "a whole number from 1")
+		return 0, wrong("id", fmt.Sprintf("%.40q is not %s's number", v, what), "a whole number from 1")
 	}
 	return id, nil
 }
 
 func (s *Server) alarmProblem(id int64, err error) error {
-	switch {
-	case s.ErrNotFound != nil && errors.Is(err, s.ErrNotFound):
+	switch s.refusal(err) {
+	case http.StatusNotFound:
 		return refuse(http.StatusNotFound, "id: there is no alarm %d", id)
-	case s.ErrChanged != nil && errors.Is(err, s.ErrChanged):
+	case http.StatusConflict:
 		return refuse(http.StatusConflict, "alarm %d has changed meanwhile; look at it again", id)
+	}
+	return err
+}
+
+// listProblem is the error of a list whose cursor its part alone can read.
+func (s *Server) listProblem(err error) error {
+	if s.refusal(err) == http.StatusBadRequest {
+		return wrong("after", "not a cursor of this list", cursorAllowed)
 	}
 	return err
 }

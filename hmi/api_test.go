@@ -20,7 +20,7 @@ func TestHealth(t *testing.T) {
 	s.is(s.get("health"), `{"status":"ok","version":"1.2.3","roles":[{"name":"edge","state":"running","reason":null}]}`)
 	s = run(t, func(s *Server) { s.Roles = func() []Role { return []Role{{"edge", "failed", "disk full"}} } })
 	s.is(s.get("health"), `{"status":"degraded","version":"1.2.3","roles":[{"name":"edge","state":"failed","reason":"disk full"}]}`)
-	s.is(s.get("me"), `{"name":"demo","role":"admin","login":false,"can":["read","ack"]}`)
+	s.is(s.get("me"), `{"name":"demo","role":"admin","login":false,"can":["read","ack","label","roster","models"]}`)
 }
 
 func TestTags(t *testing.T) {
@@ -113,11 +113,11 @@ func TestAlarms(t *testing.T) {
 	seventeen := `{"id":17,"asset":"HSM/FM/F3/GBX","class":"advisory","state":"unacked","priority":2,"title":"Unusual behaviour: HSM/FM/F3/GBX/VIB_H",
 		"raised":"2026-11-22T00:05:17.000Z","returned":null,"acked":null,"acked_by":null,"count":1,"seq":1,"edge":"demo","note":null,
 		"finding":{"detector":"wpca","score":5.2,"limit":3,"contributions":[{"tag":"HSM/FM/F3/GBX/VIB_H","share":0.61,"value":4.1,"expected":1.8,"direction":"high","unit":"mm/s"}],
-		"key":"wpca","kind":"machine.anomaly","phase":"raise","tag":null,"mode":"rolling","time":"2026-11-22T00:05:17.000Z","value":null,"unit":null,"extrapolated":false}}`
+		"key":"wpca","kind":"machine.anomaly","phase":"raise","tag":null,"mode":"rolling","time":"2026-11-22T00:05:17.000Z","value":null,"unit":null,"extrapolated":false},"label":null}`
 	eighteen := `{"id":18,"asset":"BOF/FAN","class":"alarm","state":"cleared","priority":1,"title":"High: BOF/FAN/SPEED",
 		"raised":"2026-11-22T00:05:00.000Z","returned":"2026-11-22T00:05:01.000Z","acked":"2026-11-22T00:05:02.000Z","acked_by":"anna","count":3,"seq":2,"edge":"demo","note":"ok",
 		"finding":{"detector":"limit","score":1,"limit":1450,"contributions":[],
-		"key":"limit/x","kind":"limit.high","phase":"clear","tag":"BOF/FAN/SPEED","mode":null,"time":"2026-11-22T00:05:00.000Z","value":1480.5,"unit":"1/min","extrapolated":false}}`
+		"key":"limit/x","kind":"limit.high","phase":"clear","tag":"BOF/FAN/SPEED","mode":null,"time":"2026-11-22T00:05:00.000Z","value":1480.5,"unit":"1/min","extrapolated":false},"label":null}`
 	s.is(s.get("alarms"), `{"alarms":[`+eighteen+`,`+seventeen+`],"next":null,"seq":2}`)
 	s.is(s.get("alarms?state=unacked"), `{"alarms":[`+seventeen+`],"next":null,"seq":2}`)
 	s.is(s.get("alarms?asset=HSM"), `{"alarms":[`+seventeen+`],"next":null,"seq":2}`)
@@ -176,11 +176,13 @@ func TestEdges(t *testing.T) {
 	s := run(t, nil)
 	s.is(s.get("edges"), `{"edges":[]}`)
 	s.works.edges = []plant.EdgeStatus{{Name: "demo", State: "live", Since: epoch, Sent: 120, Acked: 119, ClockMS: 3, Version: "0.1.0", QueueBytes: 5, Oldest: epoch, Declared: 1,
-		PLCs: []plant.PLCStatus{{Name: "mill", URL: "opc.tcp://127.0.0.1:4840", State: plant.Live, Since: epoch, Tags: 60, ValuesS: 120.5, Received: 9}}}, {Name: "away", State: "down"}}
+		PLCs:   []plant.PLCStatus{{Name: "mill", URL: "opc.tcp://127.0.0.1:4840", State: plant.Live, Since: epoch, Tags: 60, ValuesS: 120.5, Received: 9}},
+		Models: []plant.ModelStatus{{Asset: gearbox, Running: "GBX-1", Refused: "GBX-2: not signed", Since: epoch}}}, {Name: "away", State: "down"}}
 	s.is(s.get("edges"), `{"edges":[{"name":"demo","state":"live","since":"2026-11-22T00:05:00.000Z","queue_bytes":5,"oldest":"2026-11-22T00:05:00.000Z","sent":120,"acked":119,"declared":1,
 		"clock_offset_ms":3,"version":"0.1.0","plcs":[{"name":"mill","url":"opc.tcp://127.0.0.1:4840","state":"Live","reason":null,"since":"2026-11-22T00:05:00.000Z","tags":60,
-		"values_s":120.5,"rejected":[],"overflows":0,"received":9}]},
-		{"name":"away","state":"down","since":null,"queue_bytes":0,"oldest":null,"sent":0,"acked":0,"declared":0,"clock_offset_ms":0,"version":"","plcs":[]}]}`)
+		"values_s":120.5,"rejected":[],"overflows":0,"received":9}],
+		"models":[{"asset":"HSM/FM/F3/GBX","running":"GBX-1","shadow":null,"fallback":null,"refused":"GBX-2: not signed","since":"2026-11-22T00:05:00.000Z"}]},
+		{"name":"away","state":"down","since":null,"queue_bytes":0,"oldest":null,"sent":0,"acked":0,"declared":0,"clock_offset_ms":0,"version":"","plcs":[],"models":[]}]}`)
 }
 
 func TestBadParameters(t *testing.T) {

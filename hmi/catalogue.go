@@ -1,7 +1,38 @@
 package hmi
 
-// english is the catalogue of the server's own pages. The keys are the ones that
-// other languages will have; a test holds the templates against it.
+import (
+	"strings"
+
+	"millwright/plant"
+)
+
+// catalogue is the texts of the server's own pages in a language, English where it
+// is none of theirs. A test holds the languages and the templates against each
+// other.
+func catalogue(language string) map[string]string {
+	switch language {
+	case plant.Urdu:
+		return urdu
+	case plant.Russian:
+		return russian
+	}
+	return english
+}
+
+// preferred is the first language of an Accept-Language header (RFC 9110, 12.5.4)
+// that the pages have. Browsers name the one that their user likes best first.
+func preferred(header string) string {
+	for part := range strings.SplitSeq(header, ",") {
+		tag, _, _ := strings.Cut(strings.TrimSpace(part), ";")
+		primary, _, _ := strings.Cut(tag, "-")
+		switch l := strings.ToLower(primary); l {
+		case plant.English, plant.Urdu, plant.Russian:
+			return l
+		}
+	}
+	return plant.English
+}
+
 var english = map[string]string{
 	"app.name":        "Millwright",
 	"login.title":     "Log in",
@@ -24,4 +55,41 @@ var english = map[string]string{
 	"setup.submit":    "Make the account",
 	"empty.title":     "The pages are not built in",
 	"empty.text":      "This program was built without the web app. Build it with: make. The interface works:",
+
+	"link.title":        "Alarm",
+	"link.priority":     "Priority %d",
+	"link.what":         "What",
+	"link.since":        "Since",
+	"link.for":          "for %s",
+	"link.returned":     "Back to normal",
+	"link.text":         "The message",
+	"link.means":        "You take this alarm as %s. Nobody else will be called then.",
+	"link.submit":       "Take the alarm",
+	"link.done":         "You have taken this alarm as %s, %s. Nobody else will be called.",
+	"link.acknowledged": "%s has taken this alarm already, %s.",
+	"link.used":         "This link has been used.",
+	"link.expired":      "This link is too old. The alarm can be taken in Millwright.",
+	"link.unknown":      "This link is not known. Part of it may be missing: open it from the message once more.",
+	"link.open":         "Open Millwright",
+	"time":              "2 Jan 2006, 15:04",
+	"span.minutes":      "%d min",
+	"span.hours":        "%d h",
+	"span.days":         "%d days",
+
+	"kind.machine.anomaly": "Unusual behaviour",
+	"kind.limit.high":      "High",
+	"kind.limit.high-high": "Very high",
+	"kind.limit.low":       "Low",
+	"kind.limit.low-low":   "Very low",
+	"kind.limit.rate":      "Rising too fast",
+	"kind.sensor.flat":     "Sensor does not move",
+	"kind.sensor.stuck":    "Sensor stuck",
+	"kind.sensor.spike":    "Sensor spikes",
+	"kind.sensor.dropout":  "Sensor silent",
+	"kind.sensor.bad":      "Sensor reports bad quality",
+	"kind.sensor.range":    "Sensor out of range",
+	"kind.system.plc":      "PLC connection lost",
+	"kind.system.edge":     "Edge lost",
+	"kind.system.queue":    "Edge queue fills",
+	"kind.system.model":    "Model dropped",
 }

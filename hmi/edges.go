@@ -18,6 +18,8 @@ type edgeBody struct {
 	ClockMS    int64     `json:"clock_offset_ms"`
 	Version    string    `json:"version"`
 	PLCs       []plcBody `json:"plcs"`
+
+	Models []modelStatusBody `json:"models"`
 }
 
 type plcBody struct {
@@ -40,10 +42,14 @@ func (s *Server) edges(w http.ResponseWriter, r *http.Request) error {
 	edges := []edgeBody{}
 	for _, e := range s.Plant.Edges() {
 		b := edgeBody{Name: e.Name, State: e.State, Since: when(e.Since), QueueBytes: e.QueueBytes, Oldest: when(e.Oldest),
-			Sent: e.Sent, Acked: e.Acked, Declared: e.Declared, ClockMS: e.ClockMS, Version: e.Version, PLCs: []plcBody{}}
+			Sent: e.Sent, Acked: e.Acked, Declared: e.Declared, ClockMS: e.ClockMS, Version: e.Version, PLCs: []plcBody{},
+			Models: []modelStatusBody{}}
 		for _, p := range e.PLCs {
 			b.PLCs = append(b.PLCs, plcBody{Name: p.Name, URL: p.URL, State: p.State, Reason: optional(p.Reason), Since: when(p.Since),
 				Tags: p.Tags, ValuesS: number(p.ValuesS), Rejected: list(p.Rejected), Overflows: p.Overflows, Received: p.Received})
+		}
+		for i := range e.Models {
+			b.Models = append(b.Models, newModelStatusBody(&e.Models[i]))
 		}
 		edges = append(edges, b)
 	}

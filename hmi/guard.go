@@ -24,7 +24,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				if v == http.ErrAbortHandler {
 					panic(v)
 				}
-				s.log().Error("request panicked", "path", r.URL.Path, "panic", v, "stack", string(debug.Stack()))
+				s.log().Error("request panicked", "path", pathOf(r), "panic", v, "stack", string(debug.Stack()))
 				s.answer(w, r, refuse(http.StatusInternalServerError, "the server could not do this; its log says why"))
 			}
 		}()
@@ -32,7 +32,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", contentPolicy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
+		// With no-referrer browsers send Origin: null with forms, which looks like
+		// another site where they do not send Sec-Fetch-Site: over plain HTTP.
+		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
@@ -49,12 +51,16 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			s.answer(w, r, refuse(http.StatusForbidden, "the request comes from another site"))
 			return
 		}
-		if r.ContentLength > maxBody {
+		limit := int64(maxBody)
+		if r.URL.Path == rosterPath {
+			limit = maxRoster
+		}
+		if r.ContentLength > limit {
 			h.Set("Connection", "close")
-			s.answer(w, r, &http.MaxBytesError{Limit: maxBody})
+			s.answer(w, r, &http.MaxBytesError{Limit: limit})
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -67,7 +73,8 @@ func userOf(r *http.Request) account.User {
 	return u
 }
 
-// admit finds out who asks and whether the role may do what need may.
+// admit finds out who asks and whether the role may do what need may. The request
+// that it returns knows the user, also of one that is refused.
 func (s *Server) admit(r *http.Request, need account.Role) (*http.Request, error) {
 	u, err := s.who(r)
 	if errors.Is(err, account.ErrNone) {
@@ -76,6 +83,7 @@ func (s *Server) admit(r *http.Request, need account.Role) (*http.Request, error
 	if err != nil {
 		return r, err
 	}
+	r = r.WithContext(context.WithValue(r.Context(), userKey{}, u))
 	if need != "" && u.Name == "" {
 		p := refuse(http.StatusUnauthorized, "log in at /login, or send Authorization: Bearer TOKEN (millwright users token NAME)")
 		p.header.Set("WWW-Authenticate", `Bearer realm="millwright"`)
@@ -84,7 +92,7 @@ func (s *Server) admit(r *http.Request, need account.Role) (*http.Request, error
 	if need != "" && !u.Role.Covers(need) {
 		return r, refuse(http.StatusForbidden, "this needs the role %s; %s is %s", need, u.Name, u.Role)
 	}
-	return r.WithContext(context.WithValue(r.Context(), userKey{}, u)), nil
+	return r, nil
 }
 
 // who finds the user of a request; account.ErrNone when there is none.

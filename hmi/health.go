@@ -52,7 +52,10 @@ func (s *Server) me(w http.ResponseWriter, r *http.Request) error {
 	u := userOf(r)
 	body := meBody{Name: u.Name, Role: u.Role, Login: !s.NoLogin, Can: []string{"read"}}
 	if u.Role.Covers(account.Operator) {
-		body.Can = append(body.Can, "ack")
+		body.Can = append(body.Can, "ack", "label")
+	}
+	if u.Role.Covers(account.Engineer) {
+		body.Can = append(body.Can, "roster", "models")
 	}
 	return send(w, body)
 }

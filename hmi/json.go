@@ -61,7 +61,10 @@ func list[T any](s []T) []T {
 }
 
 // send answers with v as JSON.
-func send(w http.ResponseWriter, v any) error {
+func send(w http.ResponseWriter, v any) error { return sendAs(w, http.StatusOK, v) }
+
+// sendAs answers with a status other than 200.
+func sendAs(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return err
@@ -70,6 +73,7 @@ func send(w http.ResponseWriter, v any) error {
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
 	// A browser that has gone is nobody's fault.
 	_, _ = w.Write(body)
 	return nil

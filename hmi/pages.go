@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"millwright/hmi/account"
+	"millwright/plant"
 )
 
 // The pages that must work before any script has run: login, first account.
@@ -21,7 +22,8 @@ var pageFiles embed.FS
 
 var pageTemplates = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
 
-// pageBody is what the templates show. T is the catalogue of the page's language.
+// pageBody is what the templates show. T is the catalogue of the page's language,
+// which is Lang, or the browser's.
 type pageBody struct {
 	T     map[string]string
 	Lang  string
@@ -32,6 +34,7 @@ type pageBody struct {
 	Next  string
 	Code  string
 	Min   int
+	Link  linkView
 }
 
 // addPages adds everything that is not the interface.
@@ -39,6 +42,7 @@ func (s *Server) addPages(mux *http.ServeMux) {
 	mux.HandleFunc("/login", s.form(http.MethodGet, s.loginPage, s.login))
 	mux.HandleFunc("/logout", s.form("", nil, s.logout))
 	mux.HandleFunc("/setup", s.form(http.MethodGet, s.setupPage, s.setUp))
+	mux.HandleFunc(linkBase+"{token}", s.form(http.MethodGet, s.linkPage, s.useLink))
 	mux.HandleFunc("/page.css", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-cache")
 		http.ServeFileFS(w, r, pageFiles, "pages/page.css")
@@ -71,8 +75,15 @@ func (s *Server) form(get string, show, take handler) http.HandlerFunc {
 	}
 }
 
-func (s *Server) render(w http.ResponseWriter, name string, status int, b pageBody) error {
-	b.T, b.Lang, b.Dir, b.Min = english, "en", "ltr", account.MinPassword
+func (s *Server) render(w http.ResponseWriter, r *http.Request, name string, status int, b pageBody) error {
+	if b.Lang == "" {
+		b.Lang = preferred(r.Header.Get("Accept-Language"))
+		w.Header().Set("Vary", "Accept-Language")
+	}
+	b.T, b.Dir, b.Min = catalogue(b.Lang), "ltr", account.MinPassword
+	if b.Lang == plant.Urdu {
+		b.Dir = "rtl"
+	}
 	var out strings.Builder
 	if err := pageTemplates.ExecuteTemplate(&out, name, b); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
@@ -118,7 +129,7 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.who(r); err == nil {
 		return redirect(w, r, local(r.URL.Query().Get("next")))
 	}
-	return s.render(w, "login.html", http.StatusOK, pageBody{Next: local(r.URL.Query().Get("next"))})
+	return s.render(w, r, "login.html", http.StatusOK, pageBody{Next: local(r.URL.Query().Get("next"))})
 }
 
 // login checks a password and begins a session.
@@ -130,13 +141,13 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	again := pageBody{Name: name, Next: next}
 	who, from := "name "+strings.ToLower(name), "source "+source(r)
 	if wait := s.attempts.Begin(time.Now(), who, from); wait > 0 {
-		return s.tooMany(w, "login.html", wait, again)
+		return s.tooMany(w, r, "login.html", wait, again)
 	}
 	u, err := s.accounts.Login(r.Context(), name, r.PostForm.Get("password"))
 	if errors.Is(err, account.ErrWrong) {
 		s.log().Warn("login failed", "name", name, "source", source(r))
 		again.Fault = "login.wrong"
-		return s.render(w, "login.html", http.StatusUnauthorized, again)
+		return s.render(w, r, "login.html", http.StatusUnauthorized, again)
 	}
 	if err != nil {
 		return err
@@ -167,11 +178,11 @@ func sessionCookie(r *http.Request, secret string, ends time.Time) *http.Cookie 
 		HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode}
 }
 
-func (s *Server) tooMany(w http.ResponseWriter, name string, wait time.Duration, b pageBody) error {
+func (s *Server) tooMany(w http.ResponseWriter, r *http.Request, name string, wait time.Duration, b pageBody) error {
 	seconds := max(1, int64((wait+time.Second-1)/time.Second))
 	w.Header().Set("Retry-After", fmt.Sprint(seconds))
 	b.Fault, b.Arg = "login.wait", fmt.Sprint(seconds)
-	return s.render(w, name, http.StatusTooManyRequests, b)
+	return s.render(w, r, name, http.StatusTooManyRequests, b)
 }
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
@@ -193,7 +204,7 @@ func (s *Server) setupPage(w http.ResponseWriter, r *http.Request) error {
 	} else if !open {
 		return redirect(w, r, "/login")
 	}
-	return s.render(w, "setup.html", http.StatusOK, pageBody{})
+	return s.render(w, r, "setup.html", http.StatusOK, pageBody{})
 }
 
 // settingUp reports whether the first account is still to be made.
@@ -215,11 +226,11 @@ func (s *Server) setUp(w http.ResponseWriter, r *http.Request) error {
 	again := pageBody{Name: name, Code: r.PostForm.Get("code")}
 	from := "setup " + source(r)
 	if wait := s.attempts.Begin(time.Now(), from); wait > 0 {
-		return s.tooMany(w, "setup.html", wait, again)
+		return s.tooMany(w, r, "setup.html", wait, again)
 	}
 	if s.setup == nil || !s.setup.matches(again.Code) {
 		again.Fault = "setup.code"
-		return s.render(w, "setup.html", http.StatusForbidden, again)
+		return s.render(w, r, "setup.html", http.StatusForbidden, again)
 	}
 	s.attempts.Succeeded(from)
 	switch {
@@ -231,7 +242,7 @@ func (s *Server) setUp(w http.ResponseWriter, r *http.Request) error {
 		again.Fault = "setup.repeat"
 	}
 	if again.Fault != "" {
-		return s.render(w, "setup.html", http.StatusBadRequest, again)
+		return s.render(w, r, "setup.html", http.StatusBadRequest, again)
 	}
 	err := s.accounts.First(r.Context(), name, password)
 	if errors.Is(err, account.ErrNotFirst) {

@@ -91,6 +91,20 @@ func (q *query) whole(name string, low, high, absent int) int {
 	return n
 }
 
+// row is the number of a row, 0 when it is absent.
+func (q *query) row(name string) int64 {
+	v := q.text(name)
+	if v == "" && !q.values.Has(name) {
+		return 0
+	}
+	n, err := strconv.ParseInt(v, 10, 64)
+	if err != nil || n < 1 {
+		q.fail(name, fmt.Sprintf("%.40q is not a number of one", v), "a whole number from 1")
+		return 0
+	}
+	return n
+}
+
 func (q *query) limit() int { return q.whole("limit", 1, maxList, defaultList) }
 
 const timeAllowed = "a time as 2026-11-22T00:05:00.000Z (RFC 3339; write + as %2B)"
@@ -104,16 +118,23 @@ func (q *query) time(name string) int64 {
 		}
 		return 0
 	}
+	ns, err := parseTime(name, v)
+	if err != nil && q.err == nil {
+		q.err = err
+	}
+	return ns
+}
+
+// parseTime reads a time of the parameter or field name, in ns UTC.
+func parseTime(name, v string) (int64, error) {
 	t, err := time.Parse(time.RFC3339Nano, v)
 	if err != nil {
-		q.fail(name, fmt.Sprintf("%.40q is not a time", v), timeAllowed)
-		return 0
+		return 0, wrong(name, fmt.Sprintf("%.40q is not a time", v), timeAllowed)
 	}
 	if t.Before(time.Unix(0, math.MinInt64)) || t.After(time.Unix(0, math.MaxInt64)) {
-		q.fail(name, "out of range", "years 1678 to 2261")
-		return 0
+		return 0, wrong(name, "out of range", "years 1678 to 2261")
 	}
-	return t.UnixNano()
+	return t.UnixNano(), nil
 }
 
 // span is the required half-open span [from, to).

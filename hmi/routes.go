@@ -24,11 +24,30 @@ type route struct {
 
 const apiBase = "/api/v1"
 
+// get is a route that everybody with an account may read.
+func get(path string, h handler) route {
+	return route{method: http.MethodGet, path: apiBase + path, need: account.Viewer, handle: h}
+}
+
+// change is a route that changes something.
+func change(method, path string, need account.Role, h handler) route {
+	return route{method: method, path: apiBase + path, need: need, handle: h}
+}
+
+// part makes the routes of a part that the works may lack answer 404 where it is
+// not there; lack says so.
+func part(there bool, lack string, rs ...route) []route {
+	if there {
+		return rs
+	}
+	for i := range rs {
+		rs[i].handle = func(http.ResponseWriter, *http.Request) error { return refuse(http.StatusNotFound, "%s", lack) }
+	}
+	return rs
+}
+
 // routes is the whole interface below /api/v1, and /metrics.
 func (s *Server) routes() []route {
-	get := func(path string, h handler) route {
-		return route{method: http.MethodGet, path: apiBase + path, need: account.Viewer, handle: h}
-	}
 	rs := []route{
 		{method: http.MethodGet, path: apiBase + "/health", handle: s.health},
 		get("/me", s.me),
@@ -40,12 +59,16 @@ func (s *Server) routes() []route {
 		get("/gaps", s.gaps),
 		get("/alarms", s.alarms),
 		get("/alarms/{id}", s.alarm),
-		{method: http.MethodPost, path: apiBase + "/alarms/{id}/ack", need: account.Operator, handle: s.ack},
+		change(http.MethodPost, "/alarms/{id}/ack", account.Operator, s.ack),
 		{method: http.MethodGet, path: apiBase + "/events", need: account.Viewer, stream: true, handle: s.events},
 		{method: http.MethodGet, path: apiBase + "/live", need: account.Viewer, stream: true, handle: s.live},
 		get("/edges", s.edges),
 		get("/openapi.json", s.openapi),
 	}
+	rs = append(rs, s.labelRoutes()...)
+	rs = append(rs, s.alertRoutes()...)
+	rs = append(rs, s.modelRoutes()...)
+	rs = append(rs, s.exportRoute())
 	if s.Metrics != nil {
 		rs = append(rs, route{method: http.MethodGet, path: "/metrics", need: account.Viewer, handle: func(w http.ResponseWriter, r *http.Request) error {
 			s.Metrics.ServeHTTP(w, r)
@@ -102,7 +125,11 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, rs []route) {
 	if err == nil {
 		err = rt.handle(w, r)
 	}
+	status := http.StatusOK
 	if err != nil {
-		s.answer(w, r, err)
+		status = s.answer(w, r, err)
+	}
+	if rt.method != http.MethodGet {
+		s.log().Info("asked for a change", "who", userOf(r).Name, "method", rt.method, "path", r.URL.Path, "source", source(r), "status", status)
 	}
 }

@@ -70,18 +70,31 @@ type Server struct {
 	Metrics http.Handler  // GET /metrics; may be nil
 	Roles   func() []Role // may be nil
 	Version string
-	Log     *slog.Logger // nil: slog.Default
+	Zone    *time.Location // of times on the server's own pages; nil: time.Local
+	Log     *slog.Logger   // nil: slog.Default
 
-	// What Alarms answers for an id that it does not have, and for an alarm that
-	// is in another state than the caller said, and for a cursor that is none.
+	// Parts that a works may lack: nil, and their routes answer 404.
+	Labels Labels
+	Alerts Alerts
+	Models Models
+	Export Export
+
+	// What Alarms and Labels answer for an id that they do not have, and Alarms
+	// for an alarm that is in another state than the caller said, and for a cursor
+	// that is none.
 	ErrNotFound, ErrChanged, ErrCursor error
+
+	// Refusals are the errors of the parts that are the caller's doing, with the
+	// status of their answer; their text is told to the caller.
+	Refusals map[error]int
 
 	once      sync.Once
 	started   chan struct{}
 	url       string
 	setup     *setupCode
 	accounts  *account.Book
-	attempts  account.Attempts
+	attempts  account.Attempts // at passwords and the setup code
+	guesses   account.Attempts // at the links of messages
 	directory directory
 	bell      bell
 	streams   gate
@@ -94,6 +107,7 @@ const (
 	maxConnections = 2048
 	maxStreams     = 512 // of each kind
 	maxBody        = 64 << 10
+	maxRoster      = 1 << 20 // the body of a roster, which is saved as a whole
 	requestTime    = 30 * time.Second
 )
 
@@ -195,6 +209,8 @@ func (s *Server) open() error {
 	}
 	s.directory.history = s.History
 	s.attempts.Free, s.attempts.First, s.attempts.Max = 5, 30*time.Second, 15*time.Minute
+	// A whole shift may sit behind one address.
+	s.guesses.Free, s.guesses.First, s.guesses.Max = 30, 30*time.Second, 15*time.Minute
 	if s.stopping == nil {
 		s.stopping = context.Background()
 	}

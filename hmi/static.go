@@ -125,7 +125,7 @@ func (s *Server) web(files fs.FS) http.Handler {
 // navigates reports whether the request is for a page of the app, which has its
 // own routes.
 func navigates(r *http.Request, name string) bool {
-	for _, other := range []string{"api", "static", "metrics"} {
+	for _, other := range []string{"api", "static", "metrics", "ack", "tuf"} {
 		if name == other || strings.HasPrefix(name, other+"/") {
 			return false
 		}
@@ -150,7 +150,7 @@ func (s *Server) index(w http.ResponseWriter, r *http.Request, index *asset) err
 		return err
 	}
 	if index == nil {
-		return s.render(w, "empty.html", http.StatusOK, pageBody{})
+		return s.render(w, r, "empty.html", http.StatusOK, pageBody{})
 	}
 	index.serve(w, r, "no-cache")
 	return nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"millwright/plant"
 )
 
 // app is a web app as the build makes it.
@@ -96,7 +98,7 @@ func TestHardening(t *testing.T) {
 	s := run(t, func(s *Server) { s.NoLogin = false })
 	for _, path := range []string{"/", "/login", "/setup", "/page.css", "/tokens.css", "/api/v1/health", "/api/v1/tags", "/nothing", "/api/v2"} {
 		a := s.ask("GET", path, "")
-		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
+		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin",
 			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin"} {
 			if a.header.Get(name) != want {
 				t.Errorf("%s: %s is %q", path, name, a.header.Get(name))
@@ -122,8 +124,16 @@ func TestHardening(t *testing.T) {
 
 // TestCatalogue holds the templates and the catalogue against each other.
 func TestCatalogue(t *testing.T) {
-	used := map[string]bool{"login.wrong": true, "login.wait": true, "setup.code": true, "setup.name": true, "setup.password": true, "setup.repeat": true} // by the code
-	key := regexp.MustCompile(`index \.T "([^"]+)"`)
+	// Those that the code names.
+	used := map[string]bool{"login.wrong": true, "login.wait": true, "setup.code": true, "setup.name": true, "setup.password": true, "setup.repeat": true,
+		"link.priority": true, "link.for": true, "link.means": true, "link.done": true, "link.acknowledged": true, "link.used": true, "link.expired": true,
+		"link.unknown": true, "time": true, "span.minutes": true, "span.hours": true, "span.days": true}
+	for _, kind := range []string{plant.KindAnomaly, plant.KindHigh, plant.KindHighHigh, plant.KindLow, plant.KindLowLow, plant.KindRate, plant.KindFlat, plant.KindStuck,
+		plant.KindSpike, plant.KindDropout, plant.KindBad, plant.KindRange, plant.KindPLC, plant.KindEdge, plant.KindQueue, plant.KindModel} {
+		used["kind."+kind] = true
+	}
+	verb := regexp.MustCompile(`%.`)
+	key := regexp.MustCompile(`index \$?\.T "([^"]+)"`)
 	plain := regexp.MustCompile(`>[^<{]*[A-Za-z][^<{]*<`)
 	files, err := pageFiles.ReadDir("pages")
 	if err != nil {
@@ -152,6 +162,23 @@ func TestCatalogue(t *testing.T) {
 	for k := range english {
 		if !used[k] {
 			t.Errorf("nobody uses %s", k)
+		}
+	}
+	for k := range used {
+		if english[k] == "" {
+			t.Errorf("no text for %s", k)
+		}
+	}
+	// Every language says everything, with the same things filled in.
+	for _, language := range []string{plant.Urdu, plant.Russian} {
+		texts := catalogue(language)
+		if len(texts) != len(english) {
+			t.Errorf("%s has %d texts, English %d", language, len(texts), len(english))
+		}
+		for k, text := range english {
+			if texts[k] == "" || !slices.Equal(verb.FindAllString(text, -1), verb.FindAllString(texts[k], -1)) {
+				t.Errorf("%s: %s is %q, in English %q", language, k, texts[k], text)
+			}
 		}
 	}
 }

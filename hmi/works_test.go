@@ -292,6 +292,7 @@ func run(t *testing.T, configure func(*Server)) *site {
 		Log: slog.New(slog.NewTextHandler(out, nil)), ErrNotFound: errNoAlarm, ErrChanged: errMoved, ErrCursor: errCursor,
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "up 1\n") }),
 		Roles:   func() []Role { return []Role{{Name: "edge", State: "running"}} }}
+	outfit(s, w)
 	if configure != nil {
 		configure(s)
 	}
