@@ -27,6 +27,7 @@ type Config struct {
 	Broker    *Broker
 	Historian *Historian
 	HMI       *HMI
+	Notify    *Notify
 	Simulator *Simulator
 
 	lines map[string]int // of the keys
@@ -156,11 +157,12 @@ func load(path, src string, faults *Faults) *Config {
 	c.Edge = root.edge(c)
 	c.Historian = root.historian(c.Broker != nil)
 	c.HMI = root.hmi(c.Historian)
+	c.Notify = root.notify(c.Historian)
 	c.Simulator = root.simulator()
 	root.close()
 	switch {
 	case len(root.m) == 0:
-		faults.add(path, 1, "", "names no role, allowed are the sections [[plc]] with [edge], [broker], [historian], [hmi], [simulator]")
+		faults.add(path, 1, "", "names no role, allowed are the sections [[plc]] with [edge], [broker], [historian], [hmi], [notify], [simulator]")
 	case len(c.PLCs) > 0 && c.Edge == nil && !root.has("edge"):
 		root.fault("plc", "has no [edge] section that reads it")
 	case c.Edge != nil && !root.has("plc"):
