@@ -5,9 +5,11 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	_ "time/tzdata"
 
 	configs "millwright/firmware-configs"
 	"millwright/plant"
@@ -58,6 +60,36 @@ func TestExamples(t *testing.T) {
 		if d, ok := demo[tag.Path]; !ok || d.Node != tag.Node || d.Unit != tag.Unit {
 			t.Errorf("%s is not the tag of the simulated mill", tag.Path)
 		}
+	}
+}
+
+// Every option of notify.toml, too, is one that Load knows: with the options
+// turned on and the files that they name, it has all that there is.
+func TestNotify(t *testing.T) {
+	src, err := os.ReadFile("examples/notify.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	option := regexp.MustCompile(`(?m)^#(\w)`)
+	if n := len(option.FindAll(src, -1)); n != 7 {
+		t.Errorf("%d options", n)
+	}
+	src = option.ReplaceAll(src, []byte("$1"))
+	src = bytes.Replace(src, []byte(`starttls = "opportunistic"`), []byte(`starttls = "require"`), 1)
+	dir := t.TempDir()
+	for name, content := range map[string]string{"notify.toml": string(src), "mail.password": "a", "ntfy.token": "b", "work-orders.secret": "c", "works-ca.pem": ""} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := config.Load(filepath.Join(dir, "notify.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := c.Notify
+	if n.Mail.Password != "a" || n.Mail.CA == "" || n.Ntfy.Token != "b" || n.Ntfy.CA == "" || n.SMS.Spool != "/var/spool/sms" || !n.SMS.Replies ||
+		len(n.Webhooks) != 1 || n.Webhooks[0].Secret != "c" || n.Webhooks[0].CA == "" {
+		t.Errorf("%+v", n)
 	}
 }
 
