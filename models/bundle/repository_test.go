@@ -37,7 +37,7 @@ func newSite(t testing.TB) *site {
 }
 
 func (s *site) serve() {
-	server := httptest.NewServer(http.FileServer(http.Dir(s.public())))
+	server := httptest.NewServer(s.Repository)
 	s.t.Cleanup(server.Close)
 	s.url = server.URL
 }
