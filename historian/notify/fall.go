@@ -1,0 +1,131 @@
+package notify
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"millwright/plant"
+)
+
+// fall finds messages that died or whose channel fails for long, and lets the
+// same step go to the person's next contact on another channel.
+func (p *plan) fall() error {
+	stuck, err := p.stuck()
+	if err != nil {
+		return err
+	}
+	for i := range stuck {
+		r := &stuck[i]
+		if _, err := p.tx.ExecContext(p.ctx, `UPDATE message SET fell = 1 WHERE id = ?`, r.ID); err != nil {
+			return err
+		}
+		over, err := overtaken(p.ctx, p.tx, r)
+		if err != nil {
+			return err
+		}
+		next, err := p.nextContact(r)
+		if err != nil {
+			return err
+		}
+		if over || next == nil {
+			continue
+		}
+		other := *r
+		other.Channel, other.Address, other.instead = next.Channel, next.Address, r.ID
+		other.Created, other.Due, other.Reason = p.now, p.now, r.Channel+" does not work"
+		fresh, err := p.post(p.ctx, p.tx, &other)
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			continue
+		}
+		if _, err := p.tx.ExecContext(p.ctx, `INSERT INTO told SELECT ?, alarm, count FROM told WHERE message = ?`, other.ID, r.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stuck are messages that need another way.
+func (p *plan) stuck() ([]row, error) {
+	long, now := p.now-int64(p.Limits.FallAfter), time.Unix(0, p.now)
+	failing := func(r *row) bool {
+		l := p.lane(r.Channel)
+		return l == nil || l.circuit(r.Address).failingFor(now) >= p.Limits.FallAfter
+	}
+	rows, err := p.tx.QueryContext(p.ctx, `SELECT `+columns+` FROM message WHERE fell = 0 AND purpose IN ('alarm', 'more', 'digest')
+		AND (state = 'dead' OR state = 'pending' AND (? OR tries > 0 AND created <= ?))`, p.failing(now), long)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []row
+	for rows.Next() {
+		r, err := scanRow(rows)
+		if err != nil {
+			return nil, err
+		}
+		if r.State == plant.MessageDead || r.Tries > 0 && r.Created <= long || failing(&r) {
+			out = append(out, r)
+		}
+	}
+	return out, rows.Err()
+}
+
+// failing says whether some channel has failed for long.
+func (p *plan) failing(now time.Time) (yes bool) {
+	for _, l := range p.lanes {
+		l.each(func(_ string, b *breaker) { yes = yes || b.failingFor(now) >= p.Limits.FallAfter })
+	}
+	return yes
+}
+
+// nextFall is when a message that waits now will need another way, 0: none will.
+func (d *Desk) nextFall(ctx context.Context) (int64, error) {
+	var waiting, oldest sql.NullInt64
+	err := d.db.QueryRowContext(ctx, `SELECT min(created), min(CASE WHEN tries > 0 THEN created END) FROM message
+		WHERE state = 'pending' AND fell = 0 AND purpose IN ('alarm', 'more', 'digest')`).Scan(&waiting, &oldest)
+	if err != nil || !waiting.Valid {
+		return 0, err
+	}
+	var next int64
+	if oldest.Valid {
+		next = oldest.Int64 + int64(d.Limits.FallAfter)
+	}
+	now := time.Now()
+	for _, l := range d.lanes {
+		l.each(func(_ string, b *breaker) {
+			long := b.failingFor(now)
+			if at := now.Add(d.Limits.FallAfter - long).UnixNano(); long > 0 && long < d.Limits.FallAfter && (next == 0 || at < next) {
+				next = at
+			}
+		})
+	}
+	return next, nil
+}
+
+// nextContact is the person's next contact for a message, on a channel on which
+// this step has not gone to them; nil: there is none.
+func (p *plan) nextContact(r *row) (*plant.Contact, error) {
+	who := p.roster.people[r.Person]
+	if who == nil {
+		return nil, nil
+	}
+	for i := range who.Contacts {
+		c := &who.Contacts[i]
+		if !p.able(c.Channel) || c.Channel == r.Channel {
+			continue
+		}
+		var n int
+		if err := p.tx.QueryRowContext(p.ctx, `SELECT count(*) FROM message WHERE alarm = ? AND episode = ? AND purpose = ? AND step = ? AND lap = ? AND person = ? AND channel = ?`,
+			r.Alarm, r.episode, r.Purpose, r.Step, r.lap, r.Person, c.Channel).Scan(&n); err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			return c, nil
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,162 @@
+package notify
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"millwright/historian/notify/channel"
+	"millwright/plant"
+)
+
+const (
+	firstRetry = 2 * time.Second
+	lastRetry  = 5 * time.Minute
+)
+
+// gate says whether a message may go now; where it may not, it has put it off.
+func (d *Desk) gate(ctx context.Context, tx *sql.Tx, r *row, now int64) (bool, error) {
+	if r.Purpose == plant.PurposeAlarm || r.Purpose == plant.PurposeMore {
+		var open int
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM told JOIN episode USING (alarm) WHERE message = ?
+			AND (state <> 'rtn_unacked' OR json_extract(body, '$.Returned') > ?)`, r.ID, now-int64(d.Limits.Ended)).Scan(&open); err != nil {
+			return false, err
+		}
+		if open == 0 {
+			_, err := tx.ExecContext(ctx, `UPDATE message SET state = 'cancelled', reason = 'the condition ended before it could be told' WHERE id = ?`, r.ID)
+			return false, err
+		}
+	}
+	if who := d.roster.Load().people[r.Person]; who != nil && r.Purpose != plant.PurposeTest {
+		if until := who.quiet.holds(time.Unix(0, now), r.Priority); !until.IsZero() {
+			reason := "quiet hours until " + until.Format("15:04")
+			if r.Purpose == plant.PurposeHeartbeat {
+				_, err := tx.ExecContext(ctx, `UPDATE message SET due = ?, reason = ? WHERE id = ?`, until.UnixNano(), reason, r.ID)
+				return false, err
+			}
+			return false, d.hold(ctx, tx, r, forQuiet, reason, who.quiet.passes, now, until.UnixNano())
+		}
+	}
+	if !counted(r.Purpose) || r.Channel == webhook {
+		return true, nil
+	}
+	until, err := d.room(ctx, tx, r.Person, urgent(r), now)
+	if err != nil || until == 0 {
+		return true, err
+	}
+	return false, d.hold(ctx, tx, r, forFlood, fmt.Sprintf("more than %d messages in a minute", d.Limits.PerMinute), 0, now, until)
+}
+
+// try sends a message and writes down how it went.
+func (l *lane) try(ctx context.Context, r *row) {
+	d := l.desk
+	m, shown, err := d.compose(ctx, r)
+	if err == nil {
+		once, done := context.WithTimeout(ctx, d.Limits.Send)
+		err = l.channel.Send(once, m)
+		done()
+	}
+	if err != nil && ctx.Err() != nil {
+		return // the process stops; it is sent again at the next start
+	}
+	ctx = context.WithoutCancel(ctx)
+	now := time.Now()
+	r.Subject, r.Text = m.Subject, shown
+	permanent := errors.Is(err, channel.ErrPermanent)
+	l.circuit(r.Address).result(now, err != nil && !permanent)
+	r.Error = ""
+	if err != nil {
+		r.Error = err.Error()
+		d.Log.Warn("message was not handed over", "message", r.ID, "channel", l.name, "try", r.Tries, "permanent", permanent, "err", err)
+	}
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
+		if err := d.settle(ctx, r, err, now.UnixNano()); err == nil {
+			break
+		} else if errors.Is(err, sql.ErrConnDone) || d.isClosed() {
+			return
+		} else {
+			d.Log.Error("outbox cannot be written; trying again", "message", r.ID, "err", err)
+		}
+		time.Sleep(pause)
+	}
+	if err != nil {
+		wake(d.kick) // perhaps another channel takes it
+	}
+}
+
+func (d *Desk) isClosed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.closed
+}
+
+// settle writes down how a try went.
+func (d *Desk) settle(ctx context.Context, r *row, failure error, now int64) error {
+	return d.write(ctx, func(tx *sql.Tx) error {
+		count := func(what string) error {
+			_, err := tx.ExecContext(ctx, `INSERT INTO channel VALUES (?1, 0, 0, 0, 0, '') ON CONFLICT DO NOTHING`, r.Channel)
+			if err == nil {
+				_, err = tx.ExecContext(ctx, `UPDATE channel SET `+what+` WHERE name = ?1`, r.Channel, now, r.Error)
+			}
+			return err
+		}
+		set := func(state plant.MessageState, reason string, due, handed, sent int64) error {
+			_, err := tx.ExecContext(ctx, `UPDATE message SET state = ?, reason = ?, due = ?, handed = ?, sent = ?, error = ?, subject = ?, text = ? WHERE id = ?`,
+				string(state), reason, due, handed, sent, r.Error, r.Subject, r.Text, r.ID)
+			return err
+		}
+		if failure == nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE message SET state = 'cancelled', reason = ? WHERE id = ? AND state = 'pending'`, "told by "+r.Channel, r.instead); err != nil {
+				return err
+			}
+			return errors.Join(count(`sent = sent + 1, last_sent = ?2`), set(plant.MessageSent, "", r.Due, now, now))
+		}
+		permanent := errors.Is(failure, channel.ErrPermanent)
+		if permanent || now-r.since > int64(d.Limits.GiveUp) {
+			reason := "refused for good"
+			if !permanent {
+				reason = "tried for " + d.Limits.GiveUp.String()
+			}
+			return errors.Join(count(`failed = failed + 1, dead = dead + 1, error = ?3`), set(plant.MessageDead, reason, r.Due, 0, 0))
+		}
+		if err := count(`failed = failed + 1, error = ?3`); err != nil {
+			return err
+		}
+		over, err := overtaken(ctx, tx, r)
+		if err != nil {
+			return err
+		}
+		if over {
+			return set(plant.MessageCancelled, "acknowledged meanwhile", r.Due, 0, 0)
+		}
+		return set(plant.MessagePending, "", now+int64(backoff(r.Tries, failure)), 0, 0)
+	})
+}
+
+// overtaken says whether all alarms that a message names were acknowledged while
+// it was on its way.
+func overtaken(ctx context.Context, tx *sql.Tx, r *row) (bool, error) {
+	if !counted(r.Purpose) || r.hold == forQuiet {
+		return false, nil
+	}
+	var open int
+	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM told JOIN episode USING (alarm) WHERE message = ? AND state IN ('unacked', 'rtn_unacked')`, r.ID).Scan(&open)
+	return open == 0, err
+}
+
+// backoff is the wait before the next try: twice as long each time, and not the
+// same for all that failed together. A server may ask for more.
+func backoff(tries int, failure error) time.Duration {
+	wait := lastRetry
+	if tries < 9 {
+		wait = min(wait, firstRetry<<(tries-1))
+	}
+	wait = wait*3/4 + rand.N(wait/2)
+	if asked, ok := errors.AsType[*channel.RetryError](failure); ok {
+		wait = max(wait, min(asked.After, time.Hour))
+	}
+	return min(wait, time.Hour)
+}
