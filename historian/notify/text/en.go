@@ -87,6 +87,7 @@ var english = language{
 		smsOverdue:  "Overdue",
 		smsCause:    "Likely: {cause}",
 		smsReply:    "Reply {code}",
+		smsSpan:     "{from}-{to}",
 		smsReturned: "back to normal",
 		smsDigest:   "Digest: {messages} held, {alarms}, {active} active",
 		smsWorst:    "Worst:",

@@ -85,6 +85,7 @@ const (
 	smsCause    phrase = "sms-cause" // {cause}
 	smsReply    phrase = "sms-reply" // {code}
 	smsReturned phrase = "sms-returned"
+	smsSpan     phrase = "sms-span"   // {from} {to}
 	smsDigest   phrase = "sms-digest" // {messages} {alarms} {active}
 	smsWorst    phrase = "sms-worst"
 	smsTest     phrase = "sms-test"      // {time}

@@ -102,6 +102,7 @@ var russian = language{
 		smsOverdue:  "Срок прошёл",
 		smsCause:    "Вероятно: {cause}",
 		smsReply:    "Ответьте {code}",
+		smsSpan:     "{from}-{to}",
 		smsReturned: "снова в норме",
 		smsDigest:   "Сводка: задержано {messages}, {alarms}, активны: {active}",
 		smsWorst:    "Главное:",

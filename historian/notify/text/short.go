@@ -210,7 +210,7 @@ func (w *writer) smsBack() string {
 		note{badge: "OK", asset: a.Finding.Asset, what: w.l.say(smsReturned), code: w.smsCode()},
 		func(n *note) {
 			if a.Raised != 0 && a.Returned >= a.Raised {
-				n.since = w.clock(a.Raised) + "-" + w.clock(a.Returned)
+				n.since = w.l.say(smsSpan, "from", w.clock(a.Raised), "to", w.clock(a.Returned))
 			}
 		},
 		func(n *note) { n.against = strings.TrimSpace(w.title(&a.Finding) + " " + last(e.tag)) },

@@ -274,6 +274,28 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// The manual shows a message as it is.
+func TestManual(t *testing.T) {
+	manual, err := os.ReadFile("../../../docs/alerts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden, err := os.ReadFile("testdata/limit.en.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, sms, _ := strings.Cut(string(golden), "-- sms, ")
+	cost, sms, _ := strings.Cut(sms, " septets\n")
+	flat := strings.Join(strings.Fields(string(manual)), " ")
+	for _, want := range []string{strings.TrimSpace(sms), "an SMS of " + cost + " characters"} {
+		if !strings.Contains(flat, want) {
+			t.Errorf("docs/alerts.md lacks %q", want)
+		}
+	}
+}
+
+var swapped = regexp.MustCompile(`[A-Za-z%]، [0-9]`)
+
 // Whatever is found, on whatever machine, in whatever language: an SMS costs no
 // more than its budget and says the priority, the asset and the code.
 func TestBudget(t *testing.T) {
@@ -324,6 +346,9 @@ func TestBudget(t *testing.T) {
 							}
 							if strings.ContainsAny(s, "\u2066\u2067\u2068\u2069\u200e") && !strings.Contains(s, "\u200e-") {
 								t.Fatalf("isolates take room: %q", s)
+							}
+							if code == plant.Urdu && swapped.MatchString(s) {
+								t.Fatalf("a number joins the words before it: %s", s)
 							}
 							if purpose == plant.PurposeAlarm || purpose == plant.PurposeMore {
 								if !strings.Contains(s, "P"+strconv.Itoa(1+i%4)+" ") || !strings.Contains(s, "47") {

@@ -4,6 +4,9 @@ package text
 
 import "millwright/plant"
 
+// In an SMS, which has no isolates, what follows a tag or a unit begins with an
+// Urdu word: a number there would join the left-to-right run and change places
+// with it.
 var urdu = language{
 	rtl:     true,
 	decimal: ".",
@@ -83,11 +86,12 @@ var urdu = language{
 
 		smsLimit:    "حد {limit}",
 		smsExpected: "متوقع {expected}",
-		smsSince:    "{time} سے",
+		smsSince:    "شروع {time}",
 		smsBy:       "{time} تک جواب دیں",
 		smsOverdue:  "وقت گزر چکا ہے",
 		smsCause:    "ممکنہ وجہ: {cause}",
 		smsReply:    "جواب میں {code} بھیجیں",
+		smsSpan:     "وقت {from} تا {to}",
 		smsReturned: "معمول پر واپس",
 		smsDigest:   "خلاصہ: {messages} روکے گئے، {alarms}، {active} فعال",
 		smsWorst:    "سب سے اہم:",
