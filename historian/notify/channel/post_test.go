@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -228,12 +229,12 @@ func TestAnswers(t *testing.T) {
 func TestAnswerBounds(t *testing.T) {
 	msg := message()
 	msg.Address = "shift"
-	var wrote int
+	var wrote atomic.Int64
 	url, _ := receiver(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(500)
-		for wrote < 64<<20 {
+		for wrote.Load() < 64<<20 {
 			n, err := w.Write(make([]byte, 64<<10))
-			wrote += n
+			wrote.Add(int64(n))
 			if err != nil {
 				return
 			}
@@ -248,8 +249,8 @@ func TestAnswerBounds(t *testing.T) {
 	if err := (&Ntfy{URL: url}).Send(ctx, msg); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrPermanent) {
 		t.Error(err)
 	}
-	if wrote >= 64<<20 {
-		t.Errorf("%d bytes were read", wrote)
+	if n := wrote.Load(); n >= 64<<20 {
+		t.Errorf("%d bytes were written", n)
 	}
 }
 

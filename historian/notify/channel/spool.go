@@ -189,7 +189,8 @@ var digits = regexp.MustCompile(`^\+?[1-9][0-9]{6,14}$`)
 
 // number is a telephone number as smsd wants it, international and without plus.
 func number(address string) (string, error) {
-	s := strings.NewReplacer(" ", "", "-", "", "(", "", ")", "").Replace(address)
+	s := strings.NewReplacer(" ", "", "-", "", ".", "", "/", "", "(", "", ")", "", "\u00a0", "").Replace(address)
+	s = strings.TrimPrefix(s, "00") // as some dial the plus
 	if !digits.MatchString(s) {
 		return "", fmt.Errorf("%q is no telephone number, allowed are international ones such as +923001234567", address)
 	}

@@ -178,6 +178,20 @@ func TestSpoolRefuses(t *testing.T) {
 	}
 }
 
+func TestNumber(t *testing.T) {
+	f := func(address, want string) {
+		t.Helper()
+		if got, err := number(address); err != nil || got != want {
+			t.Errorf("%q is %q, %v, want %q", address, got, err, want)
+		}
+	}
+	f("+923001234567", "923001234567")
+	f("923001234567", "923001234567")
+	f("00923001234567", "923001234567")
+	f("+7 (495) 123-45-67", "74951234567")
+	f("+92\u00a0300.123/4567", "923001234567")
+}
+
 func TestFileName(t *testing.T) {
 	f := func(key, want string) {
 		t.Helper()
