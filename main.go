@@ -34,6 +34,7 @@ type cli struct {
 	Doctor   doctorCmd   `cmd:"" help:"Say what is between us and a part, and what to do next."`
 	Detect   detectCmd   `cmd:"" help:"Run the detectors over a recording."`
 	Users    usersCmd    `cmd:"" help:"Accounts of the HMI and its API."`
+	Models   modelsCmd   `cmd:"" help:"Trained models: keys, bundles, and which asset runs which."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 
 	Verbose bool `help:"Log more." short:"v"`

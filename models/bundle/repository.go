@@ -32,6 +32,9 @@ const (
 	onlineLife  = 365 * 24 * time.Hour
 )
 
+// RootFile, in a repository's folder, is what an edge is given by hand.
+const RootFile = "root.json"
+
 // Folders of a repository, and the files of the offline keys.
 const (
 	publicDir  = "repository" // served to the edges
@@ -112,6 +115,13 @@ func (r *Repository) init(keys, who string) (*Repository, error) {
 		s.plan.tell(Entry{At: r.now().UnixNano(), Who: who, Action: "init"})
 		// The root first: without it a timestamp is worth nothing.
 		if err := r.publishRoot(s, root); err != nil {
+			return err
+		}
+		b, err := r.Root()
+		if err != nil {
+			return err
+		}
+		if err := r.put(filepath.Join(r.Dir, RootFile), b); err != nil {
 			return err
 		}
 		return r.commit(s, sign, true)
