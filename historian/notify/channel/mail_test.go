@@ -308,6 +308,9 @@ func TestMailInjection(t *testing.T) {
 		t.Fatalf("%+v", office.got)
 	}
 	h, plain, _ := read(t, office.got[0].raw)
+	if subject, err := new(mime.WordDecoder).DecodeHeader(h.Get("Subject")); err != nil || subject != "P1 Bcc: all@works.test body x" {
+		t.Errorf("%q, %v", subject, err)
+	}
 	if h.Get("Bcc") != "" || h.Get("X-Evil") != "" || h.Get("X-Millwright-Key") != "key X-Evil: 1 ." {
 		t.Error(h)
 	}
