@@ -25,6 +25,21 @@ func checkAddress(from, addr string) error {
 	return l.Close()
 }
 
+// settle gives an address with port 0 a free port: what is told to people must be
+// known before anybody listens.
+func settle(addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || port != "0" {
+		return addr, nil // what is wrong with it, who listens says
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return addr, nil
+	}
+	_, port, _ = net.SplitHostPort(l.Addr().String())
+	return net.JoinHostPort(host, port), l.Close()
+}
+
 // opcAddress is the HOST:PORT of an OPC UA endpoint.
 func opcAddress(url string) string {
 	addr, _, _ := strings.Cut(strings.TrimPrefix(url, "opc.tcp://"), "/")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"sync"
 
@@ -11,6 +12,7 @@ import (
 	"millwright/edge"
 	"millwright/historian/alarm"
 	"millwright/historian/ingest"
+	"millwright/historian/notify"
 	"millwright/historian/store"
 	"millwright/plant"
 )
@@ -101,5 +103,21 @@ func (g *gauges) historian(st store.Store, book *alarm.Book, in *ingest.Ingest) 
 			emit("edge_live", "1 while the edge is connected and up to date.", prometheus.GaugeValue, live, "edge", e.Name)
 			emit("edge_clock_offset_seconds", "Historian's clock minus the edge's.", prometheus.GaugeValue, float64(e.ClockMS)/1000, "edge", e.Name)
 		}
+	})
+}
+
+func (g *gauges) desk(d *notify.Desk) {
+	g.add(func(emit emit) {
+		s, err := d.Stats(context.Background())
+		if err != nil {
+			return // the desk is closed
+		}
+		for state, n := range map[string]int{
+			"pending": s.Pending, "held": s.Held, "sending": s.Sending, "sent": s.Sent, "cancelled": s.Cancelled, "dead": s.Dead,
+		} {
+			emit("notify_messages", "Messages in the outbox by state.", prometheus.GaugeValue, float64(n), "state", state)
+		}
+		emit("notify_unrouted_total", "Alarms that no route of the roster leads to anybody.", prometheus.CounterValue, float64(s.Unrouted))
+		emit("notify_unreached_total", "Steps of an escalation that found nobody to tell.", prometheus.CounterValue, float64(s.Unreached))
 	})
 }

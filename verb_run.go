@@ -46,7 +46,7 @@ func (c *runCmd) Run(e *env) error {
 			}
 		}
 		if cfg.Historian != nil {
-			if err := w.startHistorian(e.ctx, cfg.Historian, cfg.HMI); err != nil {
+			if err := w.startHistorian(e.ctx, cfg.Historian, cfg.HMI, cfg.Notify); err != nil {
 				return err
 			}
 		}

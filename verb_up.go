@@ -9,10 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"millwright/collector"
+	"millwright/models/bundle"
 	"millwright/plant"
 	"millwright/plant/config"
+	"millwright/plant/disk"
 	"millwright/simulator"
 )
 
@@ -49,6 +52,9 @@ func (c *upCmd) Run(e *env) error {
 		return err
 	}
 	if err := checkAddress("--http", c.HTTP); err != nil {
+		return err
+	}
+	if c.HTTP, err = settle(c.HTTP); err != nil {
 		return err
 	}
 	data, err := makeFolder(c.Data)
@@ -139,15 +145,21 @@ func (c *upCmd) begin(e *env, w *works, sim *simulator.Simulator, data string) e
 	if err := w.startBroker(e.ctx, &config.Broker{Listen: "127.0.0.1:0", Data: filepath.Join(data, "broker")}, nil); err != nil {
 		return err
 	}
+	historian := filepath.Join(data, "historian")
+	root, err := makeRepository(historian, filepath.Join(data, "keys"))
+	if err != nil {
+		return err
+	}
 	err = w.startHistorian(e.ctx,
-		&config.Historian{Data: filepath.Join(data, "historian"), HostID: "historian"},
-		&config.HMI{Listen: c.HTTP, Data: filepath.Join(data, "hmi"), NoLogin: c.NoLogin})
+		&config.Historian{Data: historian, HostID: "historian"},
+		&config.HMI{Listen: c.HTTP, Data: filepath.Join(data, "hmi"), NoLogin: c.NoLogin},
+		&config.Notify{PublicURL: "http://" + c.HTTP, Zone: time.Local, SMS: &config.SMS{Spool: filepath.Join(data, "sms"), Replies: true}})
 	if err != nil {
 		return err
 	}
 	ed := &config.Edge{
 		Name: "edge", Group: "Works", PrimaryHost: "historian", Data: filepath.Join(data, "edge"),
-		Assets: assets, Speed: sim.Speed,
+		Assets: assets, Speed: sim.Speed, Models: w.page, ModelsRoot: root,
 	}
 	plc := config.PLC{Name: "mill", URL: sim.URL(), Tags: tags, SecurityPolicy: "None", SecurityMode: "None", Publishing: collector.DefaultPublishing}
 	if c.Replay != "" {
@@ -159,6 +171,26 @@ func (c *upCmd) begin(e *env, w *works, sim *simulator.Simulator, data string) e
 		}
 	}
 	return w.startEdge(e.ctx, ed, []config.PLC{plc})
+}
+
+// makeRepository makes the repository of trained models at the first start, with
+// its keys beside it: a demonstration has no safe to lock them in. It returns the
+// file of its root of trust.
+func makeRepository(historian, keys string) (root string, err error) {
+	dir := filepath.Join(historian, modelsFolder)
+	r, err := bundle.Open(dir)
+	if errors.Is(err, bundle.ErrNoRepository) {
+		r, err = bundle.Init(dir, keys, "millwright up")
+	}
+	if err != nil {
+		return "", err
+	}
+	b, err := r.Root()
+	if err != nil {
+		return "", err
+	}
+	root = filepath.Join(keys, "root.json")
+	return root, disk.Replace(root, b, 0o600)
 }
 
 // plant is what the edge is told to read and to judge.
@@ -214,6 +246,7 @@ func (c *upCmd) greet(out io.Writer, w *works, data string) {
 	fmt.Fprintf(&b, "  page    %s\n", w.page)
 	fmt.Fprintf(&b, "  mill    %s   %s, speed %g\n", w.simulator.URL(), name, w.simulator.Speed)
 	fmt.Fprintf(&b, "  broker  %s   Sparkplug B, group Works\n", w.brokerURL)
+	fmt.Fprintf(&b, "  alerts  %s/oncall   SMS as files below %s\n", w.page, filepath.Join(data, "sms"))
 	fmt.Fprintf(&b, "  data    %s\n\n", data)
 	if w.setupCode != "" {
 		fmt.Fprintf(&b, "The page asks for a first password; the code for it is %s\n\n", w.setupCode)

@@ -5,16 +5,21 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 
 	"millwright/collector"
 	"millwright/edge"
 	"millwright/edge/queue"
+	follow "millwright/edge/rollout"
 	"millwright/edge/uplink"
 	"millwright/historian/alarm"
 	"millwright/historian/broker"
+	"millwright/historian/export"
 	"millwright/historian/ingest"
+	"millwright/historian/notify"
+	"millwright/historian/rollout"
 	"millwright/historian/store"
 	"millwright/hmi"
 	"millwright/models/detect"
@@ -33,6 +38,7 @@ type works struct {
 	page      string // URL of the HMI, once it runs
 	setupCode string // for the first account, while there is none
 	simulator *simulator.Simulator
+	trained   *follow.Agent // of the edge, where it follows a plant's models
 }
 
 func newWorks(log *slog.Logger) *works {
@@ -59,10 +65,10 @@ func (w *works) startBroker(ctx context.Context, c *config.Broker, users []broke
 	return nil
 }
 
-// startHistorian runs ingest over the store and the alarm book, and the HMI
-// where there is a section for it.
-func (w *works) startHistorian(ctx context.Context, c *config.Historian, web *config.HMI) error {
-	st, err := store.Open(store.Config{Dir: filepath.Join(c.Data, "store"), Reserve: c.Reserve, Log: w.log.With("role", "store")})
+// startHistorian runs ingest over the store and the alarm book, the HMI where
+// there is a section for it, and the alert desk.
+func (w *works) startHistorian(ctx context.Context, c *config.Historian, web *config.HMI, tell *config.Notify) error {
+	st, err := w.openStore(c)
 	if err != nil {
 		return fmt.Errorf("historian: %w", err)
 	}
@@ -83,20 +89,68 @@ func (w *works) startHistorian(ctx context.Context, c *config.Historian, web *co
 		}
 		return st.Close()
 	}})
-	if err != nil || web == nil {
+	if err != nil {
 		return err
 	}
+	desk, err := w.openDesk(tell, c.Data, st, book)
+	if err != nil {
+		return fmt.Errorf("notify: %w", err)
+	}
+	if web != nil {
+		if err := w.startHMI(ctx, web, c.Data, st, book, in, hub, desk, tell); err != nil {
+			return err
+		}
+	}
+	if desk == nil {
+		return nil
+	}
+	w.gauge.desk(desk)
+	return w.crew.start(ctx, &role{name: "notify", run: desk.Run, close: desk.Close})
+}
+
+// startHMI runs the web server over what the historian has.
+func (w *works) startHMI(ctx context.Context, web *config.HMI, data string, st store.Store, book *alarm.Book, in *ingest.Ingest, hub *hmi.Hub, desk *notify.Desk, tell *config.Notify) error {
+	models, err := w.openModels(data, st, book, in)
+	if err != nil {
+		return err
+	}
+	exports := &export.Service{Source: export.Works{Store: st, Book: book}, Version: version}
 	server := &hmi.Server{
 		Listen: web.Listen, TLSCertificate: web.TLSCertificate, TLSKey: web.TLSKey, NoLogin: web.NoLogin, Data: web.Data,
 		History: st, Alarms: book, Plant: in, Hub: hub, Metrics: w.gauge.handler(), Roles: w.crew.health,
 		Version: version, Log: w.log.With("role", "hmi"),
 		ErrNotFound: alarm.ErrNotFound, ErrChanged: alarm.ErrChanged, ErrCursor: alarm.ErrCursor,
+		Labels: book, Models: models, Export: exports.Serve, Refusals: refusals(),
+	}
+	if desk != nil {
+		server.Alerts, server.Zone = desk, tell.Zone
 	}
 	if err := w.crew.start(ctx, &role{name: "hmi", run: server.Run, started: server.Started()}); err != nil {
 		return err
 	}
 	w.page, w.setupCode = server.URL(), server.SetupCode()
 	return nil
+}
+
+// openStore opens the store that the plant has chosen.
+func (w *works) openStore(c *config.Historian) (store.Store, error) {
+	log := w.log.With("role", "store")
+	return store.Open(store.Config{Dir: filepath.Join(c.Data, "store"), Reserve: c.Reserve, Log: log})
+}
+
+// refusals are what is the caller's doing, with the status of HTTP.
+func refusals() map[error]int {
+	return map[error]int{
+		notify.ErrNotFound: http.StatusNotFound, notify.ErrChanged: http.StatusConflict, notify.ErrState: http.StatusConflict,
+		notify.ErrCursor:    http.StatusBadRequest,
+		rollout.ErrNotFound: http.StatusNotFound,
+		rollout.ErrNotReady: http.StatusConflict,
+		rollout.ErrNotFit:   http.StatusConflict,
+		rollout.ErrReason:   http.StatusBadRequest,
+		rollout.ErrNothing:  http.StatusConflict,
+		export.ErrTooLarge:  http.StatusRequestEntityTooLarge,
+		export.ErrBusy:      http.StatusServiceUnavailable,
+	}
 }
 
 // stateFile is what the models of an edge have learned, in its data folder.
@@ -118,7 +172,10 @@ func (w *works) startEdge(ctx context.Context, c *config.Edge, plcs []config.PLC
 		return fmt.Errorf("edge: %w", err)
 	}
 	w.gauge.edge(a)
-	return w.crew.start(ctx, &role{name: "edge", run: a.Run, close: q.Close})
+	if err := w.crew.start(ctx, &role{name: "edge", run: a.Run, close: q.Close}); err != nil || w.trained == nil {
+		return err
+	}
+	return w.crew.start(ctx, &role{name: "edge models", run: w.trained.Run})
 }
 
 // outfit gives the agent its sources, models and uplink.
@@ -146,13 +203,19 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 		sources[i].Tags = a.PLCs[i].Tags
 		all = append(all, a.PLCs[i].Tags...)
 	}
-	set, err := detect.New(detect.Config{Assets: c.Assets, Tags: append(all, a.Derived...), Speed: c.Speed, Log: a.Log})
+	set, err := detect.New(detect.Config{
+		Assets: c.Assets, Tags: append(all, a.Derived...), Speed: c.Speed, Clock: monotonic(), Log: a.Log,
+	})
 	if err != nil {
 		return err
 	}
 	a.Detector = set
 	if err := a.Load(); err != nil {
 		a.Log.Warn("models", "err", err)
+	}
+	w.trained, err = followModels(a, set, c)
+	if err != nil {
+		return err
 	}
 	up := &uplink.Uplink{
 		Broker: cmp.Or(c.Broker, w.brokerURL), User: c.BrokerUser, Password: c.BrokerPass, CA: c.BrokerCA,

@@ -124,7 +124,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.keepNow = make(chan struct{}, 1)
 	a.begin()
 	if dir := a.Queue.Damaged(); dir != "" {
-		a.tell(plant.Finding{
+		a.Tell(plant.Finding{
 			Asset: a.Name, Key: "queue/damaged", Kind: plant.KindQueue, Class: plant.SystemFault,
 			Phase: plant.Raise, Detector: "edge", Priority: 2,
 		})
@@ -245,8 +245,8 @@ func (a *Agent) put(b plant.Batch, done func(error)) error {
 	return nil
 }
 
-// tell queues a finding of the agent's own.
-func (a *Agent) tell(f plant.Finding) {
+// Tell queues a finding of the agent's own.
+func (a *Agent) Tell(f plant.Finding) {
 	if f.Time == 0 {
 		f.Time = plant.Millis(time.Now().UnixNano())
 	}

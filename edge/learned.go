@@ -61,7 +61,7 @@ func (a *Agent) Load() error {
 // what they were about, and nobody would ever clear them.
 func (a *Agent) begin() {
 	for _, asset := range a.fresh {
-		a.tell(plant.Finding{
+		a.Tell(plant.Finding{
 			Asset: asset, Key: plant.AnyKey, Kind: plant.KindAnomaly, Class: plant.Advisory,
 			Phase: plant.Clear, Detector: "edge", Priority: 4,
 		})

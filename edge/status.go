@@ -106,5 +106,5 @@ func (a *Agent) judge(name string, s plant.PLCStatus) {
 		delete(a.away, name)
 	}
 	a.mu.Unlock()
-	a.tell(f)
+	a.Tell(f)
 }

@@ -72,6 +72,7 @@ type Edge struct {
 	Speed       float64 // plant seconds per second of wall time; 1 except with a simulator
 	Models      string  // URL of the plant's page, which serves the model repository; empty: the edge keeps to what it learns
 	ModelsRoot  string  // file: the root of trust of that repository
+	ModelsCA    string  // PEM file for https; empty: the system's
 	Beacon      *Beacon
 }
 
@@ -276,6 +277,7 @@ func (root *table) edge(c *Config) *Edge {
 		Speed:       t.number("speed", 1, 0.001, 1000),
 		Models:      t.checked("models", "", func(s string) error { return checkURL(s, "http", "https") }),
 		ModelsRoot:  t.readable("models_root"),
+		ModelsCA:    t.readable("models_ca"),
 		Beacon:      t.beacon(),
 	}
 	if e.Models != "" && !t.has("models_root") {
