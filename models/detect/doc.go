@@ -39,4 +39,17 @@
 // their fusion, by the empirical law with a generalised Pareto tail. A finding is
 // raised when 8 of 10 rows are beyond the p-value that a budget of false alarms
 // per asset-week allows, and cleared after 30 rows of ten times that p-value.
+//
+// # Trained models
+//
+// A model that was trained elsewhere (Trained) may take the place of the learned
+// one, mode by mode, or watch in the shadow, where it is scored and told on $SHADOW
+// and $WOULD and never raises anything. The learned model goes on seeing every row,
+// and learning. Who judges a mode goes on until the window of its successor is full
+// in that mode, so that a swap costs no score; in a mode that never lasts as long as
+// that window, it judges for good. A finding is the same condition whichever model
+// sees it.
+//
+// A trained model that answers with no number, panics or takes too long is dropped,
+// at the row at which it does, and the learned one judges that row.
 package detect

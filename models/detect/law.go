@@ -115,9 +115,6 @@ func (t *Law) Check() error {
 	return nil
 }
 
-// Rows is the number of scores that the law was fitted to.
-func (t *Law) Rows() int { return int(t.n) }
-
 // lawText is a law in JSON. Numbers are written with as many digits as it takes
 // to read them back exactly.
 type lawText struct {

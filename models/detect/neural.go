@@ -45,7 +45,8 @@ type neural struct {
 	next int // row within the first half
 	n    int // rows since the start, up to the window
 
-	seen   []float64 // weighted means of the scaled values, not bounded: for people
+	seen   []float64 // weighted sums of the scaled values, not bounded: for people
+	weight []float64 // of them
 	errors []float64 // per tag, of the last window
 
 	watch stopwatch
@@ -57,7 +58,7 @@ type neural struct {
 func newNeural(id string, t *TrainedMode, tags []int32, watch stopwatch, log *slog.Logger) *neural {
 	return &neural{
 		id: id, mode: t, tags: tags, runner: autoencoder.NewRunner(t.Network),
-		rows: make([]float32, 2*t.Network.Window*len(tags)), seen: make([]float64, len(tags)),
+		rows: make([]float32, 2*t.Network.Window*len(tags)), seen: make([]float64, len(tags)), weight: make([]float64, len(tags)),
 		watch: watch, log: log,
 	}
 }
@@ -69,6 +70,7 @@ func (n *neural) traits() traits {
 func (n *neural) restart() {
 	n.n, n.next = 0, 0
 	clear(n.seen)
+	clear(n.weight)
 }
 
 func (n *neural) push(x []float64, ok []bool) bool {
@@ -86,6 +88,7 @@ func (n *neural) push(x []float64, ok []bool) bool {
 		z := (x[t] - n.mode.Mean[i]) / n.mode.Scale[i]
 		row[i] = float32(min(n.mode.Reach, max(-n.mode.Reach, z)))
 		n.seen[i] += forget * (min(farthest, max(-farthest, z)) - n.seen[i])
+		n.weight[i] += forget * (1 - n.weight[i])
 	}
 	copy(n.rows[(n.next+size)*d:], row)
 	n.next = (n.next + 1) % size
@@ -150,7 +153,7 @@ func (n *neural) explain(i int) (value, expected float64, way string) {
 	}
 	mean, sq, want = mean/sum, sq/sum, want/sum
 	want = min(n.mode.Reach, max(-n.mode.Reach, want))
-	value = n.mode.Mean[i] + n.mode.Scale[i]*n.seen[i]
+	value = n.mode.Mean[i] + n.mode.Scale[i]*n.seen[i]/max(n.weight[i], forget)
 	expected = n.mode.Mean[i] + n.mode.Scale[i]*want
 	return value, expected, direction(mean-want, math.Sqrt(max(0, sq-mean*mean)))
 }

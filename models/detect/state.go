@@ -226,7 +226,7 @@ func (m *machine) code(c *codec) {
 	c.i32(&m.done)
 	m.told.code(c)
 	if c.version >= 3 {
-		c.bit(&m.trial.open)
+		c.text(&m.trial.dropped)
 	}
 }
 

@@ -65,7 +65,7 @@ func (m *machine) tellModel(out *plant.Batch, t int64, phase string) {
 	}
 	j := m.charge()
 	share := 1.0
-	if phase == "learning" {
+	if phase == "learning" || m.studying() {
 		done := m.done
 		if m.recording() {
 			done = m.count
@@ -99,6 +99,12 @@ func (m *machine) tellModel(out *plant.Batch, t int64, phase string) {
 		return
 	}
 	out.States = append(out.States, plant.State{Tag: m.model, Time: plant.Millis(t), Value: string(text)})
+}
+
+// studying reports whether rows of the present mode are still learned from,
+// whoever judges them.
+func (m *machine) studying() bool {
+	return m.watch > 0 && !m.asset.Model.Off && m.modes.running() && m.own.model == nil && m.minds[m.modes.cur].failed == ""
 }
 
 // tellHealth reports score and health where they changed, at most every 100 ms.

@@ -190,6 +190,18 @@ func TestTrainedModelFindsAndExplains(t *testing.T) {
 	}
 }
 
+func TestNoiseIsExplainedByATrainedModel(t *testing.T) {
+	b := newBench(t, 8)
+	b.learn()
+	must(t, b.set.Promote(teach(t, b, "ae-1", "rolling")))
+	b.run(100)
+	b.spoil = func(row int, x []float64, q []plant.Quality) { x[5] += 6 * (float64(row%2) - 0.5) }
+	raised := expect(t, b.run(60), "wpca", plant.Raise)[0]
+	if top := raised.Contributions[0]; top.Tag != b.tags[5].Path || top.Direction != "noisy" {
+		t.Errorf("led by %+v", top)
+	}
+}
+
 func TestMaskedTagIsNoFindingOfATrainedModel(t *testing.T) {
 	b := newBench(t, 8)
 	b.learn()
@@ -376,6 +388,9 @@ func TestLearningGoesOnUnderATrainedModel(t *testing.T) {
 	b.run(100)
 	if last.Phase != "monitoring" || last.Model != "ae-1" {
 		t.Errorf("row %+v", last)
+	}
+	if told := b.out.States[len(b.out.States)-1].Value; !strings.Contains(told, `"learned":0.1`) {
+		t.Errorf("told %s", told)
 	}
 	must(t, b.set.Demote("M")) // nothing is learned yet
 	b.run(1)

@@ -21,8 +21,8 @@ type trial struct {
 	shadow  string // id of a bundle, or empty
 
 	fallback         *Fallback // the last one since the last Promote or Shadow
-	open             bool      // a finding says that the running model was dropped
-	over             bool      // that is mended, and not yet said
+	dropped          string    // a finding says that the running model was dropped, and this is why
+	mended           bool      // that is over, and not yet said
 	scored, shadowed uint64    // rows
 	missed           uint64    // rows without a score that the model before would have scored
 
@@ -96,7 +96,8 @@ func (m *machine) rate(out *plant.Batch, r *trials, t int64) (j judge, decades f
 	if n := r.next; n != nil && n.full() {
 		if d, ok := m.ask(out, n, t); ok {
 			r.net, r.next, r.leaving = n, nil, false
-			m.trial.over = m.trial.open
+			m.trial.mended = true
+			m.log.Info("trained model in charge", "asset", m.asset.Path, "mode", m.modes.name(), "model", n.id)
 			return n, d, false
 		}
 	}
@@ -142,7 +143,7 @@ func (m *machine) drop(out *plant.Batch, n *neural, t int64) {
 		m.minds[i].trials.forget(n.id)
 	}
 	if x.shadow == n.id {
-		x.shadow = ""
+		m.unshadow()
 	}
 	if x.running != n.id {
 		return // one that was leaving
@@ -154,17 +155,17 @@ func (m *machine) drop(out *plant.Batch, n *neural, t int64) {
 	x.running = plant.LearnedModel
 	x.fallback = &Fallback{ID: n.id, Why: n.why, Time: t}
 	phase := plant.Raise
-	if x.open {
+	if x.dropped != "" {
 		phase = plant.Update
 	}
-	x.open, x.over = true, false
-	m.tellDropped(out, phase, n.why, t)
+	x.dropped, x.mended = n.why, false
+	m.tellDropped(out, phase, t)
 }
 
-func (m *machine) tellDropped(out *plant.Batch, phase plant.Phase, why string, t int64) {
+func (m *machine) tellDropped(out *plant.Batch, phase plant.Phase, t int64) {
 	out.Findings = append(out.Findings, plant.Finding{
 		Asset: m.asset.Path, Key: "model/" + m.asset.Path, Kind: plant.KindModel, Class: plant.SystemFault,
-		Phase: phase, Detector: why, Mode: m.modes.name(), Time: t, Priority: 3,
+		Phase: phase, Detector: m.trial.dropped, Mode: m.modes.name(), Time: t, Priority: 3,
 	})
 }
 
@@ -206,10 +207,11 @@ func truth(b bool) float64 {
 // tellTrial ends what is no longer so.
 func (m *machine) tellTrial(out *plant.Batch, t int64) {
 	x := &m.trial
-	if x.over {
-		x.open, x.over = false, false
-		m.tellDropped(out, plant.Clear, x.running, t)
+	if x.mended && x.dropped != "" {
+		m.tellDropped(out, plant.Clear, t)
+		x.dropped = ""
 	}
+	x.mended = false
 	if x.shadow == "" && x.raised.value != 0 {
 		x.raised.tell(out, m.would, t, 0)
 	}
@@ -291,13 +293,13 @@ func (m *machine) promote(t *Trained) {
 
 func (m *machine) demote() {
 	x := &m.trial
+	x.mended = true // somebody has decided
 	if x.running == plant.LearnedModel {
-		x.over = x.open // somebody has seen it
 		return
 	}
 	for i := range m.minds {
 		md := &m.minds[i]
 		md.trials.retire(md.model != nil)
 	}
-	x.running, x.over = plant.LearnedModel, x.open
+	x.running = plant.LearnedModel
 }
