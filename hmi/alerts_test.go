@@ -171,7 +171,7 @@ func FuzzMasked(f *testing.F) {
 		if got := withoutLinks(text); strings.Contains(strings.ReplaceAll(got, "/ack/…", ""), "/ack/") {
 			t.Errorf("%q keeps a link: %q", text, got)
 		}
-		if strings.Contains(withoutAddresses("x "+text+" to ali@plant.example"), "ali@") {
+		if strings.Contains(withoutAddresses("x "+text+" to ali@plant.example"), "ali@plant") {
 			t.Errorf("%q hides an address", text)
 		}
 	})

@@ -27,7 +27,7 @@ var russian = map[string]string{
 	"link.title":        "Тревога",
 	"link.priority":     "Приоритет %d",
 	"link.what":         "Что",
-	"link.since":        "С",
+	"link.since":        "Начало",
 	"link.for":          "уже %s",
 	"link.returned":     "Снова в норме",
 	"link.text":         "Сообщение",

@@ -127,7 +127,7 @@ func (s *Server) newLinkPage(l *plant.AckLink) pageBody {
 	}
 	page.Link = linkView{
 		Known: true, Priority: f.Priority, Urgency: fmt.Sprintf(t["link.priority"], f.Priority), Name: f.Asset, What: cmp.Or(t["kind."+f.Kind], f.Title()), Tag: strings.TrimPrefix(tag, f.Asset+"/"),
-		Since: s.clock(page.Lang, a.Raised), Text: strings.TrimSpace(linkForm.ReplaceAllString(l.Text, "")),
+		Since: s.clock(page.Lang, a.Raised), Text: strings.TrimSpace(linkLine.ReplaceAllString(l.Text, "")),
 	}
 	if name := s.assetNames()[f.Asset]; name != "" {
 		page.Link.Name, page.Link.Asset = name, f.Asset

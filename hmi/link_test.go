@@ -16,7 +16,7 @@ func linked(t *testing.T) *site {
 	s.Zone = time.FixedZone("PKT", 5*3600)
 	for _, l := range []struct{ token, language, name string }{{"en1", "en", "John <b>Smith"}, {"ur1", "ur", "علی"}, {"ru1", "ru", "Иван"}, {"xx1", "xx", "Max"}} {
 		s.desk().links[l.token] = &plant.AckLink{Alarm: alarmAt(17, plant.Unacked, plant.Advisory, 2), Language: l.language, Valid: true,
-			Person: plant.Person{ID: "id-" + l.token, Name: l.name}, Text: "Do first: look at the oil\nhttp://hmi/ack/" + l.token}
+			Person: plant.Person{ID: "id-" + l.token, Name: l.name}, Text: "Do first: look at the oil\nAcknowledge: http://hmi.plant/ack/" + l.token + "\nCode 47"}
 	}
 	return s
 }
@@ -45,7 +45,7 @@ func TestLinkOnce(t *testing.T) {
 	s := linked(t)
 	for range 40 {
 		s.page(s.ask("GET", "/ack/en1", ""), 200, button, "Priority 2", "F3 gearbox", gearbox, "Unusual behaviour", "VIB_H", "22 Nov 2026, 05:05",
-			"You take this alarm as John &lt;b&gt;Smith.", "Take the alarm", "Do first: look at the oil")
+			"You take this alarm as John &lt;b&gt;Smith.", "Take the alarm", "Do first: look at the oil\nCode 47")
 		if a := s.ask("HEAD", "/ack/en1", ""); a.status != 200 || a.body != "" {
 			t.Fatalf("HEAD: %d %q", a.status, a.body)
 		}
@@ -164,4 +164,14 @@ func TestSpan(t *testing.T) {
 			t.Errorf("%v: %s, want %s", d, got, want)
 		}
 	}
+}
+
+func FuzzPreferred(f *testing.F) {
+	f.Add("de, ur-PK;q=0.9, en;q=0.8")
+	f.Add("ru")
+	f.Fuzz(func(t *testing.T, header string) {
+		if l := preferred(header); l != plant.English && l != plant.Urdu && l != plant.Russian {
+			t.Errorf("%q: %q", header, l)
+		}
+	})
 }

@@ -26,6 +26,10 @@ func masked(channel, address string) string {
 // linkForm is a link that acknowledges in its person's name.
 var linkForm = regexp.MustCompile(`\S*` + linkBase + `\S*`)
 
+// linkLine is such a link with the words before it, where it has a line for them
+// and itself.
+var linkLine = regexp.MustCompile(`\n[^\n]{0,80}` + linkBase + `\S*|\S*` + linkBase + `\S*`)
+
 // withoutLinks is a message's text for those to whom it was not sent.
 func withoutLinks(text string) string { return linkForm.ReplaceAllString(text, linkBase+"…") }
 
