@@ -145,6 +145,12 @@ func (c *upCmd) begin(e *env, w *works, sim *simulator.Simulator, data string) e
 	if err := w.startBroker(e.ctx, &config.Broker{Listen: "127.0.0.1:0", Data: filepath.Join(data, "broker")}, nil); err != nil {
 		return err
 	}
+	sms := filepath.Join(data, "sms")
+	for _, dir := range []string{"outgoing", "incoming"} {
+		if err := os.MkdirAll(filepath.Join(sms, dir), 0o700); err != nil {
+			return err
+		}
+	}
 	historian := filepath.Join(data, "historian")
 	root, err := makeRepository(historian, filepath.Join(data, "keys"))
 	if err != nil {
@@ -153,7 +159,7 @@ func (c *upCmd) begin(e *env, w *works, sim *simulator.Simulator, data string) e
 	err = w.startHistorian(e.ctx,
 		&config.Historian{Data: historian, HostID: "historian"},
 		&config.HMI{Listen: c.HTTP, Data: filepath.Join(data, "hmi"), NoLogin: c.NoLogin},
-		&config.Notify{PublicURL: "http://" + c.HTTP, Zone: time.Local, SMS: &config.SMS{Spool: filepath.Join(data, "sms"), Replies: true}})
+		&config.Notify{PublicURL: "http://" + c.HTTP, Zone: time.Local, SMS: &config.SMS{Spool: sms, Replies: true}})
 	if err != nil {
 		return err
 	}

@@ -456,6 +456,7 @@ export const en = {
   "drift.ok": "None",
   "drift.watch": "Watch",
   "drift.act": "Retrain",
+  "rollout.init": "Repository made",
   "rollout.push": "Pushed",
   "rollout.shadow": "In the shadow",
   "rollout.promote": "Promoted",
