@@ -215,7 +215,11 @@ func (b *Backtest) compare(d *dataset) {
 		find := func(alarms []Alarm) (first int64) {
 			for i := range alarms {
 				a := &alarms[i]
-				if a.Raised < cmp.Or(l.To, b.To) && a.end(b.To) > l.From-before {
+				reaches := l.From
+				if a.Of < 0 { // what came and went shortly before belongs to it, unless to another fault
+					reaches -= before
+				}
+				if a.Raised < cmp.Or(l.To, b.To) && a.end(b.To) > reaches {
 					a.Of = len(b.Events)
 					if first == 0 {
 						first = a.Raised

@@ -62,12 +62,18 @@ func (m *material) calibrate(n *autoencoder.Network, r *rows, in []piece, budget
 		})
 	}
 	c.law = detect.NewLaw(c.scores)
+	c.set(runs, max(1, int(c.block/step)), budget, step)
+	return c
+}
+
+// set finds the limit for scores in runs, by blocks of so many of them.
+func (c *calibration) set(runs []int, block int, budget, step float64) {
 	c.decades = make([]float64, len(c.scores))
 	for i, s := range c.scores {
 		c.decades[i] = c.law.Decades(s)
 	}
 	decide := decisive(c.decades, runs)
-	c.maxima = maxima(decide, max(1, int(c.block/step)))
+	c.maxima = maxima(decide, block)
 	c.weeks = float64(len(c.scores)) * step / week
 	c.tail = detect.NewLaw(c.maxima)
 	q := budget * c.block / week
@@ -75,7 +81,6 @@ func (m *material) calibrate(n *autoencoder.Network, r *rows, in []piece, budget
 	c.limit = min(highestLimit, max(lowestLimit, c.wanted))
 	c.guess = q < 1/float64(len(c.maxima)+1)
 	c.alarms = raises(decide, c.limit)
-	return c
 }
 
 // decisive is, for each score, the raiseAt-th largest of the last raiseOf in its

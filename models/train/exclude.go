@@ -48,6 +48,9 @@ type span struct{ from, to int64 }
 
 func (s span) holds(t int64) bool { return t >= s.from && t < s.to }
 
+// touches reports whether two spans overlap or meet.
+func (s span) touches(o span) bool { return s.from <= o.to && o.from <= s.to }
+
 type barred struct {
 	span
 	why Reason
@@ -89,7 +92,7 @@ func exclusionsOf(ctx context.Context, src Source, asset string, tags []plant.Ta
 			byAlarm[l.Alarm] = l
 		}
 	}
-	answered := map[int64]bool{}
+	answered := map[int64]span{}
 	for _, l := range all {
 		if l.Asset != asset || l.Alarm != 0 && byAlarm[l.Alarm].ID != l.ID {
 			continue
@@ -98,6 +101,11 @@ func exclusionsOf(ctx context.Context, src Source, asset string, tags []plant.Ta
 		s := span{l.From, l.To}
 		if l.To == 0 {
 			s.to = to
+		}
+		for _, a := range alarms { // an answer is often given while the alarm is still active
+			if one := lasted(&a, to); l.Alarm != 0 && a.ID == l.Alarm && one.touches(s) {
+				s.from, s.to = min(s.from, one.from), max(s.to, one.to)
+			}
 		}
 		switch verdict.Verdict {
 		case plant.Confirmed:
@@ -118,16 +126,15 @@ func exclusionsOf(ctx context.Context, src Source, asset string, tags []plant.Ta
 		default: // a duplicate of what has no answer
 			continue
 		}
-		answered[l.Alarm] = true
+		if l.Alarm != 0 {
+			answered[l.Alarm] = s
+		}
 		e.labels++
 	}
 	for _, a := range alarms {
-		if a.Finding.Asset != asset || answered[a.ID] {
+		s := lasted(&a, to)
+		if by, ok := answered[a.ID]; a.Finding.Asset != asset || ok && by.touches(s) {
 			continue
-		}
-		s := span{a.Raised, a.Returned}
-		if a.Returned == 0 || a.Returned < a.Raised {
-			s.to = to
 		}
 		switch a.Finding.Class {
 		case plant.SensorFault:
@@ -152,6 +159,15 @@ func exclusionsOf(ctx context.Context, src Source, asset string, tags []plant.Ta
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.ID, b.ID))
 	})
 	return e, nil
+}
+
+// lasted is when an alarm was active: to the end of the period where it still is.
+func lasted(a *plant.Alarm, to int64) span {
+	s := span{a.Raised, a.Returned}
+	if a.Returned == 0 || a.Returned < a.Raised {
+		s.to = to
+	}
+	return s
 }
 
 // labelPage is how many labels are asked for at once.

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -200,12 +201,13 @@ func (m *material) agree(n *autoencoder.Network, real []int32, seed uint64) (flo
 	for i := range g.batch {
 		for j, v := range run.Forward(x[i*g.width : (i+1)*g.width]) {
 			d := math.Abs(float64(v) - out[i*g.width+j])
-			if !(d <= worst) { // NaN as well
-				worst = d
+			if math.IsNaN(d) {
+				return d, errors.New("the network gives what is no number")
 			}
+			worst = max(worst, d)
 		}
 	}
-	if !(worst <= agreement) {
+	if worst > agreement {
 		return worst, fmt.Errorf("the edge's pass differs from the trained graph by %.2g, allowed are %.0g", worst, agreement)
 	}
 	return worst, nil

@@ -46,11 +46,11 @@ func (r *Result) head(w *page) {
 	if d.speed != 1 {
 		w.line("The plant's time runs %.4g times as fast as the clock; weeks, hours and minutes below are the plant's.\n", d.speed)
 	}
-	w.line("**In short:** %s\n", r.verdict())
+	w.line("**In short:** %s\n", r.Verdict())
 }
 
-// verdict is the backtest in a sentence or two.
-func (r *Result) verdict() string {
+// Verdict is the backtest in a sentence or two.
+func (r *Result) Verdict() string {
 	b := r.Backtest
 	var s []string
 	rate := r.Metrics["false_week"]
