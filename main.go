@@ -33,6 +33,7 @@ type cli struct {
 	Discover discoverCmd `cmd:"" help:"Draft a tag list from the address space of an OPC UA server."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what is between us and a part, and what to do next."`
 	Detect   detectCmd   `cmd:"" help:"Run the detectors over a recording."`
+	Train    trainCmd    `cmd:"" help:"Train the models of an asset on its past, and try them."`
 	Users    usersCmd    `cmd:"" help:"Accounts of the HMI and its API."`
 	Models   modelsCmd   `cmd:"" help:"Trained models: keys, bundles, and which asset runs which."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

@@ -3,6 +3,7 @@ package export
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -65,11 +66,11 @@ func open(f *os.File) (file *File, err error) {
 	if !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w: no file", ErrForeign)
 	}
-	var magic [4]byte
-	if n, _ := f.ReadAt(magic[:], 0); n < len(magic) || string(magic[:]) != "PAR1" {
-		return nil, fmt.Errorf("%w: not Parquet", ErrForeign)
+	if err := checkEnds(f, st.Size()); err != nil {
+		return nil, err
 	}
-	p, err := parquet.OpenFile(f, st.Size(), parquet.SkipBloomFilters(true))
+	// The index of pages is read when it is known to lie in the file.
+	p, err := parquet.OpenFile(f, st.Size(), parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
@@ -91,7 +92,29 @@ func open(f *os.File) (file *File, err error) {
 	if err := file.checkSeal(st.Size()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
+	if file.p, err = parquet.OpenFile(f, st.Size(), parquet.SkipBloomFilters(true)); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
 	return file, nil
+}
+
+// checkEnds looks at the first and last bytes, which say how long the footer is:
+// the Parquet reader believes them.
+func checkEnds(f *os.File, size int64) error {
+	var head, tail [8]byte
+	if n, _ := f.ReadAt(head[:4], 0); n < 4 || string(head[:4]) != "PAR1" {
+		return fmt.Errorf("%w: not Parquet", ErrForeign)
+	}
+	if size < 12 {
+		return fmt.Errorf("%w: %d bytes", ErrDamaged, size)
+	}
+	if _, err := f.ReadAt(tail[:], size-8); err != nil {
+		return err
+	}
+	if footer := int64(binary.LittleEndian.Uint32(tail[:])); string(tail[4:]) != "PAR1" || footer > size-12 {
+		return fmt.Errorf("%w: it does not end as a Parquet file does", ErrDamaged)
+	}
+	return nil
 }
 
 // guard turns a panic of the Parquet reader into an error. It panics on some
@@ -157,6 +180,9 @@ func (f *File) checkSeal(size int64) error {
 			if from < 0 || c.MetaData.TotalCompressedSize < 0 || from > s.Size || c.MetaData.TotalCompressedSize > s.Size-from {
 				return errors.New("a column reaches behind what is sealed")
 			}
+			if !within(c.ColumnIndexOffset, c.ColumnIndexLength, s.Size, size) || !within(c.OffsetIndexOffset, c.OffsetIndexLength, s.Size, size) {
+				return errors.New("an index of pages does not lie behind the rows")
+			}
 		}
 	}
 	h := sha256.New()
@@ -167,6 +193,11 @@ func (f *File) checkSeal(size int64) error {
 		return errors.New("its bytes are not those that were written")
 	}
 	return nil
+}
+
+// within reports whether length bytes at an offset lie in [from, to).
+func within(offset int64, length int32, from, to int64) bool {
+	return offset >= from && length >= 0 && offset <= to-int64(length)
 }
 
 // Manifest is the manifest inside the file; it has no File.
