@@ -29,7 +29,7 @@ func TestAttacks(t *testing.T) {
 
 	f := func(name string, attack func(s *site, was string)) {
 		t.Run(name, func(t *testing.T) {
-			s := &site{t: t, Repository: &Repository{Dir: t.TempDir()}, keys: model.keys}
+			s := &site{t: t, Repository: &Repository{Dir: t.TempDir(), write: plain}, keys: model.keys}
 			copyDir(t, s.Dir, model.Dir)
 			s.serve()
 			edge := s.edge()

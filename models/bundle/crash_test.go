@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	"millwright/plant/disk"
 )
 
 var errCrash = errors.New("power cut")
@@ -52,10 +50,10 @@ func TestCutAtEachWrite(t *testing.T) {
 						// What a kill leaves of disk.Replace.
 						return errors.Join(os.WriteFile(file+".new", b[:len(b)/2], 0o644), errCrash)
 					}
-					return disk.Replace(file, b, 0o644)
+					return plain(file, b)
 				}
 				err := change(s, cut)
-				s.write = nil
+				s.write = plain
 				if err == nil && writes < cut {
 					break // no write is left to be cut
 				}
@@ -95,7 +93,7 @@ func TestCutInit(t *testing.T) {
 			if writes++; writes == cut {
 				return errCrash
 			}
-			return disk.Replace(file, b, 0o644)
+			return plain(file, b)
 		}
 		_, err := r.init(filepath.Join(dir, "stick"), "eva")
 		if err == nil {
