@@ -91,7 +91,7 @@ var english = language{
 		smsReturned: "back to normal",
 		smsDigest:   "Digest: {messages} held, {alarms}, {active} active",
 		smsWorst:    "Worst:",
-		smsTest:     "Millwright test {time}. Nothing is wrong. Alarms reach you this way.",
+		smsTest:     "Millwright test {time}. Nothing is wrong. Alarms reach you this way",
 		smsAlive:    "Millwright is alive, {time}. If this stays away, look at the plant server.",
 	},
 	nouns: map[noun][3]string{

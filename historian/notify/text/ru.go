@@ -106,7 +106,7 @@ var russian = language{
 		smsReturned: "снова в норме",
 		smsDigest:   "Сводка: задержано {messages}, {alarms}, активны: {active}",
 		smsWorst:    "Главное:",
-		smsTest:     "Проверка Millwright, {time}. Ничего не случилось. Тревоги придут этим путём.",
+		smsTest:     "Проверка Millwright, {time}. Ничего не случилось. Тревоги придут этим путём",
 		smsAlive:    "Millwright работает, {time}. Если не приходит, проверьте сервер цеха.",
 	},
 	nouns: map[noun][3]string{

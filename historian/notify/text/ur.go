@@ -95,7 +95,7 @@ var urdu = language{
 		smsReturned: "معمول پر واپس",
 		smsDigest:   "خلاصہ: {messages} روکے گئے، {alarms}، {active} فعال",
 		smsWorst:    "سب سے اہم:",
-		smsTest:     "Millwright کی آزمائش {time}۔ کوئی خرابی نہیں۔ الارم اسی راستے سے آئیں گے۔",
+		smsTest:     "Millwright کی آزمائش {time}۔ کوئی خرابی نہیں۔ الارم اسی راستے سے آئیں گے",
 		smsAlive:    "Millwright چل رہا ہے، {time}۔ یہ پیغام نہ آئے تو پلانٹ کا سرور چیک کریں۔",
 	},
 	nouns: map[noun][3]string{
