@@ -19,6 +19,10 @@ type works struct {
 	http    int
 	plcPort int // port that the edge dials: the mill's, or a proxy's
 	broker  string
+	tags    string // tag list and asset file of the edge: those of the demo where empty
+	assets  string
+	extra   string // more of the plant's configuration
+	store   string // keys of its historian
 	mill    *process
 	edge    *process
 	plant   *process
@@ -37,9 +41,12 @@ func newWorks(t *testing.T) *works {
 
 func (w *works) configure() {
 	w.t.Helper()
-	demo, err := filepath.Abs("../firmware-configs/demo")
-	if err != nil {
-		w.t.Fatal(err)
+	if w.tags == "" {
+		demo, err := filepath.Abs("../firmware-configs/demo")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.tags, w.assets = filepath.Join(demo, "tags.csv"), filepath.Join(demo, "assets.toml")
 	}
 	writeFile(w.t, filepath.Join(w.dir, "edge.toml"), fmt.Sprintf(`
 [[plc]]
@@ -55,7 +62,7 @@ broker = %q
 primary_host = "historian"
 data = "edge"
 assets = %q
-`, w.plcPort, filepath.Join(demo, "tags.csv"), w.broker, filepath.Join(demo, "assets.toml")))
+`, w.plcPort, w.tags, w.broker, w.assets))
 	own := ""
 	if w.broker == fmt.Sprintf("tcp://127.0.0.1:%d", w.mqtt) {
 		own = fmt.Sprintf("[broker]\nlisten = \"127.0.0.1:%d\"\ndata = \"broker\"\n", w.mqtt)
@@ -65,12 +72,19 @@ assets = %q
 data = "historian"
 broker = %q
 host_id = "historian"
-
+%s
 [hmi]
 listen = "127.0.0.1:%d"
 data = "hmi"
 no_login = true
-`, own, w.broker, w.http))
+%s`, own, w.broker, w.store, w.http, w.extra))
+}
+
+// watch lets the edge read other tags than the demo's.
+func (w *works) watch(tags, assets string) {
+	w.t.Helper()
+	w.tags, w.assets = tags, assets
+	w.configure()
 }
 
 func (w *works) startMill(args ...string) {
