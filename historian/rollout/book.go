@@ -53,7 +53,9 @@ type Book struct {
 	overview plant.Rollout
 	read     time.Time // when overview was made
 	judged   map[string]judgement
-	signed   time.Time // when the signatures were looked at
+
+	signing sync.Mutex // guards signed
+	signed  time.Time  // when the signatures were looked at
 }
 
 // known is what the Book keeps of a bundle's file.
@@ -88,8 +90,6 @@ func (b *Book) now() time.Time {
 
 // Open signs anew what would expire before long. There need be no repository.
 func (b *Book) Open() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	_, err := b.open()
 	if errors.Is(err, ErrNotReady) {
 		return nil
@@ -107,6 +107,8 @@ func (b *Book) open() (*bundle.Repository, error) {
 		return nil, err
 	}
 	r.Now = b.Now
+	b.signing.Lock()
+	defer b.signing.Unlock()
 	if now := b.now(); now.Sub(b.signed) > signedAge || now.Before(b.signed) {
 		did, err := r.Refresh()
 		if err != nil {
@@ -345,8 +347,11 @@ func (b *Book) check(r *bundle.Repository, id string, assets []string) error {
 // Files is the repository that the edges fetch from, read only.
 func (b *Book) Files() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		r, err := bundle.Open(b.Dir)
+		r, err := b.open() // also where nobody looks at the page: edges ask day and night
 		if err != nil {
+			if !errors.Is(err, ErrNotReady) {
+				b.log().Error("models", "err", err)
+			}
 			http.NotFound(w, req)
 			return
 		}

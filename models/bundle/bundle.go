@@ -18,7 +18,7 @@ import (
 // Bounds of a bundle.
 const (
 	MaxSize     = 64 << 20 // bytes of the file
-	MaxModes    = 16
+	maxModes    = 16
 	maxText     = 1 << 20 // bytes of the manifest, the report, a plot
 	maxPlots    = 16
 	minGolden   = 16 // windows of a mode
@@ -176,8 +176,8 @@ func (b *Bundle) checkModes() error {
 	if t.Grid < time.Millisecond || t.Grid > 24*time.Hour {
 		return fmt.Errorf("grid %v: 1 ms to 24 h", t.Grid)
 	}
-	if len(t.Modes) == 0 || len(t.Modes) > MaxModes {
-		return fmt.Errorf("%d modes: 1 to %d", len(t.Modes), MaxModes)
+	if len(t.Modes) == 0 || len(t.Modes) > maxModes {
+		return fmt.Errorf("%d modes: 1 to %d", len(t.Modes), maxModes)
 	}
 	if len(b.Golden) != len(t.Modes) || len(b.Scores) != len(t.Modes) {
 		return fmt.Errorf("%d modes, but golden windows of %d and scores of %d", len(t.Modes), len(b.Golden), len(b.Scores))

@@ -153,8 +153,8 @@ func decodeManifest(text []byte) (*manifestFile, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("%s: something follows it", manifestEntry)
 	}
-	if file.Model == nil || len(file.Model.Modes) == 0 || len(file.Model.Modes) > MaxModes {
-		return nil, fmt.Errorf("%s: 1 to %d modes", manifestEntry, MaxModes)
+	if file.Model == nil || len(file.Model.Modes) == 0 || len(file.Model.Modes) > maxModes {
+		return nil, fmt.Errorf("%s: 1 to %d modes", manifestEntry, maxModes)
 	}
 	return file, nil
 }

@@ -1,9 +1,12 @@
 package bundle
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -432,4 +435,27 @@ func TestUnreachable(t *testing.T) {
 	if _, err := edge.Fetch(ctx); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
+}
+
+func FuzzGolden(f *testing.F) {
+	b, err := Read(small(f, "gbx-1"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Golden[0].encode())
+	f.Add([]byte(goldenMagic))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		// A fuzzer finds no sum: it is put right.
+		if len(data) >= 4 {
+			data = data[:len(data)-4]
+			data = binary.LittleEndian.AppendUint32(data, crc32.Checksum(data, castagnoli))
+		}
+		g, err := decodeGolden(data)
+		if err != nil {
+			return
+		}
+		if again := g.encode(); !bytes.Equal(again, data) {
+			t.Error("written in other bytes")
+		}
+	})
 }

@@ -19,7 +19,7 @@ const (
 	sigCentral = 0x02014b50
 	sigEnd     = 0x06054b50
 	lenLocal   = 30
-	maxEntries = 1 + 2*MaxModes + 1 + maxPlots
+	maxEntries = 1 + 2*maxModes + 1 + maxPlots
 )
 
 // pack writes a zip archive whose bytes depend on the entries alone: they are
