@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -205,4 +206,15 @@ func mill(t testing.TB) *works {
 
 func span() export.Query {
 	return export.Query{Tags: []string{gearbox + "/*"}, From: at(0), To: at(21)}
+}
+
+// noise is n samples of a tag of its own that no compression makes small.
+func noise(w *works, n int) plant.Batch {
+	id := w.intern(plant.Tag{Path: "NOISE", Kind: plant.Analog})[0]
+	rng := rand.New(rand.NewPCG(9, 9))
+	var b plant.Batch
+	for i := range n {
+		b.Samples = append(b.Samples, plant.Sample{Tag: id, Time: at(float64(i)), Value: rng.NormFloat64()})
+	}
+	return b
 }
