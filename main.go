@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	_ "time/tzdata" // a box need not have the zones of the people that it calls
 
 	"github.com/alecthomas/kong"
 
@@ -33,6 +34,7 @@ type cli struct {
 	Discover discoverCmd `cmd:"" help:"Draft a tag list from the address space of an OPC UA server."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what is between us and a part, and what to do next."`
 	Detect   detectCmd   `cmd:"" help:"Run the detectors over a recording."`
+	Export   exportCmd   `cmd:"" help:"Write history to a file for data science: Parquet, CSV or Arrow."`
 	Train    trainCmd    `cmd:"" help:"Train the models of an asset on its past, and try them."`
 	Users    usersCmd    `cmd:"" help:"Accounts of the HMI and its API."`
 	Models   modelsCmd   `cmd:"" help:"Trained models: keys, bundles, and which asset runs which."`
