@@ -24,9 +24,11 @@ type works struct {
 	extra   string // more of the plant's configuration
 	store   string // keys of its historian
 	mill    *process
-	edge    *process
-	plant   *process
-	api     api
+
+	edgeKeys string // more keys of the edge
+	edge     *process
+	plant    *process
+	api      api
 }
 
 // newWorks writes the two configuration files of a small works; nothing runs yet.
@@ -62,7 +64,7 @@ broker = %q
 primary_host = "historian"
 data = "edge"
 assets = %q
-`, w.plcPort, w.tags, w.broker, w.assets))
+%s`, w.plcPort, w.tags, w.broker, w.assets, w.edgeKeys))
 	own := ""
 	if w.broker == fmt.Sprintf("tcp://127.0.0.1:%d", w.mqtt) {
 		own = fmt.Sprintf("[broker]\nlisten = \"127.0.0.1:%d\"\ndata = \"broker\"\n", w.mqtt)

@@ -1,0 +1,215 @@
+package e2e
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// rig writes a recording of a machine with six tags, one row a plant second.
+// From row broken on a bearing fails: one tag leaves what the others let expect.
+func rig(t *testing.T, name string, rows, broken int, seed uint64) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(seed, 1))
+	var b strings.Builder
+	b.WriteString("time,RIG/SPEED,RIG/LOAD,RIG/CURRENT,RIG/TEMP,RIG/VIB,RIG/FLOW\n")
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	temp, phase := 66.6, 0.0 // warm: a cold start is a difference, too
+	for row := range rows {
+		phase += 0.05 + 0.01*rng.NormFloat64()
+		speed := 900 + 60*math.Sin(phase/3) + 3*rng.NormFloat64()
+		load := 55 + 12*math.Sin(phase) + rng.NormFloat64()
+		current := 0.05*speed + 1.4*load + 0.6*rng.NormFloat64()
+		temp += 0.02*(30+0.3*current-temp) + 0.05*rng.NormFloat64()
+		vib := 1.2 + 0.0012*speed + 0.01*load + 0.08*rng.NormFloat64()
+		if row >= broken {
+			vib += min(2, 0.02*float64(row-broken))
+		}
+		flow := 0.2*speed + 1.5*rng.NormFloat64()
+		fmt.Fprintf(&b, "%s,%.1f,%.2f,%.2f,%.2f,%.3f,%.1f\n", start.Add(time.Duration(row)*time.Second).Format(time.RFC3339),
+			speed, load, current, temp, vib, flow)
+	}
+	writeFile(t, name, b.String())
+}
+
+const (
+	rigTags = `path,node,unit,low,high,resolution
+REPLAY/RIG/SPEED,nsu=urn:millwright:mill;s=REPLAY/RIG/SPEED,r/min,0,1500,0.1
+REPLAY/RIG/LOAD,nsu=urn:millwright:mill;s=REPLAY/RIG/LOAD,%,0,120,0.01
+REPLAY/RIG/CURRENT,nsu=urn:millwright:mill;s=REPLAY/RIG/CURRENT,A,0,300,0.01
+REPLAY/RIG/TEMP,nsu=urn:millwright:mill;s=REPLAY/RIG/TEMP,°C,0,150,0.01
+REPLAY/RIG/VIB,nsu=urn:millwright:mill;s=REPLAY/RIG/VIB,mm/s,0,20,0.001
+REPLAY/RIG/FLOW,nsu=urn:millwright:mill;s=REPLAY/RIG/FLOW,l/min,0,400,0.1
+`
+	// What the edge learns by itself takes longer than this test: what judges is
+	// the trained model, or nothing.
+	rigAssets = `[[asset]]
+path = "REPLAY/RIG"
+name = "Test rig"
+class = "pump"
+[asset.model]
+learn = "60d"
+`
+)
+
+// rolloutJSON is the page of models, as far as the test looks.
+type rolloutJSON struct {
+	Assets []struct {
+		Asset  string
+		Wanted string
+		Shadow *string
+		Status *struct {
+			Running  string
+			Shadow   *string
+			Fallback *string
+			Refused  *string
+		}
+	}
+	Bundles []struct{ ID string }
+}
+
+// TestLoop closes the circle of a model's life with real processes and no network
+// but this machine's: the historian's data is exported, a model is trained on it,
+// signed and pushed, runs in the shadow, is promoted, finds a fault that nobody
+// has shown it; the crew answers, and the next training leaves the fault out.
+func TestLoop(t *testing.T) {
+	t.Parallel() // waits most of its time
+	w := newWorks(t)
+	tags, assets := filepath.Join(w.dir, "rig.csv"), filepath.Join(w.dir, "rig.toml")
+	writeFile(t, tags, rigTags)
+	writeFile(t, assets, rigAssets)
+	healthy, faulty := filepath.Join(w.dir, "healthy.csv"), filepath.Join(w.dir, "faulty.csv")
+	rig(t, healthy, 30_000, math.MaxInt, 1)
+	rig(t, faulty, 30_000, 1500, 2)
+
+	keys := filepath.Join(w.dir, "keys")
+	w.watch(tags, assets)
+	plantFile := filepath.Join(w.dir, "plant.toml")
+	w.run("models", "init", "-c", plantFile, "--keys", keys, "--who", "eva")
+	root := filepath.Join(w.dir, "root.json")
+	if b, err := os.ReadFile(filepath.Join(w.dir, "historian", "models", "root.json")); err != nil {
+		t.Fatal(err)
+	} else if err := os.WriteFile(root, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.edgeKeys = fmt.Sprintf("speed = 100\nmodels = %q\nmodels_root = %q\n", w.api.base, root)
+	w.configure()
+	w.startPlant()
+	w.startMill("--replay", healthy, "--speed", "100")
+	w.startEdge()
+	w.waitLive(30 * time.Second)
+	begin := time.Now().Add(time.Second)
+	// 6,000 rows of a plant second each, a hundred a second.
+	time.Sleep(62 * time.Second)
+
+	export := filepath.Join(w.dir, "rig.parquet")
+	w.run("export", "--asset", "REPLAY/RIG", "--from", begin.UTC().Format(time.RFC3339Nano), "--url", w.api.base, "-o", export)
+	train := func(out string, more ...string) (bundle, report string) {
+		t.Helper()
+		w.run(append([]string{"train", "--asset", "REPLAY/RIG", "--speed", "100", "--epochs", "12", "--nets", "1", "--who", "eva", "-o", out}, more...)...)
+		files, err := filepath.Glob(filepath.Join(out, "*.mwb"))
+		if err != nil || len(files) != 1 {
+			t.Fatalf("bundles in %s: %v %v", out, files, err)
+		}
+		reports, err := filepath.Glob(filepath.Join(out, "*", "report.md"))
+		if err != nil || len(reports) != 1 {
+			t.Fatalf("reports in %s: %v %v", out, reports, err)
+		}
+		b, err := os.ReadFile(reports[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files[0], string(b)
+	}
+	first, report := train(filepath.Join(w.dir, "first"), "--in", export)
+	t.Logf("first training:\n%s", tail(report, 40))
+	w.run("models", "verify", first)
+	w.run("models", "push", first, "-c", plantFile, "--keys", keys, "--who", "eva", "--reason", "first model")
+	id := strings.TrimSuffix(filepath.Base(first), ".mwb")
+
+	var r rolloutJSON
+	w.api.send("POST", "models/shadow", object{"id": id, "assets": []string{"REPLAY/RIG"}, "reason": "look"}, &r)
+	status := func(want func(running, shadow string) bool) func() bool {
+		return func() bool {
+			w.api.get("models", &r)
+			for _, a := range r.Assets {
+				if a.Asset == "REPLAY/RIG" && a.Status != nil {
+					if a.Status.Fallback != nil || a.Status.Refused != nil {
+						t.Fatalf("the edge has dropped or refused it: %+v", *a.Status)
+					}
+					shadow := ""
+					if a.Status.Shadow != nil {
+						shadow = *a.Status.Shadow
+					}
+					return want(a.Status.Running, shadow)
+				}
+			}
+			return false
+		}
+	}
+	eventually(t, 60*time.Second, "it runs in the shadow", status(func(running, shadow string) bool { return running == "learned" && shadow == id }))
+	eventually(t, 30*time.Second, "the shadow's scores are stored", func() bool { return len(w.api.samples("REPLAY/RIG/$SHADOW")) > 5 })
+	w.api.send("POST", "models/promote", object{"id": id, "assets": []string{"REPLAY/RIG"}, "reason": "quiet in the shadow"}, &r)
+	eventually(t, 60*time.Second, "it judges", status(func(running, shadow string) bool { return running == id && shadow == "" }))
+	promoted := time.Now()
+	eventually(t, 30*time.Second, "its scores are stored", func() bool {
+		s := w.api.samples("REPLAY/RIG/$SCORE")
+		return len(s) > 0 && s[len(s)-1].T.After(promoted)
+	})
+	for _, a := range w.api.alarms() {
+		if a.Asset == "REPLAY/RIG" && a.Class == "advisory" {
+			t.Errorf("an alarm of a healthy machine: %s", a.Title)
+		}
+	}
+
+	// The machine breaks as nobody has shown the model.
+	w.mill.kill()
+	w.startMill("--replay", faulty, "--speed", "100")
+	var found alarmJSON
+	eventually(t, 90*time.Second, "the trained model finds the fault", func() bool {
+		for _, a := range w.api.alarms() {
+			if a.Asset == "REPLAY/RIG" && a.Class == "advisory" {
+				found = a
+				return true
+			}
+		}
+		return false
+	})
+	if found.Finding.Detector != "autoencoder" {
+		t.Errorf("found by %q, want autoencoder", found.Finding.Detector)
+	}
+	if c := found.Finding.Contributions; len(c) == 0 || c[0].Tag != "REPLAY/RIG/VIB" {
+		t.Errorf("the finding blames %+v, want the vibration first", c)
+	}
+	var label struct{ Verdict, Who string }
+	w.api.send("POST", fmt.Sprintf("alarms/%d/label", found.ID), object{"verdict": "confirmed", "code": "VIB", "note": "bearing pitted"}, &label)
+	if label.Verdict != "confirmed" || label.Who == "" {
+		t.Errorf("label: %+v", label)
+	}
+	// The answer is part of what an export holds, and the next training obeys it.
+	_, report = train(filepath.Join(w.dir, "second"), "--url", w.api.base, "--from", begin.UTC().Format(time.RFC3339Nano), "--backtest", "0.1",
+		"--before", "10m", "--after", "5m")
+	if !strings.Contains(report, "confirmed") {
+		t.Errorf("the second report does not say that a confirmed fault was left out:\n%s", report)
+	}
+	w.api.send("POST", "models/rollback", object{"assets": []string{"REPLAY/RIG"}, "reason": "the loop is closed"}, &r)
+	eventually(t, 60*time.Second, "the edge is back at what it has learned", status(func(running, _ string) bool { return running == "learned" }))
+}
+
+// run runs a verb to its end and returns what it printed.
+func (w *works) run(args ...string) string {
+	w.t.Helper()
+	cmd := exec.Command(binary, args...)
+	cmd.Dir = w.dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		w.t.Fatalf("millwright %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
