@@ -221,14 +221,14 @@ func (b *bundle) write(dist string) error {
 
 // firstPage gives the gzip bytes of what the page loads before it draws: the
 // first script with what it imports at once, the style sheet; and the bytes of
-// the fonts.
+// the Latin fonts: others are loaded when their letters are met.
 func (b *bundle) firstPage() (js, css, fonts int) {
 	for _, name := range b.first {
 		js += len(gzipped(b.files[name]))
 	}
 	css = len(gzipped(b.files[b.style]))
 	for name, data := range b.files {
-		if filepath.Ext(name) == ".woff2" {
+		if filepath.Ext(name) == ".woff2" && strings.Contains(name, "-latin-") {
 			fonts += len(data)
 		}
 	}

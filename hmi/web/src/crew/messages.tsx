@@ -72,7 +72,9 @@ function MessageRow(props: { message: Message; alone: boolean }): JSX.Element {
               <Data>{m.subject}</Data>
             </p>
           )}
-          <pre dir="auto">{m.text}</pre>
+          <pre dir="auto" lang={m.language}>
+            <Data>{m.text}</Data>
+          </pre>
           {m.reason && (
             <p class="muted">
               {t("message.reason")} <Data>{coded("message.why", m.reason)}</Data>
