@@ -464,7 +464,7 @@ func TestShadowNeverAlarms(t *testing.T) {
 				d.Tags = append(d.Tags, b.tags[i].Path)
 				d.Mean, d.Scale = append(d.Mean, 10*rng.Float64()), append(d.Scale, 0.1+rng.Float64())
 			}
-			d.Network = anyNetwork(rng, rapid.IntRange(1, 40).Draw(rt, "window"), len(order), spread)
+			d.Network = anyNetwork(rng, rapid.IntRange(1, 24).Draw(rt, "window"), len(order), spread)
 			shadow.Modes = append(shadow.Modes, d)
 		}
 		from := rapid.IntRange(0, len(in)).Draw(rt, "from")
