@@ -46,7 +46,7 @@ func benchPast(seed uint64, length time.Duration, spells ...spell) *past {
 func quick(p *past, asset string) Options {
 	o := Options{Source: p, Asset: asset, From: begin, To: p.end, Seed: 3, Window: 20, Epochs: 6, Nets: 1}
 	if raceDetector {
-		o.Epochs = 2
+		o.Epochs = 1
 	}
 	return o
 }
@@ -63,7 +63,7 @@ func run(t *testing.T, o Options) *Result {
 // benchTime is what the small trainings learn from.
 func benchTime() time.Duration {
 	if raceDetector {
-		return 2 * time.Hour
+		return 100 * time.Minute
 	}
 	return 4 * time.Hour
 }

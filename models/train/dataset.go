@@ -43,6 +43,8 @@ type dataset struct {
 	print      string // SHA-256 of the rows
 
 	sieve *sieve
+	out   plant.Batch
+	told  int             // findings in out that were heard
 	open  map[string]bool // limits that are exceeded
 	ok    []bool
 	hash  hash.Hash
@@ -108,15 +110,11 @@ func (d *dataset) load(ctx context.Context, src Source, told func(done float64))
 		return err
 	}
 	begin := d.from - int64(d.source(lead))
-	var out plant.Batch
 	err = read(ctx, src, d.tags, begin, d.split, func(b plant.Batch, until int64) error {
-		set.Observe(&out, b)
-		for i := range out.Findings {
-			if f := &out.Findings[i]; f.Class == plant.LimitAlarm && f.Phase != plant.Update {
-				d.open[f.Key] = f.Phase == plant.Raise
-			}
-		}
-		out.Reset()
+		set.Observe(&d.out, b)
+		d.hear()
+		d.out.Reset()
+		d.told = 0
 		told(float64(until-begin) / float64(d.split-begin))
 		return nil
 	})
@@ -142,8 +140,19 @@ func (d *dataset) set(judged func(detect.Row)) (*detect.Set, error) {
 		Log: slog.New(slog.DiscardHandler)})
 }
 
+// hear follows the limits. Rows are judged while a batch is observed, so it is
+// asked before each of them.
+func (d *dataset) hear() {
+	for ; d.told < len(d.out.Findings); d.told++ {
+		if f := &d.out.Findings[d.told]; f.Class == plant.LimitAlarm && f.Phase != plant.Update {
+			d.open[f.Key] = f.Phase == plant.Raise
+		}
+	}
+}
+
 // take decides about one row.
 func (d *dataset) take(r detect.Row) {
+	d.hear()
 	if d.sieve == nil {
 		d.watch(r.Tags)
 	}

@@ -37,6 +37,9 @@ func labelOf(id int64, s spell, v plant.Verdict) plant.Label {
 // is found again; "not a fault" puts their rows back, and the alarm vanishes;
 // "confirmed" takes rows out that had no alarm at all.
 func TestLabelsChangeTheModel(t *testing.T) {
+	if raceDetector {
+		t.Skip("too slow with the race detector; nothing here runs beside anything else")
+	}
 	p, spells := oddities()
 	f := func(name string, finds bool, say func(int64, spell)) {
 		t.Helper()
@@ -64,9 +67,6 @@ func TestLabelsChangeTheModel(t *testing.T) {
 		l.Alarm = 0
 		p.labels = append(p.labels, l)
 	})
-	if raceDetector {
-		return // the other two take the same paths
-	}
 	f("alarms without an answer", true, func(id int64, s spell) { p.alarms = append(p.alarms, alarmOf(id, s)) })
 	f("not a fault", false, func(id int64, s spell) {
 		p.alarms = append(p.alarms, alarmOf(id, s))

@@ -13,7 +13,7 @@ func (p *past) confirm(asset string, from int64) {
 	p.labels = append(p.labels, plant.Label{ID: int64(len(p.labels) + 1), Asset: asset, Verdict: plant.Confirmed, Code: "BRD", From: from, To: p.end})
 }
 
-// weeks is a past of the mill: healthy running to learn from, a healthy run of
+// millPast is a past of the mill: healthy running to learn from, a healthy run of
 // another seed, and faults in runs of others again.
 func millPast(t testing.TB, asset string, learn, healthy, each time.Duration, faults ...string) (p *past, split int64) {
 	t.Helper()
@@ -35,7 +35,7 @@ func share(p *past, split int64) float64 { return float64(p.end-split) / float64
 func TestMill(t *testing.T) {
 	f := func(asset string, learn, healthy time.Duration, faults ...string) {
 		t.Helper()
-		p, split := millPast(t, asset, learn, healthy, 2*time.Hour, faults...)
+		p, split := millPast(t, asset, learn, healthy, 90*time.Minute, faults...)
 		o := quick(p, asset)
 		o.Window, o.Backtest = 0, share(p, split)
 		r := run(t, o)
@@ -64,7 +64,7 @@ func TestMill(t *testing.T) {
 		}
 	}
 	if raceDetector {
-		f(pump, 5*time.Hour, time.Hour, "cavitation")
+		f(pump, 4*time.Hour, 30*time.Minute, "cavitation")
 		return
 	}
 	f(pump, 9*time.Hour, 6*time.Hour, "cavitation", "bearing-outer:0.5")

@@ -23,6 +23,9 @@ func TestSameDataSameModel(t *testing.T) {
 	once := func(seed uint64) ([]byte, *Result) {
 		o := quick(benchPast(1, benchTime()), benchAsset)
 		o.Seed, o.Epochs, o.Nets = seed, 2, 3
+		if raceDetector {
+			o.Epochs, o.Nets = 1, 1
+		}
 		r := run(t, o)
 		var b bytes.Buffer
 		if err := bundle.Write(&b, r.Bundle(1, "somebody", "test", begin)); err != nil {
@@ -154,11 +157,16 @@ func TestTooLittle(t *testing.T) {
 	p.labels = []plant.Label{labelOf(1, s, plant.NotAFault)}
 	o := quick(p, benchAsset)
 	o.Epochs = 1
-	run(t, o)
+	if !raceDetector {
+		run(t, o)
+	}
 }
 
 // TestStops ends a training by its context, in each stage.
 func TestStops(t *testing.T) {
+	if raceDetector {
+		t.Skip("too slow with the race detector; TestProgress runs through the same stages")
+	}
 	p := benchPast(1, benchTime())
 	for _, stage := range []Stage{Reading, Fitting, Testing} {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -179,7 +187,7 @@ func TestStops(t *testing.T) {
 // TestProgress wants every stage, and shares that do not fall.
 func TestProgress(t *testing.T) {
 	o := quick(benchPast(1, benchTime()), benchAsset)
-	o.Epochs, o.Nets = 2, 2
+	o.Epochs, o.Nets = 1, 2
 	var seen []Stage
 	last := 0.0
 	o.Progress = func(p Progress) {
