@@ -33,7 +33,13 @@ function smallTargets(page) {
     const out = [];
     for (const el of document.querySelectorAll("button, select, input, textarea, nav.nav a, .banner a, .segments label")) {
       const r = el.getBoundingClientRect();
-      if (r.width === 0 || r.height === 0 || el.closest(".hidden-text") || el.matches(".segments input, .search input")) continue;
+      if (
+        r.width === 0 ||
+        r.height === 0 ||
+        el.closest(".hidden-text") ||
+        el.matches(".segments input, .search input, .switch input")
+      )
+        continue;
       if (getComputedStyle(el).opacity === "0") continue;
       const least = el.closest(".trend-foot") ? 36 : 43.5;
       if (r.height < least || r.width < Math.min(least, 40))

@@ -12,13 +12,13 @@ await run("texts", async (browser, check) => {
       const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
       for (let n = walk.nextNode(); n; n = walk.nextNode()) {
         const el = n.parentElement;
-        if (!el || el.closest("bdi, script, style, noscript, .modes-strip")) continue;
+        if (!el || el.closest("bdi, script, style, noscript, .modes-strip, option[data-name]")) continue;
         const text = n.textContent ?? "";
         const whole = el.textContent ?? "";
         if (letters.test(text) && !/[⟦⟧]/.test(whole)) out.push(`text: ${text.trim()}`);
       }
       for (const el of document.querySelectorAll("[aria-label], [title], [placeholder], [aria-roledescription]")) {
-        if (el.tagName === "BDI" || el.closest(".modes-strip") || el.matches(".quality")) continue;
+        if (el.tagName === "BDI" || el.closest(".modes-strip") || el.matches(".quality, [data-example]")) continue;
         for (const a of ["aria-label", "title", "placeholder", "aria-roledescription"]) {
           const v = el.getAttribute(a);
           if (v && letters.test(v) && !v.includes("⟦")) out.push(`${a}: ${v}`);

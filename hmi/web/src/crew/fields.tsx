@@ -65,7 +65,7 @@ export function TextField(props: TextProps): JSX.Element {
         {props.label}
       </label>
       {kind === "text" ? (
-        <input type="text" placeholder={props.hint ?? ""} {...common} />
+        <input type="text" placeholder={props.hint ?? ""} data-example {...common} />
       ) : kind === "number" ? (
         <input type="number" min={props.min ?? 0} step="any" {...common} />
       ) : (
@@ -78,6 +78,8 @@ export function TextField(props: TextProps): JSX.Element {
 
 interface SelectProps extends Field {
   value: string;
+  /** the options are names that people gave, not texts of ours */
+  names?: boolean;
   options: readonly (readonly [value: string, text: string])[];
   set: (v: string) => void;
 }
@@ -97,7 +99,7 @@ export function SelectField(props: SelectProps): JSX.Element {
       >
         {!known && <option value={props.value}>{props.value === "" ? "–" : props.value}</option>}
         {props.options.map(([v, text]) => (
-          <option key={v} value={v}>
+          <option key={v} value={v} data-name={props.names}>
             {text}
           </option>
         ))}
@@ -108,6 +110,7 @@ export function SelectField(props: SelectProps): JSX.Element {
 }
 
 interface PickProps extends Field {
+  names?: boolean;
   value: readonly string[];
   options: readonly (readonly [value: string, text: string])[];
   set: (v: string[]) => void;
@@ -136,7 +139,11 @@ export function PickField(props: PickProps): JSX.Element {
             aria-label={t("roster.take", { what: name(v) })}
             onClick={() => props.set(props.value.filter((_, k) => k !== i))}
           >
-            {props.ordered && <bdi class="num muted">{i + 1}</bdi>}
+            {props.ordered && (
+              <bdi class="num muted" aria-hidden="true">
+                {i + 1}
+              </bdi>
+            )}
             <Data>{name(v)}</Data>
             <Icon name="close" />
           </button>
@@ -154,7 +161,7 @@ export function PickField(props: PickProps): JSX.Element {
             >
               <option value="">{t("roster.add")}</option>
               {rest.map(([v, text]) => (
-                <option key={v} value={v}>
+                <option key={v} value={v} data-name={props.names}>
                   {text}
                 </option>
               ))}

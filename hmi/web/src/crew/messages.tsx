@@ -60,13 +60,15 @@ function MessageRow(props: { message: Message; alone: boolean }): JSX.Element {
           <span class="message-what muted">
             {coded("message.purpose", m.purpose)}
             {m.purpose === "alarm" && m.step > 0 && <span> {t("message.step", { n: m.step + 1 })}</span>}
-            {!props.alone && m.alarm !== null && m.alarm > 0 && (
-              <a href={alarmPath(m.alarm)}>{t("message.alarm", { id: String(m.alarm) })}</a>
-            )}
           </span>
           <Num class="message-at muted">{short(Date.parse(at), now())}</Num>
         </summary>
         <div class="message-body">
+          {!props.alone && m.alarm !== null && m.alarm > 0 && (
+            <p>
+              <a href={alarmPath(m.alarm)}>{t("message.alarm", { id: String(m.alarm) })}</a>
+            </p>
+          )}
           {m.subject && (
             <p class="strong">
               <Data>{m.subject}</Data>

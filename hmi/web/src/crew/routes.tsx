@@ -182,6 +182,7 @@ function StepForm(props: StepProps): JSX.Element {
         faults={faults}
         value={s.teams ?? []}
         options={props.teams.map((x) => [x.id, x.name || x.id])}
+        names
         none="–"
         set={(teams) => set({ ...s, teams })}
       />
@@ -191,6 +192,7 @@ function StepForm(props: StepProps): JSX.Element {
         faults={faults}
         value={s.people ?? []}
         options={props.people.map((x) => [x.id, x.name || x.id])}
+        names
         none="–"
         set={(people) => set({ ...s, people })}
       />

@@ -182,6 +182,7 @@ function RotationForm(props: RotationProps): JSX.Element {
         faults={faults}
         value={r.people}
         options={props.names}
+        names
         none={t("oncall.gap")}
         ordered
         set={(people) => set({ ...r, people })}
@@ -251,6 +252,7 @@ function OverrideForm(props: OverrideProps): JSX.Element {
         faults={faults}
         value={o.person}
         options={props.names}
+        names
         set={(person) => set({ ...o, person })}
       />
       <TextField
