@@ -111,14 +111,14 @@ func TestReturnBySMS(t *testing.T) {
 	r.Routes[0].Steps[0].Channels = []string{"sms"}
 	inBubble(t, r, func(t *testing.T, w *works) {
 		w.raise("A", 2)
-		w.expect(&w.sms.wire, "alarm ali")
+		w.expect(w.sms, "alarm ali")
 		w.clear("A")
 		w.wait(time.Minute)
-		w.expect(&w.sms.wire)
+		w.expect(w.sms)
 		w.raise("B", 1)
-		w.expect(&w.sms.wire, "alarm ali")
+		w.expect(w.sms, "alarm ali")
 		w.clear("B")
-		w.expect(&w.sms.wire, "return ali")
+		w.expect(w.sms, "return ali")
 	})
 }
 
@@ -328,7 +328,7 @@ func TestDowntime(t *testing.T) {
 		w.wait(5 * time.Hour)
 		w.apply(finding("now", plant.Raise, 2))
 		w.start()
-		synctest.Wait()
+		w.wait(5 * time.Second)
 		got := w.expect(w.mail, "alarm ali", "alarm ali")
 		for _, m := range got {
 			if m.Alarm != 1 && m.Alarm != 4 {
@@ -386,9 +386,9 @@ func TestChannelAway(t *testing.T) {
 		w.mail.set(func(plant.Message) error { tries++; return errors.New("connection refused") })
 		id := w.raise("A", 2)
 		w.wait(59 * time.Second)
-		w.expect(&w.sms.wire)
+		w.expect(w.sms)
 		w.wait(10 * time.Second)
-		w.expect(&w.sms.wire, "alarm ali")
+		w.expect(w.sms, "alarm ali")
 		m := w.messages(plant.MessageQuery{Alarm: id, Channel: "mail"})[0]
 		if m.State != plant.MessageCancelled || m.Reason != "told by sms" {
 			t.Errorf("%+v", m)
@@ -396,7 +396,7 @@ func TestChannelAway(t *testing.T) {
 		// The next steps find the circuit open and go the other way soon.
 		w.wait(5 * time.Minute)
 		w.wait(70 * time.Second)
-		w.expect(&w.sms.wire, "alarm omar")
+		w.expect(w.sms, "alarm omar")
 		w.wait(11 * time.Minute) // boss has mail only
 		boss := func() plant.Message { return w.messages(plant.MessageQuery{Person: "boss"})[0] }
 		if m := boss(); m.State != plant.MessagePending || m.Tries < 3 {
@@ -436,7 +436,7 @@ func TestPermanent(t *testing.T) {
 	inBubble(t, crew(), func(t *testing.T, w *works) {
 		w.mail.set(func(m plant.Message) error { return channel.Permanent(errors.New("550 no such user")) })
 		id := w.raise("A", 2)
-		w.expect(&w.sms.wire, "alarm ali")
+		w.expect(w.sms, "alarm ali")
 		got := w.messages(plant.MessageQuery{Alarm: id})
 		if len(got) != 2 || got[0].State != plant.MessageDead || got[0].Error != "550 no such user" || got[0].Tries != 1 || got[0].Key == got[1].Key {
 			t.Errorf("%+v", got)
@@ -498,7 +498,7 @@ func TestLostChannel(t *testing.T) {
 		w.withoutChannel = "mail"
 		w.restart()
 		w.wait(10 * time.Second)
-		w.expect(&w.sms.wire, "alarm ali")
+		w.expect(w.sms, "alarm ali")
 	})
 }
 

@@ -107,7 +107,7 @@ func (p *phones) answer(from, text string) string {
 
 // works is an alarm book with a desk before it, in a bubble of time.
 type works struct {
-	t              testing.TB
+	t              tester
 	dir            string
 	book           *alarm.Book
 	desk           *Desk
@@ -131,8 +131,19 @@ func inBubble(t *testing.T, r plant.Roster, f func(t *testing.T, w *works)) {
 	})
 }
 
-func newWorks(t testing.TB, r plant.Roster) *works {
-	w := &works{t: t, dir: t.TempDir(), limits: Limits{Heartbeat: -1}, mail: &wire{kind: "mail"}, ntfy: &wire{kind: "ntfy"}, hook: &wire{kind: "webhook"},
+func newWorks(t testing.TB, r plant.Roster) *works { return newWorksIn(t, t.TempDir(), r) }
+
+// tester is what the harness needs of a test.
+type tester interface {
+	Helper()
+	Error(...any)
+	Fatal(...any)
+	Fatalf(string, ...any)
+	Context() context.Context
+}
+
+func newWorksIn(t tester, dir string, r plant.Roster) *works {
+	w := &works{t: t, dir: dir, limits: Limits{Heartbeat: -1}, mail: &wire{kind: "mail"}, ntfy: &wire{kind: "ntfy"}, hook: &wire{kind: "webhook"},
 		sms: &phones{wire: wire{kind: "sms"}, answers: make(chan [2]string), said: make(chan string)}}
 	var err error
 	if w.book, err = alarm.Open(filepath.Join(w.dir, "alarms")); err != nil {

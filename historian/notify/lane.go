@@ -68,7 +68,9 @@ func (l *lane) run(ctx context.Context) {
 		r, wait, err := l.next(ctx)
 		if r != nil {
 			go func() {
-				l.try(ctx, r)
+				for r != nil {
+					r = l.try(ctx, r)
+				}
 				<-slots
 				wake(l.wake)
 			}()
@@ -167,38 +169,40 @@ func (l *lane) claim(ctx context.Context, which string) (out *row, wait time.Dur
 	if wait := time.Until(time.Unix(0, due.Int64)); wait > 0 {
 		return nil, wait, nil
 	}
-	held := false
 	err = d.write(ctx, func(tx *sql.Tx) error {
-		now := time.Now().UnixNano()
-		for {
-			r, err := scanRow(tx.QueryRowContext(ctx, `SELECT `+columns+` FROM message WHERE channel = ? AND state = 'pending' AND due <= ?`+which+`
-				ORDER BY purpose = 'return', priority, id LIMIT 1`, l.name, now))
-			if errors.Is(err, sql.ErrNoRows) {
-				return nil // all was put off; the next look finds when to come again
-			}
-			if err != nil {
-				return err
-			}
-			may, err := d.gate(ctx, tx, &r, now)
-			if err != nil {
-				return err
-			}
-			if !may {
-				held = true
-				continue
-			}
-			out = &r
-			r.Tries++
-			r.State = plant.MessageSending
-			_, err = tx.ExecContext(ctx, `UPDATE message SET state = 'sending', tries = tries + 1, handed = ?, reason = '' WHERE id = ?`, now, r.ID)
-			return err
-		}
+		out, err = l.take(ctx, tx, which)
+		return err
 	})
-	if held {
-		wake(d.kick) // it has a new time to wait for
-	}
 	if err != nil {
 		return nil, 0, err
 	}
 	return out, 0, nil
+}
+
+// take marks the next message that may go as being sent, and puts off those
+// before it that may not.
+func (l *lane) take(ctx context.Context, tx *sql.Tx, which string) (*row, error) {
+	now := time.Now().UnixNano()
+	for {
+		r, err := scanRow(tx.QueryRowContext(ctx, `SELECT `+columns+` FROM message WHERE channel = ? AND state = 'pending' AND due <= ?`+which+`
+			ORDER BY purpose = 'return', priority, id LIMIT 1`, l.name, now))
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, nil // the next look finds when to come again
+		}
+		if err != nil {
+			return nil, err
+		}
+		may, err := l.desk.gate(ctx, tx, &r, now)
+		if err != nil {
+			return nil, err
+		}
+		if !may {
+			wake(l.desk.kick) // the planner has a new time to wait for
+			continue
+		}
+		r.Tries++
+		r.State = plant.MessageSending
+		_, err = tx.ExecContext(ctx, `UPDATE message SET state = 'sending', tries = tries + 1, handed = ?, reason = '' WHERE id = ?`, now, r.ID)
+		return &r, err
+	}
 }

@@ -115,7 +115,7 @@ func (d *Desk) join(ctx context.Context, tx *sql.Tx, r *row, n told) (ok bool, e
 	}
 	// It was begun already; it can take another alarm until it is handed over.
 	err = tx.QueryRowContext(ctx, `UPDATE message SET priority = min(priority, ?), state = CASE state WHEN 'cancelled' THEN 'pending' ELSE state END, reason = ''
-		WHERE key = ? AND state IN ('pending', 'held', 'cancelled') AND tries = 0 AND hold = '' RETURNING id`, more.Priority, more.Key).Scan(&more.ID)
+		WHERE key = ? AND state IN ('pending', 'held', 'cancelled') AND tries = 0 AND hold = '' AND fell = 0 RETURNING id`, more.Priority, more.Key).Scan(&more.ID)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

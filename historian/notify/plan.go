@@ -24,9 +24,9 @@ const (
 func (d *Desk) planner(ctx context.Context) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
-	for {
+	for all := true; ; {
 		changed := d.Alarms.Changed() // before reading: nothing is missed
-		next, err := d.advance(ctx)
+		next, err := d.advance(ctx, all)
 		if ctx.Err() != nil {
 			return
 		}
@@ -39,10 +39,12 @@ func (d *Desk) planner(ctx context.Context) {
 			wait = time.Duration(max(0, next-now))
 		}
 		pause.Reset(wait)
+		all = true
 		select {
 		case <-ctx.Done():
 			return
 		case <-changed:
+			all = err != nil
 			if err != nil {
 				<-pause.C // not in a circle
 			}
@@ -52,12 +54,16 @@ func (d *Desk) planner(ctx context.Context) {
 	}
 }
 
-// advance plans all that is to be planned by now, and says when there is more.
-func (d *Desk) advance(ctx context.Context) (next int64, err error) {
+// advance plans what the journal asks for by now, with all also what the clock
+// does, and says when there is more.
+func (d *Desk) advance(ctx context.Context, all bool) (next int64, err error) {
 	for more := true; more; {
 		if more, err = d.follow(ctx); err != nil {
 			return 0, err
 		}
+	}
+	if next, err = d.nextDue(ctx); err != nil || !all && (next == 0 || next > time.Now().UnixNano()) {
+		return next, err
 	}
 	for more := true; more; {
 		if more, err = d.timers(ctx); err != nil {
@@ -370,7 +376,7 @@ const webhook = "webhook"
 
 // untold selects messages that name the alarm ?1 and are not handed over. What
 // quiet hours hold stays: it is told when they end, with what became of it.
-const untold = ` state IN ('pending', 'held') AND hold <> 'quiet' AND id IN (SELECT message FROM told WHERE alarm = ?1) `
+const untold = ` +state IN ('pending', 'held') AND hold <> 'quiet' AND id IN (SELECT message FROM told WHERE alarm = ?1) `
 
 // taken cancels everything that is pending for an acknowledged alarm, except
 // where a message names others that nobody has taken.

@@ -76,10 +76,11 @@ CREATE TABLE message (
   subject  TEXT NOT NULL,
   text     TEXT NOT NULL
 ) STRICT;
-CREATE INDEX message_due ON message(channel, state, due) WHERE state IN ('pending', 'sending', 'held');
-CREATE INDEX message_state ON message(state);
+CREATE INDEX message_pending ON message(channel, due) WHERE state = 'pending';
+CREATE INDEX message_state ON message(state, due);
 CREATE INDEX message_handed ON message(person, handed) WHERE handed > 0;
 CREATE INDEX message_cause ON message(cause, created);
+CREATE INDEX message_instead ON message(instead) WHERE instead > 0;
 CREATE INDEX message_step ON message(alarm, episode);
 CREATE TABLE told (
   message INTEGER NOT NULL,

@@ -50,8 +50,9 @@ func (d *Desk) gate(ctx context.Context, tx *sql.Tx, r *row, now int64) (bool, e
 	return false, d.hold(ctx, tx, r, forFlood, fmt.Sprintf("more than %d messages in a minute", d.Limits.PerMinute), 0, now, until)
 }
 
-// try sends a message and writes down how it went.
-func (l *lane) try(ctx context.Context, r *row) {
+// try sends a message, writes down how it went, and takes the next in the same
+// transaction.
+func (l *lane) try(ctx context.Context, r *row) (next *row) {
 	d := l.desk
 	m, shown, err := d.compose(ctx, r)
 	if err == nil {
@@ -60,31 +61,41 @@ func (l *lane) try(ctx context.Context, r *row) {
 		done()
 	}
 	if err != nil && ctx.Err() != nil {
-		return // the process stops; it is sent again at the next start
+		return nil // the process stops; it is sent again at the next start
 	}
-	ctx = context.WithoutCancel(ctx)
 	now := time.Now()
-	r.Subject, r.Text = m.Subject, shown
+	r.Subject, r.Text, r.Error = m.Subject, shown, ""
 	permanent := errors.Is(err, channel.ErrPermanent)
 	l.circuit(r.Address).result(now, err != nil && !permanent)
-	r.Error = ""
 	if err != nil {
 		r.Error = err.Error()
 		d.Log.Warn("message was not handed over", "message", r.ID, "channel", l.name, "try", r.Tries, "permanent", permanent, "err", err)
 	}
+	which, _ := l.passable(now)
+	lasting := context.WithoutCancel(ctx)
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 10*time.Second) {
-		if err := d.settle(ctx, r, err, now.UnixNano()); err == nil {
+		wrong := d.write(lasting, func(tx *sql.Tx) error {
+			next = nil
+			if err := d.settle(lasting, tx, r, err, now.UnixNano()); err != nil || ctx.Err() != nil {
+				return err
+			}
+			var err error
+			next, err = l.take(lasting, tx, which)
+			return err
+		})
+		if wrong == nil || d.isClosed() {
 			break
-		} else if errors.Is(err, sql.ErrConnDone) || d.isClosed() {
-			return
-		} else {
-			d.Log.Error("outbox cannot be written; trying again", "message", r.ID, "err", err)
 		}
+		d.Log.Error("outbox cannot be written; trying again", "message", r.ID, "err", wrong)
 		time.Sleep(pause)
 	}
 	if err != nil {
 		wake(d.kick) // perhaps another channel takes it
 	}
+	if next != nil {
+		l.circuit(next.Address).begin()
+	}
+	return next
 }
 
 func (d *Desk) isClosed() bool {
@@ -94,46 +105,52 @@ func (d *Desk) isClosed() bool {
 }
 
 // settle writes down how a try went.
-func (d *Desk) settle(ctx context.Context, r *row, failure error, now int64) error {
-	return d.write(ctx, func(tx *sql.Tx) error {
-		count := func(what string) error {
-			_, err := tx.ExecContext(ctx, `INSERT INTO channel VALUES (?1, 0, 0, 0, 0, '') ON CONFLICT DO NOTHING`, r.Channel)
-			if err == nil {
-				_, err = tx.ExecContext(ctx, `UPDATE channel SET `+what+` WHERE name = ?1`, r.Channel, now, r.Error)
-			}
+func (d *Desk) settle(ctx context.Context, tx *sql.Tx, r *row, failure error, now int64) error {
+	count := func(what string) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO channel VALUES (?1, 0, 0, 0, 0, '') ON CONFLICT DO NOTHING`, r.Channel)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `UPDATE channel SET `+what+` WHERE name = ?1`, r.Channel, now, r.Error)
+		}
+		return err
+	}
+	set := func(state plant.MessageState, reason string, due, handed, sent int64) error {
+		_, err := tx.ExecContext(ctx, `UPDATE message SET state = ?, reason = ?, due = ?, handed = ?, sent = ?, error = ?, subject = ?, text = ? WHERE id = ?`,
+			string(state), reason, due, handed, sent, r.Error, r.Subject, r.Text, r.ID)
+		return err
+	}
+	if failure == nil {
+		if _, err := tx.ExecContext(ctx, `UPDATE message SET state = 'cancelled', reason = ? WHERE id = ? AND state = 'pending'`, "told by "+r.Channel, r.instead); err != nil {
 			return err
 		}
-		set := func(state plant.MessageState, reason string, due, handed, sent int64) error {
-			_, err := tx.ExecContext(ctx, `UPDATE message SET state = ?, reason = ?, due = ?, handed = ?, sent = ?, error = ?, subject = ?, text = ? WHERE id = ?`,
-				string(state), reason, due, handed, sent, r.Error, r.Subject, r.Text, r.ID)
-			return err
+		return errors.Join(count(`sent = sent + 1, last_sent = ?2`), set(plant.MessageSent, "", r.Due, now, now))
+	}
+	permanent := errors.Is(failure, channel.ErrPermanent)
+	if permanent || now-r.since > int64(d.Limits.GiveUp) {
+		reason := "refused for good"
+		if !permanent {
+			reason = "tried for " + d.Limits.GiveUp.String()
 		}
-		if failure == nil {
-			if _, err := tx.ExecContext(ctx, `UPDATE message SET state = 'cancelled', reason = ? WHERE id = ? AND state = 'pending'`, "told by "+r.Channel, r.instead); err != nil {
-				return err
-			}
-			return errors.Join(count(`sent = sent + 1, last_sent = ?2`), set(plant.MessageSent, "", r.Due, now, now))
-		}
-		permanent := errors.Is(failure, channel.ErrPermanent)
-		if permanent || now-r.since > int64(d.Limits.GiveUp) {
-			reason := "refused for good"
-			if !permanent {
-				reason = "tried for " + d.Limits.GiveUp.String()
-			}
-			return errors.Join(count(`failed = failed + 1, dead = dead + 1, error = ?3`), set(plant.MessageDead, reason, r.Due, 0, 0))
-		}
-		if err := count(`failed = failed + 1, error = ?3`); err != nil {
-			return err
-		}
-		over, err := overtaken(ctx, tx, r)
-		if err != nil {
-			return err
-		}
-		if over {
-			return set(plant.MessageCancelled, "acknowledged meanwhile", r.Due, 0, 0)
-		}
-		return set(plant.MessagePending, "", now+int64(backoff(r.Tries, failure)), 0, 0)
-	})
+		return errors.Join(count(`failed = failed + 1, dead = dead + 1, error = ?3`), set(plant.MessageDead, reason, r.Due, 0, 0))
+	}
+	if err := count(`failed = failed + 1, error = ?3`); err != nil {
+		return err
+	}
+	over, err := overtaken(ctx, tx, r)
+	if err != nil {
+		return err
+	}
+	if over {
+		return set(plant.MessageCancelled, "acknowledged meanwhile", r.Due, 0, 0)
+	}
+	var other string
+	err = tx.QueryRowContext(ctx, `SELECT channel FROM message WHERE instead > 0 AND instead = ? AND state = 'sent'`, r.ID).Scan(&other)
+	if err == nil {
+		return set(plant.MessageCancelled, "told by "+other, r.Due, 0, 0)
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	return set(plant.MessagePending, "", now+int64(backoff(r.Tries, failure)), 0, 0)
 }
 
 // overtaken says whether all alarms that a message names were acknowledged while

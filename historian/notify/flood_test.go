@@ -1,0 +1,233 @@
+package notify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"millwright/plant"
+)
+
+// perMinute is the most messages that were begun for a person in any minute.
+func perMinute(list []handed, person string) int {
+	most := 0
+	for i := range list {
+		n := 0
+		for j := range list {
+			if d := list[j].at.Sub(list[i].at); list[j].Person == person && d >= 0 && d < time.Minute {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	return most
+}
+
+// A thousand alarms in a minute: nobody gets more than ten messages in any
+// minute, and every alarm is named in one of them.
+func TestFlood(t *testing.T) {
+	r := crew()
+	r.Routes[0].Steps = []plant.Step{{Teams: []string{"mech"}, People: []string{"boss", "cmms"}, Channels: []string{"mail", "sms"}}}
+	r.People = append(r.People, plant.Person{ID: "cmms", Name: "Work orders", Language: "en", Contacts: []plant.Contact{contact("webhook", "cmms")}})
+	inBubble(t, r, func(t *testing.T, w *works) {
+		const n = 1000
+		for i := 0; i < n; i += 10 {
+			var some []plant.Finding
+			for j := range 10 {
+				some = append(some, finding(fmt.Sprintf("A%04d", i+j), plant.Raise, 2+j%3))
+			}
+			w.apply(some...)
+			time.Sleep(time.Minute * 10 / n)
+		}
+		w.wait(5 * time.Minute)
+		mail, sms, hook := w.mail.take(), w.sms.take(), w.hook.take()
+		all := slices.Concat(mail, sms)
+		for _, who := range []string{"ali", "boss"} {
+			if got := perMinute(all, who); got > 10 || got == 0 {
+				t.Errorf("%s got %d messages in a minute", who, got)
+			}
+		}
+		named := func(list []handed, person string) int {
+			seen := map[int64]bool{}
+			for _, m := range list {
+				for _, id := range m.Alarms {
+					if m.Person != person {
+						continue
+					}
+					if seen[id] {
+						t.Errorf("%s: alarm %d told twice", person, id)
+					}
+					seen[id] = true
+				}
+			}
+			return len(seen)
+		}
+		if a, b, c, d := named(mail, "ali"), named(sms, "ali"), named(mail, "boss"), named(hook, "cmms"); a != n || b != n || c != n || d != n || len(hook) != n {
+			t.Errorf("told of %d, %d, %d, %d alarms in %d, %d messages and %d hooks, want %d", a, b, c, d, len(mail), len(sms), len(hook), n)
+		}
+		digest := mail[slices.IndexFunc(mail, func(m handed) bool { return m.Purpose == plant.PurposeDigest })]
+		if !strings.Contains(digest.Subject, fmt.Sprint(len(digest.Alarms))) {
+			t.Errorf("%d alarms in %q", len(digest.Alarms), digest.Subject)
+		}
+		if s, err := w.desk.Stats(t.Context()); err != nil || s.Held+s.Pending+s.Sending+s.Dead > 0 {
+			t.Errorf("%+v %v", s, err)
+		}
+		t.Logf("%d alarms: %d mails, %d SMS, most in a minute: ali %d, boss %d", n, len(mail), len(sms), perMinute(all, "ali"), perMinute(all, "boss"))
+	})
+}
+
+// What is urgent passes a flood while there is room, and before what waits.
+func TestUrgentInFlood(t *testing.T) {
+	inBubble(t, crew(), func(t *testing.T, w *works) {
+		for i := range 50 {
+			w.apply(finding(fmt.Sprint("A", i), plant.Raise, 3))
+		}
+		synctest.Wait()
+		if n := len(w.mail.take()); n != 8 {
+			t.Errorf("%d messages", n)
+		}
+		id := w.raise("URGENT", 1)
+		if m := w.expect(w.mail, "alarm ali"); m[0].Alarm != id {
+			t.Errorf("%+v", m)
+		}
+		w.raise("URGENT2", 1)
+		w.raise("URGENT3", 1)
+		w.expect(w.mail, "alarm ali")
+		w.wait(time.Minute)
+		got := w.expect(w.mail, "alarm ali", "digest ali")
+		for _, m := range got {
+			if m.Purpose == plant.PurposeAlarm != (m.Priority == 1) || m.Purpose == plant.PurposeDigest && len(m.Alarms) != 42 {
+				t.Errorf("%+v", m.Message)
+			}
+		}
+	})
+}
+
+// What a flood holds is cancelled by acknowledging it, like all that is pending.
+func TestFloodAcknowledged(t *testing.T) {
+	inBubble(t, crew(), func(t *testing.T, w *works) {
+		var ids []int64
+		for i := range 12 {
+			ids = append(ids, w.raise(fmt.Sprint("A", i), 3))
+		}
+		w.mail.take()
+		for _, id := range ids[8:11] {
+			w.ack(id, "anna")
+		}
+		w.wait(time.Minute)
+		if got := w.expect(w.mail, "alarm ali"); got[0].Alarm != ids[11] {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// Retries of what a dead server did not take do not come as a flood when it is
+// back.
+func TestFloodAfterOutage(t *testing.T) {
+	r := crew()
+	r.People[2].Contacts[0] = contact("mail", "boss@mill")
+	r.Routes[0].Steps = []plant.Step{{People: []string{"boss"}}}
+	inBubble(t, r, func(t *testing.T, w *works) {
+		w.mail.set(func(plant.Message) error { return fmt.Errorf("away") })
+		for i := range 40 {
+			w.raise(fmt.Sprint("A", i), 2)
+			w.wait(20 * time.Second)
+		}
+		w.mail.set(nil)
+		w.wait(20 * time.Minute)
+		got := w.mail.take()
+		seen := map[int64]bool{}
+		for _, m := range got {
+			for _, id := range m.Alarms {
+				seen[id] = true
+			}
+		}
+		if most := perMinute(got, "boss"); most > 10 || len(seen) != 40 {
+			t.Errorf("%d in a minute, %d alarms told", most, len(seen))
+		}
+	})
+}
+
+func TestQuietHours(t *testing.T) {
+	r := crew()
+	r.People[0].Quiet = &plant.Quiet{From: "08:00", To: "12:00", Zone: "UTC", Passes: 2}
+	inBubble(t, r, func(t *testing.T, w *works) {
+		two := w.raise("TWO", 2)
+		w.expect(w.mail, "alarm ali")
+		w.ack(two, "anna")
+		a, b, c := w.raise("A", 3), w.raise("B", 4), w.raise("C", 3)
+		w.expect(w.mail)
+		if m := w.messages(plant.MessageQuery{Alarm: a})[0]; m.State != plant.MessageHeld || m.Reason != "quiet hours until 12:00" {
+			t.Errorf("%+v", m)
+		}
+		w.wait(time.Minute)
+		w.clear("B")
+		w.ack(c, "anna")
+		w.wait(5 * time.Minute) // others are asked meanwhile
+		w.expect(w.mail, "alarm omar")
+		w.wait(3 * time.Hour)
+		w.mail.take()
+		w.wait(time.Hour)
+		got := w.expect(w.mail, "digest ali")
+		if !slices.Equal(got[0].Alarms, []int64{a, b, c}) {
+			t.Errorf("%v", got[0].Alarms)
+		}
+		t.Log(got[0].Subject + "\n" + got[0].Text)
+		for _, id := range []int64{a, b, c} {
+			if m := w.messages(plant.MessageQuery{Alarm: id, Person: "ali"})[0]; m.State != plant.MessageCancelled || !strings.HasPrefix(m.Reason, "told in message ") {
+				t.Errorf("%+v", m)
+			}
+		}
+		w.wait(24 * time.Hour)
+		w.expect(w.mail)
+	})
+}
+
+// A flood in quiet hours, more than one channel: all of it is told when they end.
+func TestFloodInQuietHours(t *testing.T) {
+	r := crew()
+	r.People[0].Quiet = &plant.Quiet{From: "22:00", To: "08:30", Zone: "UTC"}
+	r.Routes[0].Steps = []plant.Step{{Teams: []string{"mech"}, Channels: []string{"sms", "mail"}}}
+	inBubble(t, r, func(t *testing.T, w *works) {
+		for i := range 100 {
+			w.apply(finding(fmt.Sprint("A", i), plant.Raise, 1+i%4))
+		}
+		w.wait(29 * time.Minute)
+		for _, m := range slices.Concat(w.mail.take(), w.sms.take()) {
+			if m.Priority > 1 {
+				t.Errorf("in quiet hours %+v", m.Message)
+			}
+		}
+		w.wait(time.Minute)
+		mail, sms := w.expect(w.mail, "digest ali"), w.expect(w.sms, "digest ali")
+		if len(mail[0].Alarms) != 75 || len(sms[0].Alarms) != 75 {
+			t.Errorf("%d, %d alarms in the digests", len(mail[0].Alarms), len(sms[0].Alarms))
+		}
+	})
+}
+
+func TestHeartbeat(t *testing.T) {
+	r := crew()
+	r.People[1].Contacts = append(r.People[1].Contacts, contact("ntfy", "omar"))
+	inBubble(t, r, func(t *testing.T, w *works) {
+		w.limits.Heartbeat = 8 * time.Hour
+		w.restart()
+		w.wait(5*time.Hour + 59*time.Minute)
+		w.expect(w.mail)
+		w.wait(2 * time.Minute) // the turn at 14:00
+		w.expect(w.mail, "heartbeat ali")
+		w.expect(w.sms, "heartbeat ali")
+		w.expect(w.ntfy, "heartbeat omar")
+		w.restart()
+		w.wait(7 * time.Hour)
+		w.expect(w.mail)
+		w.stop() // over the next turn
+		w.wait(2 * time.Hour)
+		w.start()
+		w.wait(time.Minute)
+		w.expect(w.mail, "heartbeat ali")
+	})
+}
