@@ -53,6 +53,9 @@ type dataset struct {
 	named int // modes that run
 }
 
+// unnamedModes is how many modes get room where only the PLC names them.
+const unnamedModes = 4
+
 // newDataset looks up the asset and what is said about its past.
 func newDataset(ctx context.Context, o *Options) (*dataset, error) {
 	assets := o.Source.Assets()
@@ -84,11 +87,17 @@ func newDataset(ctx context.Context, o *Options) (*dataset, error) {
 	if measured == 0 {
 		return nil, fmt.Errorf("asset %s has no measured tags in the source: export it with --asset %s, or look at the tag list", o.Asset, o.Asset)
 	}
+	if d.asset.Model.Off {
+		return nil, fmt.Errorf("the model of asset %s is off in its asset file: no edge would run a trained one", o.Asset)
+	}
 	for _, m := range d.asset.Modes {
 		d.idle[m.Name] = m.Idle
 		if !m.Idle {
 			d.named++
 		}
+	}
+	if d.asset.ModeTag != "" && len(d.asset.Modes) == 0 {
+		d.named = unnamedModes
 	}
 	var err error
 	d.exclusions, err = exclusionsOf(ctx, o.Source, o.Asset, d.tags, d.from, d.to, d.source(o.Before), d.source(o.After))
@@ -257,13 +266,13 @@ func (d *dataset) enough(window int) (can []string, cannot []Short) {
 	for mode, r := range d.rows {
 		s := Short{Mode: mode, Rows: r.n(), Windows: r.windows(0, r.n(), window), Need: leastWindows, Of: window, Lost: d.by[mode]}
 		_, calibration, stop := r.split()
-		for _, p := range calibration {
+		held := append(calibration, stop)
+		for _, p := range held {
 			if r.windows(p.from, p.to, window) >= leastPiece {
 				s.Pieces++
 			}
 		}
-		s.Stop = r.windows(stop.from, stop.to, window) >= leastPiece
-		if s.Windows >= leastWindows && s.Pieces == len(calibration) && s.Stop {
+		if s.Windows >= leastWindows && s.Pieces == len(held) {
 			can = append(can, mode)
 			continue
 		}
@@ -282,12 +291,11 @@ func (d *dataset) enough(window int) (can []string, cannot []Short) {
 // Short is a mode with too little healthy data, and what is missing.
 type Short struct {
 	Mode    string
-	Rows    int // that may be used
-	Windows int // whole ones in them
-	Need    int // windows
-	Of      int // rows in a window
-	Pieces  int // that can calibrate
-	Stop    bool
+	Rows    int            // that may be used
+	Windows int            // whole ones in them
+	Need    int            // windows
+	Of      int            // rows in a window
+	Pieces  int            // of time that can calibrate or stop
 	Lost    map[Reason]int // rows
 }
 
@@ -298,7 +306,7 @@ func (s Short) String() string {
 	if s.Windows < s.Need {
 		fmt.Fprintf(&b, ", needed are %d", s.Need)
 	} else {
-		fmt.Fprintf(&b, ", but only %d of 4 pieces of time can calibrate", s.Pieces)
+		fmt.Fprintf(&b, ", but only %d of the 5 pieces of time that calibrate it or stop its training have %d of them", s.Pieces, leastPiece)
 	}
 	var lost []string
 	for _, why := range reasons {

@@ -2,9 +2,12 @@ package train
 
 import (
 	"os"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
+	"millwright/models/detect"
 	"millwright/plant"
 )
 
@@ -29,6 +32,71 @@ func millPast(t testing.TB, asset string, learn, healthy, each time.Duration, fa
 }
 
 func share(p *past, split int64) float64 { return float64(p.end-split) / float64(p.end-begin) }
+
+// TestRowsAreThoseOfTheEdge feeds what a pump said once as it is read from the
+// past and once as an edge gets it, tag by tag within a second: the rows are the
+// same.
+func TestRowsAreThoseOfTheEdge(t *testing.T) {
+	p := mill(t, 5, pump, 20*time.Minute, pump+":dropout=FLOW@2m", pump+":stuck=P_DIS@10m")
+	o := quick(p, pump)
+	if err := o.check(); err != nil {
+		t.Fatal(err)
+	}
+	d, err := newDataset(t.Context(), &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := func(feed func(observe func(plant.Batch))) []detect.Row {
+		var out []detect.Row
+		set, err := d.set(func(r detect.Row) {
+			r.Values, r.OK, r.Tags = slices.Clone(r.Values), slices.Clone(r.OK), nil
+			r.Score, r.Shadow, r.Contributions = 0, 0, nil // NaN equals nothing
+			out = append(out, r)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var findings plant.Batch
+		feed(func(b plant.Batch) { set.Observe(&findings, b) })
+		return out
+	}
+	past := rows(func(observe func(plant.Batch)) {
+		err := read(t.Context(), p, d.tags, begin, p.end, func(b plant.Batch, _ int64) error { observe(b); return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	edge := rows(func(observe func(plant.Batch)) {
+		for from := begin; from < p.end; from += 1e9 {
+			var b plant.Batch
+			for _, tag := range slices.Backward(d.tags) {
+				states, _ := p.States(t.Context(), plant.Range{Tag: tag.ID, From: from, To: from + 1e9})
+				b.States = append(b.States, states...)
+				for block := range p.Scan(t.Context(), plant.Range{Tag: tag.ID, From: from, To: from + 1e9}) {
+					for i, at := range block.Times {
+						b.Samples = append(b.Samples, plant.Sample{Tag: tag.ID, Time: at, Value: block.Values[i], Quality: block.Quality[i]})
+					}
+				}
+			}
+			observe(b)
+		}
+	})
+	if len(past) < 1100 || len(past) != len(edge) {
+		t.Fatalf("%d rows from the past, %d on the edge", len(past), len(edge))
+	}
+	masked := 0
+	for i := range past {
+		if !reflect.DeepEqual(past[i], edge[i]) {
+			t.Fatalf("row %d is\n%+v from the past,\n%+v on the edge", i, past[i], edge[i])
+		}
+		if slices.Contains(past[i].OK, false) {
+			masked++
+		}
+	}
+	if masked < 100 || masked == len(past) {
+		t.Errorf("%d of %d rows have a masked tag", masked, len(past))
+	}
+}
 
 // TestMill trains on healthy running of the simulated mill: the model finds the
 // fault in a run of another seed and says nothing in a healthy one.

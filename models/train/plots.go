@@ -24,6 +24,9 @@ func (r *Result) plots() []bundle.Plot {
 	}
 }
 
+// tailDecades is from where on a law is no longer empirical.
+const tailDecades = 1.7
+
 func number(v float64) string { return fmt.Sprintf("%.4g", v) }
 
 // plotLoss shows how the networks that were kept learned.
@@ -38,7 +41,7 @@ func (r *Result) plotLoss() []byte {
 			loss, validation = append(loss, e.Loss), append(validation, e.Validation)
 			low, high = min(low, e.Loss, e.Validation), max(high, e.Loss, e.Validation)
 		}
-		q := p.panel("Loss, mode "+md.name, "epoch", "mean squared error", axis{low: 1, high: float64(len(curve))}, axis{low: low * 0.9, high: high * 1.1, log: true}, number)
+		q := p.panel("Loss, mode "+md.name, "epoch", "mean squared error", axis{low: 1, high: float64(len(curve))}, axis{low: 0.9 * low, high: 1.05 * high}, number)
 		q.line(blue, "", x, loss)
 		q.line(orange, "", x, validation)
 		q.key(blue, "fitted", orange, "validation")
@@ -65,6 +68,9 @@ func (r *Result) plotCalibration() []byte {
 			from, to := low+(high-low)*float64(i)/bins, low+(high-low)*float64(i+1)/bins
 			if n > 0 {
 				q.bar(blue, from, to, 0.5, n)
+			}
+			if c.law.Decades(from) < tailDecades {
+				continue // where the law is the rows themselves, in steps
 			}
 			x = append(x, (from+to)/2)
 			law = append(law, max(0.5, float64(len(c.scores))*(math.Pow(10, -c.law.Decades(from))-math.Pow(10, -c.law.Decades(to)))))

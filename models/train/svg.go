@@ -165,7 +165,7 @@ func (q panel) key(pairs ...string) {
 	top := q.y.to - marginTop + 18
 	for i := len(pairs) - 2; i >= 0; i -= 2 {
 		q.text(x, top, "end", 11, pairs[i+1])
-		x -= 6.2*float64(len([]rune(pairs[i+1]))) + 6
+		x -= 6.1*float64(len([]rune(pairs[i+1]))) + 8
 		q.p.add(`<rect x="%.1f" y="%.1f" width="10" height="10" fill="%s"/>`, x-10, top-9, pairs[i])
 		x -= 24
 	}

@@ -135,6 +135,11 @@ func TestRefused(t *testing.T) {
 	f("budget -1", func(o *Options) { o.Budget = -1 })
 	f("window 1:", func(o *Options) { o.Window = 1 })
 	f("knows no asset", func(o *Options) { o.Source = newPast(nil, nil) })
+	f("is off in its asset file", func(o *Options) {
+		off := *p
+		off.assets = []plant.Asset{{Path: benchAsset, Model: plant.Model{Off: true}}}
+		o.Source = &off
+	})
 	f("has no measured tags", func(o *Options) { o.Source = newPast(nil, p.assets) })
 }
 
