@@ -35,12 +35,10 @@ type calibration struct {
 	maxima  []float64 // of what decides, over blocks, in decades
 	block   float64   // s of plant time
 	law     detect.Law
-	tail    detect.Law // of the maxima
 	limit   float64
 	wanted  float64 // before the bounds
 	guess   bool
-	alarms  int     // that this limit would have raised here
-	weeks   float64 // of the scored rows
+	alarms  int // that this limit would have raised here
 }
 
 // calibrate scores the windows of the calibration pieces and finds the limit. step
@@ -62,22 +60,21 @@ func (m *material) calibrate(n *autoencoder.Network, r *rows, in []piece, budget
 		})
 	}
 	c.law = detect.NewLaw(c.scores)
-	c.set(runs, max(1, int(c.block/step)), budget, step)
+	c.set(runs, max(1, int(c.block/step)), budget)
 	return c
 }
 
 // set finds the limit for scores in runs, by blocks of so many of them.
-func (c *calibration) set(runs []int, block int, budget, step float64) {
+func (c *calibration) set(runs []int, block int, budget float64) {
 	c.decades = make([]float64, len(c.scores))
 	for i, s := range c.scores {
 		c.decades[i] = c.law.Decades(s)
 	}
 	decide := decisive(c.decades, runs)
 	c.maxima = maxima(decide, block)
-	c.weeks = float64(len(c.scores)) * step / week
-	c.tail = detect.NewLaw(c.maxima)
+	tail := detect.NewLaw(c.maxima)
 	q := budget * c.block / week
-	c.wanted = quantile(&c.tail, -math.Log10(q))
+	c.wanted = quantile(&tail, -math.Log10(q))
 	c.limit = min(highestLimit, max(lowestLimit, c.wanted))
 	c.guess = q < 1/float64(len(c.maxima)+1)
 	c.alarms = raises(decide, c.limit)

@@ -15,7 +15,7 @@ import (
 // smallWork is how many multiplications an epoch may have for three networks
 // instead of one. It is no time, so that the same data give the same model on a
 // slow machine.
-const smallWork = 2e9
+const smallWork = 1e9
 
 // mode is what became of one mode.
 type mode struct {

@@ -122,7 +122,7 @@ func TestLimitKeepsTheBudget(t *testing.T) {
 	const n = 40_000 // 11 h
 	scores := draw(n)
 	c := &calibration{law: detect.NewLaw(scores), scores: scores, block: 60}
-	c.set([]int{n}, 60, 10, 1)
+	c.set([]int{n}, 60, 10)
 	const weeks = 5
 	later := draw(weeks * week)
 	for i, s := range later {

@@ -135,11 +135,7 @@ func (q panel) line(colour, dash string, x, y []float64) {
 	q.p.add(`<path d="%s" fill="none" stroke="%s" stroke-width="1.4" stroke-dasharray="%s"/>`, b.String(), colour, dash)
 }
 
-// across marks a height, upright a place.
-func (q panel) across(colour, dash string, y float64) {
-	q.line(colour, dash, []float64{q.x.low, q.x.high}, []float64{y, y})
-}
-
+// upright marks a place.
 func (q panel) upright(colour string, x float64) {
 	px := q.x.px(x)
 	q.p.add(`<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s" stroke-width="1.4" stroke-dasharray="4 3"/>`, px, q.y.from, px, q.y.to, colour)
