@@ -129,7 +129,7 @@ export function PickField(props: PickProps): JSX.Element {
   return (
     <fieldset class={props.class ? `pick ${props.class}` : "pick"} aria-describedby={fault ? id : undefined}>
       <legend class="label">{props.label}</legend>
-      <div class="picked">
+      <div class={props.ordered ? "picked ordered" : "picked"}>
         {props.value.length === 0 && <span class="muted">{props.none}</span>}
         {props.value.map((v, i) => (
           <button
@@ -139,11 +139,6 @@ export function PickField(props: PickProps): JSX.Element {
             aria-label={t("roster.take", { what: name(v) })}
             onClick={() => props.set(props.value.filter((_, k) => k !== i))}
           >
-            {props.ordered && (
-              <bdi class="num muted" aria-hidden="true">
-                {i + 1}
-              </bdi>
-            )}
             <Data>{name(v)}</Data>
             <Icon name="close" />
           </button>
