@@ -56,7 +56,10 @@ func TestReadBack(t *testing.T) {
 	tags := storetest.Tags(4)
 	ids := w.intern(tags...)
 	mix := storetest.NewMix(ids, at(0), second/100, 4)
-	const rounds = 300_000 // more rows than a row group has
+	rounds := 300_000 // more rows than a row group has
+	if raceEnabled {
+		rounds = 30_000
+	}
 	var b plant.Batch
 	for i := range rounds {
 		b.Samples = mix.Next(b.Samples)

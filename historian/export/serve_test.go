@@ -120,7 +120,7 @@ func TestServe(t *testing.T) {
 		t.Error(err)
 	}
 	s.Rows, s.Bytes = 0, 2<<20
-	w.append(noise(w, 200_000))
+	w.append(noise(w, 50_000))
 	get(url.Values{"tags": {"NOISE"}, "from": {"2026-03-01"}, "to": {"2026-03-09"}, "format": {"csv"}})
 	if err := last(); !errors.Is(err, export.ErrTooLarge) || !strings.Contains(err.Error(), "larger than 2 MiB") {
 		t.Error(err)
@@ -133,7 +133,7 @@ func TestServe(t *testing.T) {
 // At most so many exports run at once, and who goes away gives his place up.
 func TestServeBusy(t *testing.T) {
 	w := mill(t)
-	w.append(noise(w, 200_000))
+	w.append(noise(w, 50_000))
 	s := &export.Service{Source: w.source(), Version: "test", Dir: t.TempDir()}
 	q := export.Query{Tags: []string{"NOISE"}, From: at(0), To: at(1e6)}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -154,7 +154,7 @@ func TestServeBusy(t *testing.T) {
 	cancel()
 	wg.Wait()
 	rec := httptest.NewRecorder()
-	if err := s.Serve(t.Context(), rec, q.Values()); err != nil || rec.Header().Get("Millwright-Rows") != "200000" {
+	if err := s.Serve(t.Context(), rec, q.Values()); err != nil || rec.Header().Get("Millwright-Rows") != "50000" {
 		t.Error("after them:", err, rec.Header())
 	}
 	if left, err := os.ReadDir(s.Dir); err != nil || len(left) != 0 {
