@@ -72,12 +72,21 @@ test: tools web ## everything: Go with the race detector, web unit tests, real s
 	cd hmi/web && npm test
 	CI=true go test -race -timeout 20m ./...
 
-bench: bench-line ## every figure
+bench: bench-line bench-users ## every figure
 
 bench-line: tools build ## the figures of the whole line, about 8 minutes: FIGURE lines
 	./e2e/cold.sh
 	MILLWRIGHT_FIGURES=1 MILLWRIGHT_BINARY=$(CURDIR)/millwright go test -count=1 -timeout 20m -v -run TestFigure ./e2e | grep -E '^(FIGURE|---|FAIL|ok)|lost|seen'
 	MILLWRIGHT_FIGURES=1 go test -count=1 -timeout 20m -run '^$$' -bench 'Bulk/writers=1$$' -benchtime 500x ./historian/store | grep -oE '(FIGURE|FAIL|ok).*'
+
+FIGURES := MILLWRIGHT_FIGURES=1 go test -count=1 -timeout 40m
+SHOW := grep -E '^(FIGURE|---|FAIL|ok)|lost|handed|cancelled'
+
+bench-users: tools build ## the figures of alerts, InfluxDB, export, training and roll-out, about 20 minutes: FIGURE lines
+	MILLWRIGHT_BINARY=$(CURDIR)/millwright $(FIGURES) -v -run TestFigureAlerts ./e2e | $(SHOW)
+	MILLWRIGHT_KILLS=100 MILLWRIGHT_BINARY=$(CURDIR)/millwright $(FIGURES) -v -run TestAlertsSurviveKills ./e2e | $(SHOW)
+	$(FIGURES) -v -run Figure ./historian/store/influx ./historian/export ./models/autoencoder ./models/detect | $(SHOW)
+	$(FIGURES) -v -run Figure ./models/train | $(SHOW)
 
 RESULTS := results
 KILLS ?= 20
@@ -91,10 +100,19 @@ soak-line: build ## 100 kills of edge and plant in slices of 20, appended to res
 	done
 	@awk '{ n += $$2 } END { print n " kills of each process in all" }' $(RESULTS)/line.txt
 
+soak-users: build ## 1,000 kills of the plant under an alarm load in slices of 100, appended to results/users.txt; stop and go on at will
+	@mkdir -p $(RESULTS); touch $(RESULTS)/users.txt
+	@while [ "$$(awk '{ n += $$2 } END { print n + 0 }' $(RESULTS)/users.txt)" -lt 1000 ]; do \
+	  MILLWRIGHT_KILLS=100 MILLWRIGHT_BINARY=$(CURDIR)/millwright go test -count=1 -timeout 60m -v -run 'TestAlertsSurviveKills$$' ./e2e > $(RESULTS)/slice.txt \
+	    || { cat $(RESULTS)/slice.txt; exit 1; }; \
+	  echo "$$(date -u +%FT%TZ) $$(grep -o '[0-9]* kills, .*' $(RESULTS)/slice.txt)" | tee -a $(RESULTS)/users.txt; \
+	done
+	@awk '{ n += $$2 } END { print n " kills of the plant in all" }' $(RESULTS)/users.txt
+
 dist: build ## one archive per architecture, with units, examples and checksums
 	./firmware-configs/package.sh $(VERSION)
 
 clean: ## remove what was built
 	rm -rf millwright dist hmi/web/dist/*
 
-.PHONY: help run build web tools check test bench bench-line soak-line dist clean
+.PHONY: help run build web tools check test bench bench-line bench-users soak-line soak-users dist clean

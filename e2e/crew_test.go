@@ -26,10 +26,9 @@ type crew struct {
 	ntfy  string // URL
 	spool string // folder
 
-	mu    sync.Mutex
-	got   []handed
-	deaf  bool // answers nobody, until it is not
-	delay time.Duration
+	mu   sync.Mutex
+	got  []handed
+	deaf string // channel whose server refuses for now
 }
 
 // handed is one message as its receiver saw it.
@@ -60,7 +59,7 @@ func newCrew(t *testing.T) *crew {
 	web := func(channel string, read func(r *http.Request, body []byte) handed) string {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
-			if err != nil || c.refuses() {
+			if err != nil || c.refuses(channel) {
 				w.WriteHeader(http.StatusServiceUnavailable)
 				return
 			}
@@ -100,10 +99,10 @@ func newCrew(t *testing.T) *crew {
 	return c
 }
 
-func (c *crew) refuses() bool {
+func (c *crew) refuses(channel string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.deaf
+	return c.deaf == channel
 }
 
 func (c *crew) take(m handed) {
@@ -145,7 +144,7 @@ func (m *mailbox) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if m.crew.refuses() {
+	if m.crew.refuses("mail") {
 		return &smtp.SMTPError{Code: 451, Message: "come back later"}
 	}
 	key := ""
