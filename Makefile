@@ -85,7 +85,8 @@ SHOW := grep -E '^(FIGURE|---|FAIL|ok)|lost|handed|cancelled'
 bench-users: tools build ## the figures of alerts, InfluxDB, export, training and roll-out, about 20 minutes: FIGURE lines
 	MILLWRIGHT_BINARY=$(CURDIR)/millwright $(FIGURES) -v -run TestFigureAlerts ./e2e | $(SHOW)
 	MILLWRIGHT_KILLS=100 MILLWRIGHT_BINARY=$(CURDIR)/millwright $(FIGURES) -v -run TestAlertsSurviveKills ./e2e | $(SHOW)
-	$(FIGURES) -v -run Figure ./historian/store/influx ./historian/export ./models/autoencoder ./models/detect | $(SHOW)
+	$(FIGURES) -v -run '^$$' -bench 'Append$$' ./historian/store/influx | $(SHOW)
+	$(FIGURES) -v -run 'Figure|SwapMissesNothing' ./historian/export ./models/autoencoder ./models/detect | $(SHOW)
 	$(FIGURES) -v -run Figure ./models/train | $(SHOW)
 
 RESULTS := results
