@@ -96,7 +96,6 @@ func crashChild(dir string) {
 		fmt.Println("done")
 		os.Exit(0)
 	}
-	fmt.Println("ready")
 	epoch := 1 + rand.Uint64N(1<<40)
 	for n := uint64(1); ; n++ {
 		f := finding(fmt.Sprintf("A%02d", rand.IntN(40)), plant.Raise, 1+rand.IntN(4))
@@ -112,6 +111,7 @@ func crashChild(dir string) {
 			_, err = book.Ack(ctx, list[0].ID, "anna", "", "")
 			fail(err)
 		}
+		fmt.Println(n)
 		time.Sleep(time.Duration(rand.IntN(4000)) * time.Microsecond)
 	}
 }
@@ -150,8 +150,10 @@ func TestKill(t *testing.T) {
 	}
 	dir := t.TempDir()
 	for range kills {
-		cmd, _ := crashRun(t, dir)
-		time.Sleep(time.Duration(rand.IntN(250)) * time.Millisecond)
+		cmd, lines := crashRun(t, dir)
+		for left := rand.IntN(40); left > 0 && lines.Scan(); left-- {
+		}
+		time.Sleep(time.Duration(rand.IntN(20_000)) * time.Microsecond)
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}

@@ -131,7 +131,7 @@ func TestTwoAtOnce(t *testing.T) {
 	r := crew()
 	r.Routes[0].Steps = []plant.Step{{Teams: []string{"mech"}, People: []string{"omar", "boss"}}}
 	inBubble(t, r, func(t *testing.T, w *works) {
-		for round := range 20 {
+		for round := range 8 {
 			id := w.raise(fmt.Sprint("A", round), 1)
 			var links []plant.AckLink
 			var mu sync.Mutex
