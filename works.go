@@ -114,7 +114,7 @@ func (w *works) startHMI(ctx context.Context, web *config.HMI, data string, st s
 	if err != nil {
 		return err
 	}
-	exports := &export.Service{Source: export.Works{Store: st, Book: book}, Version: version}
+	exports := &export.Service{Source: export.Works{Store: st, Book: book}, Version: version, Dir: data}
 	server := &hmi.Server{
 		Listen: web.Listen, TLSCertificate: web.TLSCertificate, TLSKey: web.TLSKey, NoLogin: web.NoLogin, Data: web.Data,
 		History: st, Alarms: book, Plant: in, Hub: hub, Metrics: w.gauge.handler(), Roles: w.crew.health,
