@@ -135,6 +135,8 @@ type lane struct {
 	tags    []*entry
 	text    []byte
 	points  int
+	start   int // of the present line
+	bad     []refusal
 	refused int
 }
 
@@ -159,11 +161,16 @@ func (l *lane) run(b *plant.Batch, k, n int) error {
 			return err
 		}
 	}
-	return l.send()
+	if err := l.send(); err != nil {
+		return err
+	}
+	l.refused += len(l.bad)
+	return l.s.quarantine.keep(l.bad)
 }
 
 func (l *lane) sample(x *plant.Sample) {
 	q, bits := packQuality(x.Value, x.Quality)
+	l.start = len(l.text)
 	b := append(l.text, "sensor"...)
 	b = append(b, l.tags[x.Tag].series...)
 	b = append(b, " q="...)
@@ -183,6 +190,7 @@ func (l *lane) sample(x *plant.Sample) {
 
 func (l *lane) state(x *plant.State) {
 	v, q := packText(x.Value, x.Quality)
+	l.start = len(l.text)
 	b := append(l.text, "sensor_str"...)
 	b = append(b, l.tags[x.Tag].series...)
 	b = append(b, " q="...)
@@ -192,11 +200,16 @@ func (l *lane) state(x *plant.State) {
 	l.end(b, x.Time)
 }
 
-// end puts the time behind a line. One that Influx cannot say stands for itself
-// in the quarantine.
+// end puts the time behind a line. With one that Influx cannot say the line is as
+// good as refused.
 func (l *lane) end(b []byte, ns int64) {
 	b = append(b, ' ')
 	b = strconv.AppendInt(b, floorMillis(ns), 10)
+	if ns < earliest || ns >= latest {
+		l.bad = append(l.bad, refusal{string(b[l.start:]), "no time between " + moment(earliest) + " and " + moment(latest)})
+		l.text = b[:l.start]
+		return
+	}
 	l.text = append(b, '\n')
 	l.points++
 }

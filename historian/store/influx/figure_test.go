@@ -49,3 +49,34 @@ func BenchmarkAppend(b *testing.B) {
 		fmt.Printf("FIGURE users.influx_points_s %.0f points/s\n", last)
 	}
 }
+
+// BenchmarkTrend reads 30 days of one tag at 1 Hz into 1,000 buckets.
+func BenchmarkTrend(b *testing.B) {
+	server := influxtest.Start(b, influxtest.Options{})
+	s := open(b, server.URL, b.TempDir(), nil)
+	defer s.Close()
+	tags := storetest.Tags(1)
+	if err := s.Intern(tags); err != nil {
+		b.Fatal(err)
+	}
+	from := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).UnixNano()
+	mix := storetest.NewMix([]plant.TagID{tags[0].ID}, from, int64(time.Second), 1)
+	const n = 30 * 24 * 3600
+	var batch []plant.Sample
+	for i := range n {
+		if batch = mix.Next(batch); len(batch) < 50_000 && i < n-1 {
+			continue
+		}
+		if err := s.Append(context.Background(), plant.Batch{Samples: batch}, nil); err != nil {
+			b.Fatal(err)
+		}
+		batch = batch[:0]
+	}
+	for b.Loop() {
+		out, err := s.Trend(context.Background(), plant.TrendQuery{Tag: tags[0].ID, From: from, To: from + n*int64(time.Second), Buckets: 1000})
+		if err != nil || out[999].Count == 0 {
+			b.Fatal(out[999], err)
+		}
+	}
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "samples/s")
+}

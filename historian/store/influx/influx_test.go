@@ -47,7 +47,26 @@ func quiet(t testing.TB) *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }
 
-func TestSuite(t *testing.T) {
+// TestServer is all that one server is enough for; it takes seconds to start.
+func TestServer(t *testing.T) {
+	t.Parallel()
 	s := influxtest.Start(t, influxtest.Options{})
-	storetest.Run(t, func(t *testing.T, dir string) store.Store { return open(t, s.URL, dir, nil) })
+	t.Run("suite", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T, dir string) store.Store { return open(t, s.URL, dir, nil) })
+	})
+	f := func(name string, test func(*testing.T, *influxtest.Server)) {
+		t.Run(name, func(t *testing.T) { test(t, s) })
+	}
+	f("schema", testSchema)
+	f("foreign", testForeign)
+	f("poison", testPoison)
+	f("fault of the set-up", testSetUpFault)
+	f("forgets", testForgets)
+	f("newer", testNewer)
+	f("refused at open", testOpenRefused)
+	f("hangs", testHangs)
+	f("canceled", testCanceled)
+	f("large", testLarge)
+	f("kill", testKill)
+	f("line", testLine)
 }

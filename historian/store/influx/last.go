@@ -16,7 +16,7 @@ import (
 // time, each eight times as long as all before it, and each only for the tags
 // that the ones before did not find.
 const (
-	nearest    = 10 * time.Second
+	nearest    = time.Minute
 	further    = 8
 	perRequest = 200 // tags named in one query
 )
@@ -131,7 +131,9 @@ func (v *server) lookBack(ctx context.Context, measurement string, points []stri
 					break
 				}
 				seen[p] = true
-				err = found(p, r)
+				if err = v.complete(ctx, measurement, p, r); err == nil {
+					err = found(p, r)
+				}
 			}
 			return err
 		}
@@ -145,9 +147,45 @@ func (v *server) lookBack(ctx context.Context, measurement string, points []stri
 			}
 		}
 		missing = slices.DeleteFunc(missing, func(p string) bool { return seen[p] })
+		if to == before && len(missing) > 0 {
+			// Not near: is it anywhere?
+			var err error
+			if missing, err = v.written(ctx, measurement, missing); err != nil {
+				return err
+			}
+		}
 		to = from
 	}
 	return nil
+}
+
+// written leaves out the points without any row.
+func (v *server) written(ctx context.Context, measurement string, points []string) ([]string, error) {
+	x := &selection{measurement: measurement, from: earliest, to: latest, names: true}
+	if len(points) <= perRequest {
+		x.points = points
+	}
+	there := map[string]bool{}
+	err := v.rows(ctx, x, func(t *table) error {
+		there[string(t.cell("_value"))] = true
+		return nil
+	})
+	return slices.DeleteFunc(points, func(p string) bool { return !there[p] }), err
+}
+
+// complete fetches the v of a row whose q says that there is one, where it was
+// not found: an append was in between, or the span has two types of v and the
+// server chose the other one.
+func (v *server) complete(ctx context.Context, measurement, point string, r *row) error {
+	at := r.at()
+	if r.has[1] && r.vAt == at || r.q&notFinite != 0 {
+		return nil
+	}
+	rows, err := v.lastRows(ctx, measurement, []string{point}, at, at+ms)
+	if x := rows[point]; err == nil && x != nil {
+		*r = *x
+	}
+	return err
 }
 
 func widen(width int64) int64 {

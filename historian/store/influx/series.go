@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"millwright/plant"
 )
 
 // A series is read as one stream of the field v, in time order, and for each page
@@ -33,8 +35,9 @@ type series[V any] struct {
 	// take gets the rows, ascending, one per time; has: v is there. False: enough.
 	take func(at int64, v V, has bool, q int64) bool
 
-	times  []int64
+	times  []int64 // of the page
 	values []V
+	next   int64 // start of the page
 }
 
 func (r *series[V]) selection(field string, from, to int64) *selection {
@@ -42,39 +45,75 @@ func (r *series[V]) selection(field string, from, to int64) *selection {
 }
 
 func (r *series[V]) run(ctx context.Context) error {
-	page, from := leastPage, r.from
-	err := r.server.rows(ctx, r.selection("v", r.from, r.to), func(t *table) error {
+	for range 3 {
+		rows, err := r.read(ctx)
+		if err == nil && rows == 0 {
+			var hidden bool
+			if hidden, err = r.hidden(ctx); hidden {
+				continue
+			}
+		}
+		if err == nil {
+			err = r.flush(ctx, r.to)
+		}
+		if errors.Is(err, errEnough) {
+			err = nil
+		}
+		return err
+	}
+	return fmt.Errorf("the field v of %s has two types between %s and %s, and InfluxDB answers with the other one: see docs/influx.md",
+		r.measurement, moment(max(r.from, earliest)), moment(min(r.to, latest)))
+}
+
+// read reads the field v and hands out full pages; the last one is left. It
+// returns how many v there were.
+func (r *series[V]) read(ctx context.Context) (rows int, err error) {
+	page := leastPage
+	r.next = r.from
+	err = r.server.rows(ctx, r.selection("v", r.from, r.to), func(t *table) error {
+		rows++
 		at, err := t.time()
 		if err != nil {
 			return err
 		}
+		at = plant.Millis(at) // somebody else's may be finer
 		v, err := r.parse(t.cell("_value"))
 		if err != nil {
 			return fmt.Errorf("%w: value %.40q", errDamaged, t.cell("_value"))
 		}
-		if at < from || len(r.times) > 0 && at <= r.times[len(r.times)-1] {
+		n := len(r.times)
+		switch {
+		case at < r.next || n > 0 && at < r.times[n-1]:
 			return fmt.Errorf("%w: two series in InfluxDB have the point %s; %s is in both: remove the one that is not Millwright's", errDamaged, r.point, moment(at))
+		case n > 0 && at == r.times[n-1]:
+			r.values[n-1] = v
+			return nil
+		case n == page:
+			if err := r.flush(ctx, at); err != nil {
+				return err
+			}
+			page = min(4*page, mostPage)
 		}
 		r.times, r.values = append(r.times, at), append(r.values, v)
-		if len(r.times) < page {
-			return nil
-		}
-		err = r.flush(ctx, from, at+ms)
-		from = at + ms
-		page = min(4*page, mostPage)
-		return err
-	})
-	if err == nil {
-		err = r.flush(ctx, from, r.to)
-	}
-	if errors.Is(err, errEnough) {
 		return nil
-	}
-	return err
+	})
+	return rows, err
 }
 
-// flush hands out the page, which has every v in the span.
-func (r *series[V]) flush(ctx context.Context, from, to int64) error {
+// hidden reports whether there is a v, though none came: an append was in
+// between, or it stays so.
+func (r *series[V]) hidden(ctx context.Context) (yes bool, err error) {
+	x := r.selection("q", r.from, r.to)
+	x.finite, x.last = true, true
+	err = r.server.rows(ctx, x, func(*table) error {
+		yes = true
+		return nil
+	})
+	return yes, err
+}
+
+// flush hands out the page, which has every v up to a time, and starts the next.
+func (r *series[V]) flush(ctx context.Context, to int64) error {
 	i := 0
 	upTo := func(at int64) bool {
 		for ; i < len(r.times) && r.times[i] < at; i++ {
@@ -84,13 +123,14 @@ func (r *series[V]) flush(ctx context.Context, from, to int64) error {
 		}
 		return true
 	}
-	x := r.selection("q", from, to)
+	x := r.selection("q", r.next, to)
 	x.nonzero = true
 	err := r.server.rows(ctx, x, func(t *table) error {
 		at, err := t.time()
 		if err != nil {
 			return err
 		}
+		at = plant.Millis(at)
 		q, err := strconv.ParseInt(string(t.cell("_value")), 10, 64)
 		if err != nil {
 			return fmt.Errorf("%w: quality %.40q", errDamaged, t.cell("_value"))
@@ -112,7 +152,7 @@ func (r *series[V]) flush(ctx context.Context, from, to int64) error {
 	if err == nil && !upTo(math.MaxInt64) {
 		err = errEnough
 	}
-	r.times, r.values = r.times[:0], r.values[:0]
+	r.times, r.values, r.next = r.times[:0], r.values[:0], to
 	return err
 }
 

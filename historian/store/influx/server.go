@@ -91,14 +91,14 @@ func (v *server) explain(err error) error {
 	if what == "" {
 		what = e.Header.Get("X-Influxdb-Error")
 	}
-	what = strings.TrimSpace(what)
+	what = strings.Join(strings.Fields(strings.TrimPrefix(what, "error")), " ") // of a query it is a table
 	base := fmt.Sprintf("InfluxDB at %s answers %d %s", v.url, e.StatusCode, what)
 	switch {
 	case strings.Contains(what, "no space left"):
-		return fmt.Errorf("%s: %w: free space on its machine; the edges keep their records until then", base, store.ErrDiskFull)
-	case e.StatusCode == http.StatusUnauthorized || e.StatusCode == http.StatusForbidden:
+		return fmt.Errorf("%s: %w: free space on its machine, and restart a 1.8, which stays refusing; the edges keep their records until then", base, store.ErrDiskFull)
+	case e.StatusCode == http.StatusUnauthorized, e.StatusCode == http.StatusForbidden, strings.Contains(what, ", requires "):
 		return fmt.Errorf("%s: %w: check the token or the user and password, and their rights on %s", base, errDenied, v.bucket)
-	case e.StatusCode == http.StatusNotFound || strings.Contains(what, "retention policy not found"):
+	case e.StatusCode == http.StatusNotFound, strings.Contains(what, "retention policy not found"), strings.HasSuffix(what, ": no database"):
 		return fmt.Errorf("%s: make the database or bucket %s", base, v.bucket)
 	case e.StatusCode == http.StatusBadRequest, e.StatusCode == http.StatusUnprocessableEntity, e.StatusCode == http.StatusRequestEntityTooLarge:
 		return fmt.Errorf("%s: %w", base, errRefused)

@@ -49,6 +49,8 @@ func Run(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 	f("states", testStates)
 	f("gaps", testGaps)
 	f("trend", testTrend)
+	f("trend model", testTrendModel)
+	f("names", testNames)
 	f("delete", testDelete)
 	f("refused", testRefused)
 	f("closed", testClosed)

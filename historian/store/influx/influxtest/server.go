@@ -173,12 +173,12 @@ func (s *Server) end(t testing.TB, with syscall.Signal) {
 func (s *Server) Query(t testing.TB, database, q string) [][]string {
 	t.Helper()
 	form := url.Values{"q": {q}, "db": {database}, "epoch": {"ms"}}
+	login := url.Values{}
 	if s.user != "" {
-		form.Set("u", s.user)
-		form.Set("p", s.password)
+		login = url.Values{"u": {s.user}, "p": {s.password}}
 	}
 	client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	r, err := client.PostForm(s.URL+"/query", form)
+	r, err := client.PostForm(s.URL+"/query?"+login.Encode(), form)
 	if err != nil {
 		t.Fatal(err)
 	}
