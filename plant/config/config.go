@@ -94,6 +94,8 @@ type Historian struct {
 	BrokerPass string
 	BrokerCA   string
 	HostID     string
+	Store      string  // StorePebble, StoreInflux
+	Influx     *Influx // with StoreInflux
 }
 
 // HMI is the web server, section [hmi]. It needs [historian].
@@ -358,6 +360,7 @@ func (root *table) historian(local bool) *Historian {
 		BrokerCA: t.readable("broker_ca"),
 		HostID:   t.checked("host_id", "millwright", checkName),
 	}
+	t.store(h)
 	h.Broker, h.BrokerUser, h.BrokerPass = t.brokerAccess(local)
 	return h
 }
