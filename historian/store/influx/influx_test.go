@@ -66,6 +66,8 @@ func TestServer(t *testing.T) {
 	f("refused at open", testOpenRefused)
 	f("hangs", testHangs)
 	f("canceled", testCanceled)
+	f("v2", testV2)
+	f("tls", testTLS)
 	f("large", testLarge)
 	f("kill", testKill)
 	f("line", testLine)
