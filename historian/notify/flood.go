@@ -47,10 +47,10 @@ func (d *Desk) room(ctx context.Context, tx *sql.Tx, person string, urgent bool,
 	return handed + int64(time.Minute), err
 }
 
-// hold puts what is due for a person on a channel on hold until a time, except
-// what was tried already: that waits, and stays the message that it was.
+// hold puts what is due for a person on a channel on hold until a time. What was
+// tried already and heartbeats only wait, and stay the messages that they are.
 func (d *Desk) hold(ctx context.Context, tx *sql.Tx, r *row, why, reason string, passes int, now, until int64) error {
-	if r.Tries > 0 {
+	if r.Tries > 0 || !counted(r.Purpose) {
 		_, err := tx.ExecContext(ctx, `UPDATE message SET due = ?, reason = ? WHERE id = ?`, until, reason, r.ID)
 		return err
 	}

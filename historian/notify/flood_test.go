@@ -234,3 +234,40 @@ func TestHeartbeat(t *testing.T) {
 		w.expect(w.mail, "heartbeat ali")
 	})
 }
+
+// A heartbeat waits for the end of quiet hours; whoever left gets nothing more.
+func TestHeartbeatInQuietHours(t *testing.T) {
+	r := crew()
+	r.People[0].Quiet = &plant.Quiet{From: "13:00", To: "15:00", Zone: "UTC"}
+	inBubble(t, r, func(t *testing.T, w *works) {
+		w.limits.Heartbeat = 8 * time.Hour
+		w.restart()
+		w.wait(6*time.Hour + 30*time.Minute)
+		w.expect(w.mail)
+		w.wait(29 * time.Minute)
+		w.expect(w.mail)
+		w.wait(time.Minute)
+		w.expect(w.mail, "heartbeat ali")
+	})
+}
+
+func TestLeft(t *testing.T) {
+	inBubble(t, crew(), func(t *testing.T, w *works) {
+		w.mail.set(func(plant.Message) error { return fmt.Errorf("away") })
+		w.raise("A", 2)
+		r, err := w.desk.Roster(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.People = r.People[1:]
+		r.Teams[0].Rotations = r.Teams[0].Rotations[1:]
+		if _, err := w.desk.SaveRoster(t.Context(), r, "", "ali left"); err != nil {
+			t.Fatal(err)
+		}
+		w.mail.set(nil)
+		w.wait(4 * time.Minute)
+		w.expect(w.mail)
+		w.wait(time.Minute)
+		w.expect(w.mail, "alarm omar")
+	})
+}

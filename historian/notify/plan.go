@@ -24,6 +24,7 @@ const (
 func (d *Desk) planner(ctx context.Context) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
+	pruned := time.Now()
 	for all := true; ; {
 		changed := d.Alarms.Changed() // before reading: nothing is missed
 		next, err := d.advance(ctx, all)
@@ -37,6 +38,12 @@ func (d *Desk) planner(ctx context.Context) {
 			wait = time.Second
 		case next != 0 && next < now+int64(tick):
 			wait = time.Duration(max(0, next-now))
+		}
+		if time.Since(pruned) > 24*time.Hour {
+			pruned = time.Now()
+			if err := d.prune(ctx); err != nil && ctx.Err() == nil {
+				d.Log.Error("old messages cannot be removed", "err", err)
+			}
 		}
 		pause.Reset(wait)
 		all = true
@@ -93,9 +100,15 @@ func (d *Desk) follow(ctx context.Context) (more bool, err error) {
 		if _, known := latest[events[i].ID]; known || events[i].State != plant.Unacked {
 			continue
 		}
-		if latest[events[i].ID], err = d.Alarms.Get(ctx, events[i].ID); err != nil {
-			return false, err
+		a, err := d.Alarms.Get(ctx, events[i].ID)
+		if err != nil {
+			if ctx.Err() != nil {
+				return false, err
+			}
+			d.Log.Error("an alarm of the journal cannot be read; taking it as the entry has it", "alarm", events[i].ID, "err", err)
+			a = events[i]
 		}
+		latest[events[i].ID] = a
 	}
 	more = len(events) == batch
 	err = d.plan(ctx, func(p *plan) error {

@@ -25,7 +25,7 @@ func (q *quiet) holds(at time.Time, priority int) time.Time {
 	end := (date*day + q.hours.to).instant(q.zone)
 	if !end.After(at) { // the clock went back over the end
 		_, offset := at.In(q.zone).Zone()
-		end = time.Unix(int64(date*day+q.hours.to)-int64(offset), 0)
+		end = time.Unix(int64(date*day+q.hours.to)-int64(offset), 0).In(q.zone)
 	}
 	return end
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"millwright/historian/notify/channel"
@@ -19,26 +20,28 @@ const (
 
 // gate says whether a message may go now; where it may not, it has put it off.
 func (d *Desk) gate(ctx context.Context, tx *sql.Tx, r *row, now int64) (bool, error) {
-	if r.Purpose == plant.PurposeAlarm || r.Purpose == plant.PurposeMore {
-		var open int
+	cancel := func(why string) (bool, error) {
+		_, err := tx.ExecContext(ctx, `UPDATE message SET state = 'cancelled', reason = ? WHERE id = ?`, why, r.ID)
+		return false, err
+	}
+	who := d.roster.Load().people[r.Person]
+	switch {
+	case r.Purpose == plant.PurposeTest:
+		return true, nil
+	case who == nil:
+		return cancel("this person is not in the roster any more")
+	case r.Purpose == plant.PurposeAlarm || r.Purpose == plant.PurposeMore:
+		var worth int
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM told JOIN episode USING (alarm) WHERE message = ?
-			AND (state <> 'rtn_unacked' OR json_extract(body, '$.Returned') > ?)`, r.ID, now-int64(d.Limits.Ended)).Scan(&open); err != nil {
+			AND (state <> 'rtn_unacked' OR json_extract(body, '$.Returned') > ?)`, r.ID, now-int64(d.Limits.Ended)).Scan(&worth); err != nil {
 			return false, err
 		}
-		if open == 0 {
-			_, err := tx.ExecContext(ctx, `UPDATE message SET state = 'cancelled', reason = 'the condition ended before it could be told' WHERE id = ?`, r.ID)
-			return false, err
+		if worth == 0 {
+			return cancel("the condition ended before it could be told")
 		}
 	}
-	if who := d.roster.Load().people[r.Person]; who != nil && r.Purpose != plant.PurposeTest {
-		if until := who.quiet.holds(time.Unix(0, now), r.Priority); !until.IsZero() {
-			reason := "quiet hours until " + until.Format("15:04")
-			if r.Purpose == plant.PurposeHeartbeat {
-				_, err := tx.ExecContext(ctx, `UPDATE message SET due = ?, reason = ? WHERE id = ?`, until.UnixNano(), reason, r.ID)
-				return false, err
-			}
-			return false, d.hold(ctx, tx, r, forQuiet, reason, who.quiet.passes, now, until.UnixNano())
-		}
+	if until := who.quiet.holds(time.Unix(0, now), r.Priority); !until.IsZero() {
+		return false, d.hold(ctx, tx, r, forQuiet, "quiet hours until "+until.Format("15:04"), who.quiet.passes, now, until.UnixNano())
 	}
 	if !counted(r.Purpose) || r.Channel == webhook {
 		return true, nil
@@ -68,8 +71,8 @@ func (l *lane) try(ctx context.Context, r *row) (next *row) {
 	permanent := errors.Is(err, channel.ErrPermanent)
 	l.circuit(r.Address).result(now, err != nil && !permanent)
 	if err != nil {
-		r.Error = err.Error()
-		d.Log.Warn("message was not handed over", "message", r.ID, "channel", l.name, "try", r.Tries, "permanent", permanent, "err", err)
+		r.Error = strings.ReplaceAll(err.Error(), r.Address, masked(r.Address))
+		d.Log.Warn("message was not handed over", "message", r.ID, "channel", l.name, "try", r.Tries, "permanent", permanent, "err", r.Error)
 	}
 	which, _ := l.passable(now)
 	lasting := context.WithoutCancel(ctx)
@@ -96,6 +99,11 @@ func (l *lane) try(ctx context.Context, r *row) (next *row) {
 		l.circuit(next.Address).begin()
 	}
 	return next
+}
+
+// masked is an address as logs may show it.
+func masked(address string) string {
+	return "…" + address[max(0, len(address)-4):]
 }
 
 func (d *Desk) isClosed() bool {
