@@ -36,6 +36,10 @@ type engine struct {
 	keeper     *keeper
 	mark       *mark
 
+	judged  *endpoint // whose certificate was checked last
+	checked time.Time // when our own and the server's certificates were last looked at
+	unknown string    // why the clock cannot be relied on, as logged
+
 	session *session // nil: none to activate
 	refusal int      // how often the server hung up on its activation
 	stuck   int      // how often taking up the old subscription failed

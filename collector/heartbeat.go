@@ -31,6 +31,9 @@ func (p *pump) beats(ctx context.Context) {
 	for {
 		begin := time.Now()
 		v, err := p.link.read(ctx, beatTimeout, ua.AttributeIDValue, now)
+		if err == nil {
+			err = p.recheck()
+		}
 		a := answer{kind: gotBeat, err: err}
 		if err == nil {
 			a.beat = &beat{rtt: time.Since(begin)}

@@ -52,6 +52,7 @@ func (e *engine) connect(ctx context.Context) (*link, error) {
 // reach connects as the settings say, up to an active session; same says that
 // it is the old one.
 func (e *engine) reach(ctx context.Context) (l *link, same bool, err error) {
+	e.takeRenewed()
 	offers, err := getEndpoints(ctx, e.src.URL)
 	if err != nil {
 		return nil, false, err
@@ -74,19 +75,12 @@ func (e *engine) reach(ctx context.Context) (l *link, same bool, err error) {
 	return l, same, nil
 }
 
-// trust checks the server's certificate where something depends on it.
-func (e *engine) trust(end *endpoint) error {
-	if !e.sec.needsTrust(end) {
-		return nil
-	}
-	if e.sec.PKI == "" {
-		return errors.New("a password or user certificate needs a trusted server certificate: give a folder for certificates")
-	}
-	return verifyServer(e.sec.PKI, end.certificate, end.applURI, time.Now())
-}
-
 // login gives a link with an active session; same says that it is the old one.
 func (e *engine) login(ctx context.Context, c *channel, end *endpoint) (l *link, same bool, err error) {
+	if e.session != nil && e.session.offered != "" && e.session.offered != end.offered {
+		e.log.Info("the server offers other endpoints than before: making a new session, which checks them")
+		e.session = nil
+	}
 	if e.session != nil {
 		l, err := activate(ctx, c, e.sec, end, e.session)
 		if err == nil {

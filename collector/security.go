@@ -1,8 +1,11 @@
 package collector
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -30,7 +33,20 @@ type Security struct {
 	Certificate    string
 	Key            string
 	ApplicationURI string // of our own certificate when it is made; default urn:HOST:millwright:edge
+
+	// What a server's certificate may lack. All that is not named here is
+	// demanded as OPC 10000-4, 6.1.3 says.
+	AnyHost    bool   // it need not name the host of the URL, as behind an address translation
+	AllowSHA1  bool   // it, or what issued it, may be signed with SHA-1
+	Revocation string // RevocationRequired (also where empty) or RevocationIfPresent
 }
+
+// Values of Security.Revocation. A certificate that signs itself has no
+// revocation list; taking it out of trusted/ revokes it.
+const (
+	RevocationRequired  = "required"   // each issuer's list must be there and in its time
+	RevocationIfPresent = "if-present" // a list counts where it is there
+)
 
 // security is Security checked and parsed.
 type security struct {
@@ -40,6 +56,8 @@ type security struct {
 	user   ua.UserTokenType
 	own    *identity // nil with policy None and no PKI
 	person *identity // of a certificate user
+	clock  *clock    // nil without PKI
+	notes  []string  // for the log
 }
 
 var policies = []string{"None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"}
@@ -68,6 +86,9 @@ func (s Security) open() (*security, error) {
 	if (s.Policy == "None") != (p.mode == ua.MessageSecurityModeNone) {
 		return nil, fmt.Errorf("security policy %s with mode %s: None goes with None only", s.Policy, p.mode)
 	}
+	if !slices.Contains([]string{"", RevocationRequired, RevocationIfPresent}, s.Revocation) {
+		return nil, fmt.Errorf("revocation %q: allowed are %s, %s", s.Revocation, RevocationRequired, RevocationIfPresent)
+	}
 	p.user = ua.UserTokenTypeAnonymous
 	switch {
 	case s.User != "" && s.UserCertificate != "":
@@ -77,8 +98,8 @@ func (s Security) open() (*security, error) {
 	case s.UserCertificate != "":
 		p.user = ua.UserTokenTypeCertificate
 		var err error
-		if p.person, err = loadIdentity(s.UserCertificate, s.UserKey); err != nil {
-			return nil, fmt.Errorf("user certificate: %w", err)
+		if p.person, err = p.loadPerson(); err != nil {
+			return nil, err
 		}
 	}
 	if s.Policy == "None" && s.PKI == "" {
@@ -88,15 +109,56 @@ func (s Security) open() (*security, error) {
 		return nil, fmt.Errorf("security policy %s needs a folder for certificates", s.Policy)
 	}
 	var err error
-	if s.Certificate != "" {
-		p.own, err = loadIdentity(s.Certificate, s.Key)
+	if p.own, err = p.loadOwn(); err != nil {
+		return nil, err
+	}
+	p.clock = openClock(s.PKI, p.note)
+	for _, key := range []string{s.Key, s.UserKey, filepath.Join(s.PKI, ownDir, ownName+keySuffix)} {
+		if st, err := os.Stat(key); err == nil && st.Mode().Perm()&0o077 != 0 {
+			p.note(fmt.Sprintf("the key %s can be read by others: chmod 600 %s", key, key))
+		}
+	}
+	return p, nil
+}
+
+func (p *security) note(text string) { p.notes = append(p.notes, text) }
+
+func (p *security) loadPerson() (*identity, error) {
+	id, err := loadIdentity(p.UserCertificate, p.UserKey)
+	if err != nil {
+		return nil, fmt.Errorf("user certificate: %w", err)
+	}
+	return id, nil
+}
+
+func (p *security) loadOwn() (id *identity, err error) {
+	if p.Certificate != "" {
+		id, err = loadIdentity(p.Certificate, p.Key)
 	} else {
-		p.own, err = ownIdentity(s.PKI, s.ApplicationURI)
+		id, err = ownIdentity(p.PKI, p.ApplicationURI)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("own certificate: %w", err)
 	}
-	return p, nil
+	return id, nil
+}
+
+// renewed reads our own certificates again and reports whether they are others
+// than before. What cannot be read, or does not fit together because somebody
+// is about to copy it, leaves the present ones in use.
+func (p *security) renewed() (own, person *identity, changed bool) {
+	own, person = p.own, p.person
+	if p.own != nil {
+		if id, err := p.loadOwn(); err == nil {
+			changed, own = !bytes.Equal(id.der, p.own.der), id
+		}
+	}
+	if p.person != nil {
+		if id, err := p.loadPerson(); err == nil {
+			changed, person = changed || !bytes.Equal(id.der, p.person.der), id
+		}
+	}
+	return own, person, changed
 }
 
 func (p *security) applicationURI() string {
@@ -113,20 +175,64 @@ type endpoint struct {
 	certificate []byte // DER, as the server offers it; first of a chain
 	tokenID     string // policy id of the user token
 	tokenPolicy string // security policy that protects the token
+	offered     string // all that the server offered, see offered
+}
+
+// offered is what of a list of endpoints must be the same before and after the
+// session is created (OPC 10000-4, 5.7.2), whatever their order. Anybody can
+// have answered GetEndpoints; the answer to CreateSession is protected. The
+// hosts are not compared: we dial the one of the configuration.
+func offered(list []*ua.EndpointDescription) string {
+	var all []string
+	for _, o := range list {
+		if !dialable(o) {
+			continue
+		}
+		var tokens []string
+		for _, t := range o.UserIdentityTokens {
+			if t != nil {
+				tokens = append(tokens, fmt.Sprintf("%q %d %q %q %q", t.PolicyID, t.TokenType, t.IssuedTokenType, t.IssuerEndpointURL, t.SecurityPolicyURI))
+			}
+		}
+		slices.Sort(tokens)
+		all = append(all, fmt.Sprintf("%q %d %q %q %d %q", o.Server.ApplicationURI, o.SecurityMode, o.SecurityPolicyURI, o.TransportProfileURI, o.SecurityLevel, tokens))
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n")
+}
+
+// dialable reports whether an endpoint is one that we could dial.
+func dialable(o *ua.EndpointDescription) bool {
+	return o != nil && o.Server != nil && !strings.Contains(o.TransportProfileURI, "https") && !strings.Contains(o.TransportProfileURI, "wss")
+}
+
+// checkOffers holds the endpoints that the session names against those that
+// were announced before it.
+func (p *security) checkOffers(e *endpoint, now []*ua.EndpointDescription) error {
+	if p.mode == ua.MessageSecurityModeNone {
+		return nil // either list may be anybody's
+	}
+	if len(now) == 0 {
+		return errors.New("the server does not repeat its endpoints, so nobody can tell whether those announced before were real (BadSecurityChecksFailed)")
+	}
+	if offered(now) != e.offered {
+		return errors.New("the endpoints differ from those announced before: somebody on the way may have changed them (BadSecurityChecksFailed)")
+	}
+	return nil
 }
 
 // choose picks the endpoint that matches exactly.
 func (p *security) choose(url string, offers []*ua.EndpointDescription) (*endpoint, error) {
 	var seen []string
 	for _, o := range offers {
-		if o == nil || o.Server == nil || strings.Contains(o.TransportProfileURI, "https") || strings.Contains(o.TransportProfileURI, "wss") {
+		if !dialable(o) {
 			continue
 		}
 		seen = append(seen, policyName(o.SecurityPolicyURI)+"/"+modeName(o.SecurityMode))
 		if o.SecurityPolicyURI != p.policy || o.SecurityMode != p.mode {
 			continue
 		}
-		e := &endpoint{url: url, applURI: o.Server.ApplicationURI, certificate: slices.Clone(o.ServerCertificate)}
+		e := &endpoint{url: url, applURI: o.Server.ApplicationURI, certificate: slices.Clone(o.ServerCertificate), offered: offered(offers)}
 		return e, p.chooseToken(e, o)
 	}
 	return nil, fmt.Errorf("the server offers no endpoint %s/%s; it offers %s: change security_policy and security_mode, or the server",

@@ -157,9 +157,13 @@ func TestVerifyServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
+	verify := func(der []byte, uri string, at time.Time) error {
+		_, err := verifyServer(pki, der, &conditions{now: at, applURI: uri})
+		return err
+	}
 	check := func(name, uri string, at time.Time, want string) {
 		t.Helper()
-		err := verifyServer(pki, id.der, uri, at)
+		err := verify(id.der, uri, at)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
@@ -169,7 +173,7 @@ func TestVerifyServer(t *testing.T) {
 	if files, _ := os.ReadDir(filepath.Join(pki, rejectedDir)); len(files) != 1 {
 		t.Errorf("%d files in rejected/", len(files))
 	}
-	if !errors.Is(verifyServer(pki, id.der, "urn:mill:plc", now), ErrUntrusted) {
+	if !errors.Is(verify(id.der, "urn:mill:plc", now), ErrUntrusted) {
 		t.Error("not ErrUntrusted")
 	}
 	if err := Trust(pki, "00:11"); err == nil {
@@ -180,9 +184,9 @@ func TestVerifyServer(t *testing.T) {
 	}
 	check("trusted", "urn:mill:plc", now, "")
 	check("another application", "urn:mill:other", now, "not for the application")
-	check("expired", "urn:mill:plc", now.Add(2*ownValid), "valid from")
+	check("expired", "urn:mill:plc", now.Add(2*ownValid), "has expired")
 	check("not yet valid", "urn:mill:plc", now.Add(-48*time.Hour), "valid from")
-	if err := verifyServer(pki, []byte("nonsense"), "urn:mill:plc", now); err == nil {
+	if err := verify([]byte("nonsense"), "urn:mill:plc", now); err == nil {
 		t.Error("nonsense is no certificate")
 	}
 }

@@ -21,6 +21,9 @@ type session struct {
 	token *ua.NodeID
 	nonce []byte // the server's last one
 	life  time.Duration
+	// offered is what the server offers, checked when the session was made; empty
+	// for one of an earlier process.
+	offered string
 }
 
 // link is a channel with an active session.
@@ -66,14 +69,10 @@ func createSession(ctx context.Context, c *channel, p *security, e *endpoint, na
 			return nil, fmt.Errorf("creating a session: the server's signature is wrong: %w", err)
 		}
 	}
-	// Part 4, 5.7.2: the list must be the one of the discovery, else somebody
-	// has changed it on the way.
-	if len(res.ServerEndpoints) > 0 {
-		if _, err := p.choose(e.url, res.ServerEndpoints); err != nil {
-			return nil, fmt.Errorf("creating a session: the endpoints differ from those announced before: %w", err)
-		}
+	if err := p.checkOffers(e, res.ServerEndpoints); err != nil {
+		return nil, fmt.Errorf("creating a session: %w", err)
 	}
-	return &session{token: res.AuthenticationToken, nonce: slices.Clone(res.ServerNonce), life: millis(res.RevisedSessionTimeout)}, nil
+	return &session{token: res.AuthenticationToken, nonce: slices.Clone(res.ServerNonce), life: millis(res.RevisedSessionTimeout), offered: e.offered}, nil
 }
 
 // activate binds s to the channel c, first time or again.

@@ -34,6 +34,7 @@ type Source struct {
 
 	committed atomic.Uint64
 	board     board
+	certs     certificates
 }
 
 // Run keeps the subscription alive until ctx ends and then returns nil. Any

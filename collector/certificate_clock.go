@@ -1,0 +1,88 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	clockFile  = "clock"
+	clockStep  = time.Hour       // how often the newest time is written; flash wears
+	clockSlack = 5 * time.Minute // a clock that is put right steps back a little
+)
+
+// clock is the time by which validity is judged. A box without a battery for
+// its clock starts in the past, and there an expired or stolen certificate
+// would be good again. So the newest time at which a server's certificate was
+// good is kept in the PKI folder, and nothing is judged earlier than that.
+type clock struct {
+	name string
+
+	mu     sync.Mutex
+	newest time.Time // guarded by mu; on disk
+}
+
+// openClock takes up the time that is kept in the folder. A file that cannot be
+// read is a damaged disk; it is told, and collecting goes on without it.
+func openClock(pki string, tell func(string)) *clock {
+	c := &clock{name: filepath.Join(pki, clockFile)}
+	b, err := readSmall(c.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c
+	}
+	if err == nil {
+		c.newest, err = parseClock(b)
+	}
+	if err != nil {
+		tell(fmt.Sprintf("the newest known time cannot be read and is reckoned anew, look whether the clock is right: %v", err))
+	}
+	return c
+}
+
+func parseClock(b []byte) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, strings.TrimSuffix(string(b), "\n"))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s: %q is no time", clockFile, trimmed(b))
+	}
+	return t, nil
+}
+
+func trimmed(b []byte) string {
+	return string(b[:min(len(b), 40)])
+}
+
+// judge is the time to judge by. A reason means that the clock is unknown: it
+// shows a time that has been.
+func (c *clock) judge(now time.Time) (at time.Time, unknown string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !now.Before(c.newest) {
+		return now, ""
+	}
+	if c.newest.Sub(now) > clockSlack {
+		unknown = fmt.Sprintf("clock unknown: it shows %s, and it has been %s already: certificates are judged at the later one until a time source sets the clock (if that one is wrong, set the clock and delete %s)",
+			now.UTC().Format(time.RFC3339), c.newest.UTC().Format(time.RFC3339), c.name)
+	}
+	return c.newest, unknown
+}
+
+// passed notes that a certificate was good at this time: what a clock gone
+// astray shows is not believed, as certificates are not good then.
+func (c *clock) passed(at time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at.Sub(c.newest) < clockStep {
+		return nil
+	}
+	at = at.UTC().Truncate(time.Second)
+	if err := writeOwn(c.name, []byte(at.Format(time.RFC3339)+"\n"), publicMode); err != nil {
+		return fmt.Errorf("the newest known time could not be kept: %w", err)
+	}
+	c.newest = at
+	return nil
+}
