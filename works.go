@@ -21,6 +21,7 @@ import (
 	"millwright/historian/notify"
 	"millwright/historian/rollout"
 	"millwright/historian/store"
+	"millwright/historian/store/influx"
 	"millwright/hmi"
 	"millwright/models/detect"
 	"millwright/plant"
@@ -135,6 +136,12 @@ func (w *works) startHMI(ctx context.Context, web *config.HMI, data string, st s
 // openStore opens the store that the plant has chosen.
 func (w *works) openStore(c *config.Historian) (store.Store, error) {
 	log := w.log.With("role", "store")
+	if x := c.Influx; x != nil {
+		return influx.Open(influx.Config{
+			URL: x.URL, Database: x.Database, Org: x.Org, Token: x.Token, CA: x.CA, Timeout: x.Timeout,
+			Dir: filepath.Join(c.Data, "influx"), Log: log,
+		})
+	}
 	return store.Open(store.Config{Dir: filepath.Join(c.Data, "store"), Reserve: c.Reserve, Log: log})
 }
 
