@@ -237,10 +237,14 @@ func (l *lane) send() error {
 	lines := string(l.text) // the client may look at it after a failure
 	l.text, l.points = l.text[:0], 0
 	err := l.s.server.write(l.ctx, lines)
-	if errors.Is(err, errRefused) {
-		var n int
-		n, err = l.s.sift(l.ctx, lines, err)
-		l.refused += n
+	if err == nil {
+		l.s.faults.clear()
+		return nil
 	}
+	if !errors.Is(err, errRefused) {
+		return err
+	}
+	n, err := l.s.sift(l.ctx, lines, err)
+	l.refused += n
 	return err
 }

@@ -36,6 +36,8 @@ func (s *Store) SetAssets(edge string, assets []plant.Asset) error {
 		return err
 	}
 	defer leave()
+	ctx, cancel := context.WithTimeoutCause(ctx, metaTimeout, fmt.Errorf("no answer within %v", metaTimeout))
+	defer cancel()
 	next := assetList{}
 	if next.text, err = json.Marshal(assets); err == nil {
 		// A copy that shares nothing with the caller's.

@@ -29,6 +29,7 @@
 // Points that the server refuses for ever (400, 413, 422) must not hold up the
 // edges for ever: they are told apart by halving the request, written to a file
 // below Config.Dir and synced before Append succeeds. If all of a large request
-// is refused, that is no poisoned point but a fault in the set-up, and Append
-// fails; the edges keep their records.
+// is refused, that may be no poisoned point but a fault in the set-up: Append
+// fails for 15 minutes, so that somebody can mend it while the edges keep their
+// records, and then goes on in the same way.
 package influx

@@ -10,8 +10,11 @@ import (
 	"millwright/historian/store"
 )
 
-// version of the schema in FORMAT.md.
-const version = 1
+// version of the schema in FORMAT.md, and the point that says so.
+const (
+	version    = 1
+	formatLine = "meta,kind=format version=1i 0"
+)
 
 const ms = int64(1_000_000)
 
@@ -57,7 +60,7 @@ func (s *Store) layout(ctx context.Context) error {
 		return fmt.Errorf("database %s has version %d of the schema, this program knows %d: %w", s.server.bucket, found, version, store.ErrNewer)
 	}
 	// Also where it is there: it tells at the start whether we may write.
-	err = s.server.write(ctx, fmt.Sprintf("meta,kind=format version=%di 0", version))
+	err = s.server.write(ctx, formatLine)
 	if errors.Is(err, errRefused) {
 		return fmt.Errorf("%w: the database %s must keep data without limit of time (a retention policy of infinite duration), since tags and record numbers are in it too", err, s.server.bucket)
 	}

@@ -223,7 +223,7 @@ func testLine(t *testing.T, server *influxtest.Server) {
 	flows := func() {
 		t.Helper()
 		n := l.up.Counts().Settled
-		eventually(t, "records are acknowledged again", 20*time.Second, func() bool { return l.up.Counts().Settled > n+50 })
+		eventually(t, "records are acknowledged again", patience, func() bool { return l.up.Counts().Settled > n+50 })
 	}
 	flows()
 	away := trouble(away)
@@ -238,7 +238,7 @@ func testLine(t *testing.T, server *influxtest.Server) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(troubles)) {
 		l.proxy.make(troubles[name])
-		eventually(t, name+" is met", 10*time.Second, func() bool { return l.proxy.met.Load() >= 2 })
+		eventually(t, name+" is met", patience, func() bool { return l.proxy.met.Load() >= 2 })
 		time.Sleep(400 * time.Millisecond) // what was stored before is answered
 		settled := l.up.Counts().Settled
 		time.Sleep(400 * time.Millisecond)
@@ -260,7 +260,7 @@ func testLine(t *testing.T, server *influxtest.Server) {
 	l.startHistorian()
 	flows()
 	stop()
-	eventually(t, "all records settled", time.Minute+length, func() bool { return l.queue.Stats().Records == 0 })
+	eventually(t, "all records settled", patience+length, func() bool { return l.queue.Stats().Records == 0 })
 	l.complete()
 }
 

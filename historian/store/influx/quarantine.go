@@ -24,10 +24,13 @@ type quarantine struct {
 	log    *slog.Logger
 	points atomic.Uint64
 
-	mu    sync.Mutex // guards what follows and the files
-	bytes int64
-	limit int64
+	mu     sync.Mutex // guards what follows and the files
+	bytes  int64
+	limit  int64
+	recent map[string]bool // lines written last: a batch that fails elsewhere comes again
 }
+
+const maxRecent = 10_000
 
 func openQuarantine(dir string, log *slog.Logger) (*quarantine, error) {
 	q := &quarantine{dir: filepath.Join(dir, "quarantine"), log: log, limit: maxQuarantine}
@@ -61,10 +64,16 @@ func (q *quarantine) keep(bad []refusal) error {
 	if len(bad) == 0 {
 		return nil
 	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	now := time.Now().UTC()
 	var b bytes.Buffer
-	reason := ""
+	reason, fresh := "", uint64(0)
 	for _, r := range bad {
+		if q.recent[r.line] {
+			continue
+		}
+		fresh++
 		if r.reason != reason {
 			// Behind a line break, should the last write have been torn.
 			fmt.Fprintf(&b, "\n# %s %s\n", now.Format(time.RFC3339), strings.Join(strings.Fields(r.reason), " "))
@@ -73,8 +82,9 @@ func (q *quarantine) keep(bad []refusal) error {
 		b.WriteString(r.line)
 		b.WriteByte('\n')
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
+	if fresh == 0 {
+		return nil
+	}
 	if q.bytes+int64(b.Len()) > q.limit {
 		return fmt.Errorf("%s: %d MiB of points that InfluxDB refused lie there and no more are taken: see why in the comments of the files, mend it and move them away", q.dir, q.limit>>20)
 	}
@@ -83,8 +93,14 @@ func (q *quarantine) keep(bad []refusal) error {
 		return fmt.Errorf("points that InfluxDB refused cannot be kept either: %w", err)
 	}
 	q.bytes += int64(b.Len())
-	q.points.Add(uint64(len(bad)))
-	q.log.Error("InfluxDB refuses points for ever; they are in quarantine", "points", len(bad), "file", name, "reason", bad[0].reason, "first", bad[0].line)
+	q.points.Add(fresh)
+	if q.recent == nil || len(q.recent) > maxRecent {
+		q.recent = map[string]bool{}
+	}
+	for _, r := range bad {
+		q.recent[r.line] = true
+	}
+	q.log.Error("InfluxDB refuses points for ever; they are in quarantine", "points", fresh, "file", name, "reason", bad[0].reason, "first", bad[0].line)
 	return nil
 }
 

@@ -244,14 +244,27 @@ func testSetUpFault(t *testing.T, server *influxtest.Server) {
 	if spans, _ := s.Committed("e", 1); len(spans) != 0 {
 		t.Errorf("acknowledged: %v", spans)
 	}
+	// But not for ever.
+	s.HoldFaults(0)
+	appendAll(t, s, plant.Batch{Samples: in}, mark)
+	if got := quarantined(t, dir); len(got) != len(in) {
+		t.Errorf("%d points in quarantine, want %d", len(got), len(in))
+	}
+	appendAll(t, s, plant.Batch{Samples: in}) // given again
+	if s.Quarantined() != uint64(len(in)) {
+		t.Errorf("%d points in quarantine after they came again", s.Quarantined())
+	}
 	// The same where a proxy answers for the server.
 	p := newProxy(t, server.URL)
 	s2 := open(t, p.URL, t.TempDir(), nil)
 	defer s2.Close()
 	id = intern(t, s2, plant.Tag{Path: "A"})[0]
 	p.make(refuse(http.StatusBadRequest, "Bad Request"))
-	if err := s2.Append(context.Background(), plant.Batch{Samples: in}, nil); err == nil || s2.Quarantined() != 0 {
-		t.Errorf("got %v, %d in quarantine", err, s2.Quarantined())
+	for range 2 {
+		if err := s2.Append(context.Background(), plant.Batch{Samples: in}, nil); err == nil || s2.Quarantined() != 0 {
+			t.Errorf("got %v, %d in quarantine", err, s2.Quarantined())
+		}
+		s2.HoldFaults(0) // it refuses also what it took before
 	}
 	p.heal()
 	appendAll(t, s2, plant.Batch{Samples: in})
@@ -344,7 +357,7 @@ func testHangs(t *testing.T, server *influxtest.Server) {
 	p.make(hang)
 	done := make(chan error)
 	go func() { done <- s.Append(ctx, plant.Batch{Samples: []plant.Sample{{Tag: id, Time: base}}}, nil) }()
-	eventually(t, "the append hangs", 5*time.Second, func() bool { return p.met.Load() > 0 })
+	eventually(t, "the append hangs", patience, func() bool { return p.met.Load() > 0 })
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}

@@ -6,29 +6,78 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 )
 
-// If nothing but refused points comes out of a request of this size, the points
-// are not to blame.
-const faultAt = 100
+const (
+	// If nothing but refused points comes out of a request of this size, the points
+	// may not be to blame.
+	faultAt = 100
+	// So the edges keep them for as long as it takes to call somebody. Then they go
+	// into quarantine, rather than to hold up a plant for ever.
+	holdFaults = 15 * time.Minute
+)
+
+// faults is since when requests are refused as a whole.
+type faults struct {
+	hold time.Duration
+
+	mu    sync.Mutex
+	since time.Time // zero: they are not
+}
+
+// clear notes that points are taken.
+func (f *faults) clear() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.since = time.Time{}
+}
+
+// holds notes a request refused as a whole, and reports whether to wait.
+func (f *faults) holds() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	if f.since.IsZero() {
+		f.since = now
+	}
+	return now.Sub(f.since) < f.hold
+}
 
 // sift finds the points for which a request was refused, stores the others and
 // puts the refused ones into quarantine. It returns how many those are.
 func (s *Store) sift(ctx context.Context, lines string, cause error) (int, error) {
-	x := sieve{s: s}
-	if err := x.halve(ctx, strings.Split(strings.TrimSuffix(lines, "\n"), "\n"), cause); err != nil {
+	x := sieve{s: s, patient: true}
+	err := x.halve(ctx, strings.Split(strings.TrimSuffix(lines, "\n"), "\n"), cause)
+	if errors.Is(err, errAll) {
+		if s.faults.holds() {
+			return 0, x.fault(cause)
+		}
+		// It must at least take what it has taken before.
+		if err := s.server.write(ctx, formatLine); err != nil {
+			return 0, err
+		}
+		x = sieve{s: s}
+		err = x.halve(ctx, strings.Split(strings.TrimSuffix(lines, "\n"), "\n"), cause)
+	}
+	if err != nil {
 		return 0, err
 	}
-	if x.good == 0 && len(x.bad) >= faultAt && !beyondRetention(cause) {
-		return 0, x.fault(cause)
+	if x.good > 0 {
+		s.faults.clear()
 	}
 	return len(x.bad), s.quarantine.keep(x.bad)
 }
 
+// errAll ends the search of a patient sieve.
+var errAll = errors.New("all are refused")
+
 type sieve struct {
-	s    *Store
-	good int
-	bad  []refusal
+	s       *Store
+	patient bool // gives up when all are refused
+	good    int
+	bad     []refusal
 }
 
 // refusal is a point that the server will never take, and what it said.
@@ -39,8 +88,8 @@ func (x *sieve) halve(ctx context.Context, lines []string, cause error) error {
 		for _, l := range lines {
 			x.bad = append(x.bad, refusal{l, cause.Error()})
 		}
-		if x.good == 0 && len(x.bad) >= faultAt && !beyondRetention(cause) {
-			return x.fault(cause)
+		if x.patient && x.good == 0 && len(x.bad) >= faultAt && !beyondRetention(cause) {
+			return errAll
 		}
 		return nil
 	}

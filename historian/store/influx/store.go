@@ -32,6 +32,7 @@ type Store struct {
 	server     *server
 	log        *slog.Logger
 	quarantine *quarantine
+	faults     faults
 
 	life   sync.Mutex // guards closed against a new user
 	closed bool
@@ -76,7 +77,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		server: v, log: cfg.Log,
+		server: v, log: cfg.Log, faults: faults{hold: holdFaults},
 		assets: map[string]assetList{},
 		marks:  map[markSet][]sparkplug.Span{},
 		last:   map[plant.TagID]plant.Sample{},

@@ -9,9 +9,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"millwright/plant"
 )
+
+// metaTimeout is short: who describes tags and assets is also who shows values.
+const metaTimeout = 5 * time.Second
 
 // tagTable is what is known of tags. The entries never move once they are in, so
 // that a copy of the slice may be read without the lock.
@@ -82,6 +86,8 @@ func (s *Store) Intern(tags []plant.Tag) error {
 		return err
 	}
 	defer leave()
+	ctx, cancel := context.WithTimeoutCause(ctx, metaTimeout, fmt.Errorf("no answer within %v", metaTimeout))
+	defer cancel()
 	for i := range tags {
 		if tags[i].Path == "" {
 			return fmt.Errorf("influx: tag %d of %d has no path", i+1, len(tags))
