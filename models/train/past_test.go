@@ -113,8 +113,8 @@ const (
 	pump    = "HSM/DSC/P1"
 )
 
-// run goes on with what one asset of the mill says, from the end of what is
-// there. Every tag is scanned once a second.
+// run goes on with what one asset of the mill says, ten minutes after the end of
+// what is there: until then the machine stands. Every tag is scanned once a second.
 func (p *past) run(t testing.TB, seed uint64, asset string, length time.Duration, faults ...string) {
 	t.Helper()
 	m, err := simulator.NewMill(seed, 50)
@@ -131,6 +131,15 @@ func (p *past) run(t testing.TB, seed uint64, asset string, length time.Duration
 		}
 	}
 	from := p.end
+	if from > begin {
+		standing := map[string]string{gearbox: "gap", pump: "standby"}[asset]
+		for _, tag := range p.tags {
+			if tag.Path == asset+"/MODE" {
+				p.states[tag.ID] = append(p.states[tag.ID], plant.State{Tag: tag.ID, Time: from, Value: standing})
+			}
+		}
+		from += int64(10 * time.Minute)
+	}
 	var vals []server.Value
 	for m.Now() < length {
 		m.Step()
