@@ -96,11 +96,11 @@ func (c *conditions) checkLeaf(leaf *x509.Certificate) []fault {
 	}
 	switch {
 	case leaf.NotAfter.Before(leaf.NotBefore):
-		add(faultf(codeTime, "it ends on %s, before it begins on %s: make a new one at the server", day(leaf.NotAfter), day(leaf.NotBefore)))
+		add(faultf(codeTime, "it ends on %s, before it begins on %s: make a new one at the server", date(leaf.NotAfter), date(leaf.NotBefore)))
 	case c.now.Before(leaf.NotBefore):
-		add(faultf(codeTime, "it is valid from %s on only, and today is %s: set the clock that is wrong", day(leaf.NotBefore), day(c.now)))
+		add(faultf(codeTime, "it is valid from %s on only, and now it is %s: set the clock that is wrong", date(leaf.NotBefore), date(c.now)))
 	case c.now.After(leaf.NotAfter):
-		add(faultf(codeTime, "it was valid from %s to %s and has expired: renew it at the server", day(leaf.NotBefore), day(leaf.NotAfter)))
+		add(faultf(codeTime, "it was valid from %s to %s and has expired: renew it at the server", date(leaf.NotBefore), date(leaf.NotAfter)))
 	}
 	if c.host != "" && !namesHost(leaf, c.host) {
 		add(faultf(codeHost, "it is for the hosts %s and not for %q of the url: reach the server by such a name, or renew its certificate with this one", hosts(leaf), c.host))
@@ -164,7 +164,11 @@ func (c *conditions) checkHash(cert *x509.Certificate, who string) (fault, bool)
 		}
 		return faultf(codePolicy, "%s is signed with SHA-1, which can be forged: make a new one with SHA-256", who), true
 	}
-	return faultf(codePolicy, "%s is signed with %v, SHA-256, SHA-384 or SHA-512 with RSA is wanted: make a new one", who, cert.SignatureAlgorithm), true
+	return wrongHash(cert, who), true
+}
+
+func wrongHash(cert *x509.Certificate, who string) fault {
+	return faultf(codePolicy, "%s is signed with %v, SHA-256, SHA-384 or SHA-512 with RSA is wanted: make a new one", who, cert.SignatureAlgorithm)
 }
 
 // checkIssuer looks at a certificate of the chain that issued another one;
@@ -188,9 +192,9 @@ func (c *conditions) checkIssuer(ca *x509.Certificate, below int) []fault {
 	}
 	switch {
 	case c.now.Before(ca.NotBefore):
-		add(faultf(codeIssuerTime, "%s is valid from %s on only, and today is %s: set the clock that is wrong", who, day(ca.NotBefore), day(c.now)))
+		add(faultf(codeIssuerTime, "%s is valid from %s on only, and now it is %s: set the clock that is wrong", who, date(ca.NotBefore), date(c.now)))
 	case c.now.After(ca.NotAfter):
-		add(faultf(codeIssuerTime, "%s has expired on %s: renew it and what it issued", who, day(ca.NotAfter)))
+		add(faultf(codeIssuerTime, "%s expired on %s: renew it and what it issued", who, date(ca.NotAfter)))
 	}
 	switch {
 	case !ca.BasicConstraintsValid || !ca.IsCA:
@@ -235,4 +239,4 @@ func keyType(c *x509.Certificate) string {
 
 func selfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }
 
-func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

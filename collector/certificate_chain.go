@@ -21,6 +21,7 @@ const (
 
 // stock is what the PKI folder holds about others.
 type stock struct {
+	pki        string
 	trusted    []*x509.Certificate
 	issuers    []*x509.Certificate
 	lists      []*x509.RevocationList
@@ -31,7 +32,7 @@ type stock struct {
 // that what a person moves there counts at once. Both may have the subfolders
 // certs/ and crl/ that other OPC UA software makes.
 func readStock(pki string) (*stock, error) {
-	s := &stock{}
+	s := &stock{pki: pki}
 	for _, f := range []struct {
 		dir  string
 		into *[]*x509.Certificate
@@ -117,6 +118,7 @@ func has(list []*x509.Certificate, c *x509.Certificate) bool {
 
 // paths is the search for chains from a certificate up to a root.
 type paths struct {
+	*stock
 	pool     []*x509.Certificate
 	tries    int
 	complete [][]*x509.Certificate
@@ -129,7 +131,7 @@ type paths struct {
 // then known issuers, then what the server itself sends: a sent certificate can
 // be a step on the way, never what is trusted.
 func (s *stock) chains(leaf *x509.Certificate, sent []*x509.Certificate) *paths {
-	p := &paths{}
+	p := &paths{stock: s}
 	for _, c := range slices.Concat(s.trusted, s.issuers, sent) {
 		if !has(p.pool, c) {
 			p.pool = append(p.pool, c)
@@ -141,19 +143,25 @@ func (s *stock) chains(leaf *x509.Certificate, sent []*x509.Certificate) *paths 
 
 func (p *paths) walk(chain []*x509.Certificate) {
 	last := chain[len(chain)-1]
-	who := "it"
+	who, unknown := "it", false
 	if len(chain) > 1 {
 		who = fmt.Sprintf("its issuer %q", last.Subject)
 	}
-	if selfIssued(last) && signedBy(last, last) {
-		p.complete = append(p.complete, chain)
-		return
+	forged := false
+	if selfIssued(last) {
+		err := signedBy(last, last)
+		if err == nil {
+			p.complete = append(p.complete, chain)
+			return
+		}
+		forged = true
+		unknown = unverifiable(err)
 	}
 	if len(chain) == mostChain {
 		p.fail(chain, faultf(codeIncomplete, "its chain has more than %d certificates: use an issuer nearer to the root", mostChain))
 		return
 	}
-	found, forged := false, selfIssued(last)
+	found := false
 	for _, c := range p.pool {
 		if !bytes.Equal(c.RawSubject, last.RawIssuer) || has(chain, c) {
 			continue
@@ -161,8 +169,9 @@ func (p *paths) walk(chain []*x509.Certificate) {
 		if p.tries++; p.tries > mostTries {
 			break
 		}
-		if !signedBy(last, c) {
+		if err := signedBy(last, c); err != nil {
 			forged = true
+			unknown = unverifiable(err)
 			continue
 		}
 		found = true
@@ -170,10 +179,12 @@ func (p *paths) walk(chain []*x509.Certificate) {
 	}
 	switch {
 	case found:
+	case unknown:
+		p.fail(chain, wrongHash(last, who))
 	case forged:
 		p.fail(chain, faultf(codeInvalid, "%s was not signed by %q as it says, it is forged or damaged: make a new one, and find out where this one comes from", who, last.Issuer))
 	default:
-		p.fail(chain, faultf(codeIncomplete, "the certificate of the issuer %q is missing: get it from whoever runs that issuer and put it into %s", last.Issuer, issuersDir))
+		p.fail(chain, faultf(codeIncomplete, "the certificate of the issuer %q is missing: get it from whoever runs that issuer and put it into %s", last.Issuer, filepath.Join(p.pki, issuersDir)))
 	}
 }
 
@@ -185,8 +196,14 @@ func (p *paths) fail(chain []*x509.Certificate, why fault) {
 
 // signedBy only looks at the signature. Which algorithms and issuers are good
 // enough is another question, with other answers.
-func signedBy(c, by *x509.Certificate) bool {
-	return by.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
+func signedBy(c, by *x509.Certificate) error {
+	return by.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature)
+}
+
+// unverifiable reports whether signedBy failed for the algorithm.
+func unverifiable(err error) bool {
+	var insecure x509.InsecureAlgorithmError
+	return errors.As(err, &insecure) || errors.Is(err, x509.ErrUnsupportedAlgorithm)
 }
 
 // checkChain says what is wrong with a complete chain, in the order of

@@ -89,7 +89,7 @@ func (c *certificates) warn(now time.Time, log *slog.Logger) {
 			continue
 		}
 		c.warned[x.Fingerprint] = x.Warn
-		at := []any{"days", x.Days, "until", day(x.NotAfter), "certificate", x.Name, "sha256", x.Fingerprint}
+		at := []any{"days", x.Days, "until", date(x.NotAfter), "certificate", x.Name, "sha256", x.Fingerprint}
 		if x.Warn < 0 {
 			log.Error(fmt.Sprintf("the %s certificate has expired: %s", x.Role, renewal[x.Role]), at...)
 			continue

@@ -17,7 +17,7 @@ func (s *stock) checkRevocation(c *conditions, cert, ca *x509.Certificate, above
 	}
 	list, entry, why := s.listOf(c, cert, ca)
 	if entry != nil {
-		return faultf(revoked, "%s was revoked by its issuer on %s%s: make a new one, and find out why", who, day(entry.RevocationTime), reasonText(entry.ReasonCode)), true
+		return faultf(revoked, "%s was revoked by its issuer on %s%s: make a new one, and find out why", who, date(entry.RevocationTime), reasonText(entry.ReasonCode)), true
 	}
 	if list != nil {
 		why = staleList(c, list)
@@ -77,11 +77,11 @@ func entryOf(l *x509.RevocationList, cert *x509.Certificate) *x509.RevocationLis
 func staleList(c *conditions, l *x509.RevocationList) string {
 	switch {
 	case c.now.Before(l.ThisUpdate):
-		return fmt.Sprintf("is of %s, and today is %s", day(l.ThisUpdate), day(c.now))
+		return fmt.Sprintf("is of %s, and now it is %s", date(l.ThisUpdate), date(c.now))
 	case l.NextUpdate.IsZero():
 		return "does not say until when it holds"
 	case c.now.After(l.NextUpdate):
-		return "is out of date since " + day(l.NextUpdate)
+		return "is out of date since " + date(l.NextUpdate)
 	}
 	return ""
 }

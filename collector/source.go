@@ -35,6 +35,7 @@ type Source struct {
 	committed atomic.Uint64
 	board     board
 	certs     certificates
+	recheck   time.Duration // how often the certificates of a living connection are judged again
 }
 
 // Run keeps the subscription alive until ctx ends and then returns nil. Any

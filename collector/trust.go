@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -65,13 +67,13 @@ func (e *engine) trust(end *endpoint) error {
 	return nil
 }
 
-const recheckTime = time.Minute
+const recheckTime = time.Minute // where Source.recheck is 0
 
 // recheck judges the certificates of a connection that lives, now and then: a
 // certificate may expire, be revoked or be taken out of trusted/, and our own
 // may be renewed. An error ends the connection; the next one says why.
 func (e *engine) recheck() error {
-	if e.judged == nil || time.Since(e.checked) < recheckTime {
+	if e.judged == nil || time.Since(e.checked) < cmp.Or(e.src.recheck, recheckTime) {
 		return nil
 	}
 	e.checked = time.Now()
@@ -181,11 +183,14 @@ func (s *stock) best(c *conditions, leaf *x509.Certificate, sent []*x509.Certifi
 		return best, faults
 	}
 	// Without a way to a root, what there is of it.
-	faults = append(faults, p.why)
 	if !s.trusts(p.longest) {
 		faults = append(faults, fault{codeUntrusted, ErrUntrusted.Error()})
 	}
-	return p.longest, append(faults, c.checkLeaf(leaf)...)
+	faults = append(faults, c.checkLeaf(leaf)...)
+	if !slices.Contains(faults, p.why) {
+		faults = append(faults, p.why)
+	}
+	return p.longest, faults
 }
 
 // trusts reports whether a person has put one of the chain into trusted/.
