@@ -137,6 +137,8 @@ func TestQueryFaults(t *testing.T) {
 	f("asset=A&shape=wide&grid=25h&hold=x", `hold: "x" is not allowed`, "grid: 25h0m0s is not allowed")
 	f("asset=A&shape=wide&grid=24h&hold=1000", "hold: 1000 steps of 24h0m0s are too long; at most 366 days")
 	f("asset=A&shape=wide&grid=1ms&from=2020-01-01", "grid: 1ms makes more than 2147483647 rows; choose a coarser grid")
+	f("asset=A&shape=wide&grid=24h&from=1700-01-01&to=2261-01-01", "from: too long before to; a span of at most 200 years")
+	f("asset=A&shape=wide&grid=24h&from=1800-01-01&to=2000-01-01")
 	f("asset=A&grid=1s&hold=3", "grid: goes with shape wide only", "hold: goes with shape wide only")
 	f("asset=A&asset=B", "asset: given more than once")
 

@@ -73,9 +73,10 @@ type Query struct {
 const (
 	maxGrid  = 24 * time.Hour
 	maxHold  = 100_000
-	maxReach = 366 * 24 * time.Hour // of Hold steps of the grid
-	maxSteps = math.MaxInt32        // rows of a wide file
-	maxWide  = 2000                 // tags of a wide file
+	maxReach = 366 * 24 * time.Hour       // of Hold steps of the grid
+	maxSteps = math.MaxInt32              // rows of a wide file
+	maxWide  = 2000                       // tags of a wide file
+	maxSpan  = 200 * 366 * 24 * time.Hour // of a wide file: differences of its times are numbers
 
 	defaultHold = 3
 )
@@ -159,6 +160,8 @@ func (q Query) Check() error {
 	}
 	if q.From >= q.To {
 		e.add("from", "a span [from, to)", "not before to")
+	} else if q.Shape == Wide && uint64(q.To-q.From) > uint64(maxSpan) {
+		e.add("from", "a span of at most 200 years", "too long before to")
 	}
 	choice(&e, "format", q.Format, "", Parquet, CSV, Arrow)
 	choice(&e, "shape", q.Shape, "", Long, Wide)

@@ -42,6 +42,9 @@ func (j *Job) Write(ctx context.Context, q Query, w io.Writer) (*Manifest, error
 		return nil, err
 	}
 	q = q.withDefaults()
+	if j.maxRows > 0 && q.Shape == Wide && (q.To-q.From)/int64(q.Grid) > j.maxRows {
+		return nil, j.tooLong() // known before any of them is made
+	}
 	p, err := q.pick(j.Source)
 	if err != nil {
 		return nil, err
@@ -54,6 +57,10 @@ func (j *Job) Write(ctx context.Context, q Query, w io.Writer) (*Manifest, error
 		return nil, fmt.Errorf("export: %w", err)
 	}
 	return r.manifest, nil
+}
+
+func (j *Job) tooLong() error {
+	return fmt.Errorf("%w: it has more than %d rows%s", ErrTooLarge, j.maxRows, askForLess)
 }
 
 // run is one export under way.
@@ -224,7 +231,7 @@ func (r *run) finish(t table, out *tally) error {
 // room gives a batch with room for rows and says for how many.
 func (r *run) room(ctx context.Context) (int, error) {
 	if r.job.maxRows > 0 && r.rows >= r.job.maxRows {
-		return 0, fmt.Errorf("%w: it has more than %d rows%s", ErrTooLarge, r.job.maxRows, askForLess)
+		return 0, r.job.tooLong()
 	}
 	if r.cur != nil && r.cur.n == r.size {
 		if err := r.hand(ctx); err != nil {
