@@ -19,6 +19,9 @@ type Beacon struct {
 	Heard   func() int64 // ns UTC when the plant last answered, 0 never
 	Waiting func() int64 // ns UTC since when something waits for an answer, 0 nothing does
 	Log     *slog.Logger
+
+	ahead [2]int64  // of Heard and Waiting, where they lay in the future
+	back  time.Time // when that was last found
 }
 
 const (
@@ -71,11 +74,24 @@ func (b *Beacon) away(start, now time.Time) bool {
 		return false
 	}
 	since := start
-	if h := time.Unix(0, b.Heard()); h.After(since) {
-		since = h
+	for i, ns := range []int64{b.Heard(), b.Waiting()} {
+		t := time.Unix(0, ns)
+		switch {
+		case !t.After(now):
+		case b.ahead[i] == ns:
+			continue
+		default:
+			// It was noted before the clock went back, or before a box without a clock
+			// of its own lost the time. It counts from when it is first seen so.
+			b.ahead[i], b.back = ns, now
+			continue
+		}
+		if t.After(since) {
+			since = t
+		}
 	}
-	if w := time.Unix(0, b.Waiting()); w.After(since) {
-		since = w
+	if b.back.After(since) {
+		since = b.back
 	}
 	return now.Sub(since) > b.After
 }

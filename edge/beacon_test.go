@@ -36,6 +36,29 @@ func TestBeaconAway(t *testing.T) {
 	f("silent since something waits", 10*time.Second, 500*time.Second, 561*time.Second, true)
 }
 
+// A clock that goes back, or that a box without one has lost, neither holds the
+// lamp off nor lights it at once.
+func TestBeaconClock(t *testing.T) {
+	start := time.Unix(1_800_000_000, 0)
+	f := func(name string, heard, waiting time.Duration, want ...bool) {
+		t.Helper()
+		b := Beacon{
+			After: time.Minute, Heard: func() int64 { return start.Add(heard).UnixNano() }, Waiting: func() int64 { return start.Add(waiting).UnixNano() },
+		}
+		for i, w := range want {
+			at := 600*time.Second + time.Duration(i)*30*time.Second
+			if got := b.away(start, start.Add(at)); got != w {
+				t.Errorf("%s: after %v away %v, want %v", name, at, got, w)
+			}
+		}
+	}
+	const year = 365 * 24 * time.Hour
+	f("what waits is of the future", -year, 50*year, false, false, false, true, true)
+	f("the last answer is of the future", time.Hour, 500*time.Second, false, false, false, true, true)
+	f("both", year, year, false, false, false, true, true)
+	f("neither", 500*time.Second, 590*time.Second, false, false, true, true)
+}
+
 // TestBeaconSwitches runs real commands: on while the plant is away, off when it
 // is back, again after one that failed.
 func TestBeaconSwitches(t *testing.T) {
