@@ -46,7 +46,7 @@ var users = map[string][]string{
 	"gonum.org/v1/gonum":                          {"models/detect", "models/autoencoder"},
 	"gorgonia.org/gorgonia":                       {"models/train"},
 	"gorgonia.org/tensor":                         {"models/train"},
-	"modernc.org/sqlite":                          {"historian/alarm", "historian/notify", "hmi/account"},
+	"modernc.org/sqlite":                          {"plant/sqlite"},
 }
 
 type goPackage struct {

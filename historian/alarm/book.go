@@ -5,10 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"millwright/plant"
+	"millwright/plant/sqlite"
 	"millwright/sparkplug"
 )
 
@@ -17,7 +19,7 @@ var (
 	ErrNotFound = errors.New("no such alarm or label")
 	ErrChanged  = errors.New("the alarm has changed meanwhile")
 	ErrCursor   = errors.New("not a cursor of this list")
-	ErrNewer    = errors.New("written by a newer version of millwright")
+	ErrNewer    = sqlite.ErrNewer
 )
 
 // Book is the alarms of the plant. Its methods may be called from any
@@ -38,9 +40,9 @@ const markAge = 90 * 24 * time.Hour
 
 // Open opens the book in a folder (file alarms.db), or makes one.
 func Open(dir string) (*Book, error) {
-	db, err := openFile(dir)
+	db, err := sqlite.Open(filepath.Join(dir, "alarms.db"), steps()...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("alarms: %w", err)
 	}
 	_, err = db.Exec(`DELETE FROM mark WHERE (edge, epoch) IN
 		(SELECT edge, epoch FROM mark GROUP BY edge, epoch HAVING max(at) < ?)`,

@@ -1,17 +1,5 @@
 package alarm
 
-import (
-	"context"
-	"database/sql"
-	"errors"
-	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
-
-	_ "modernc.org/sqlite" // the "sqlite" driver of database/sql
-)
-
 // Times are ns UTC. finding, journal.after and label.body are JSON of the plant
 // types. mark holds the record numbers of an epoch as ranges.
 const schema1 = `
@@ -81,63 +69,3 @@ CREATE INDEX label_asset ON label(asset, id) WHERE ended = 0;
 
 // steps lead from each format of the file (PRAGMA user_version) to the next.
 func steps() []string { return []string{schema1, schema2} }
-
-// openFile opens or makes alarms.db in a folder.
-func openFile(dir string) (*sql.DB, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("alarms: %w", err)
-	}
-	path, err := filepath.Abs(filepath.Join(dir, "alarms.db"))
-	if err != nil {
-		return nil, fmt.Errorf("alarms: %w", err)
-	}
-	// SQLite would make the file readable to all that the umask lets in.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("alarms: %w", err)
-	}
-	if err := f.Close(); err != nil {
-		return nil, fmt.Errorf("alarms: %w", err)
-	}
-	dsn := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{
-		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)"},
-		"_txlock": {"immediate"},
-	}.Encode()}
-	db, err := sql.Open("sqlite", dsn.String())
-	if err != nil {
-		return nil, fmt.Errorf("alarms: %s: %w", path, err)
-	}
-	db.SetMaxOpenConns(4)
-	if err := migrate(context.Background(), db); err != nil {
-		return nil, errors.Join(fmt.Errorf("alarms: %s: %w", path, err), db.Close())
-	}
-	return db, nil
-}
-
-func migrate(ctx context.Context, db *sql.DB) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	var v int
-	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&v); err != nil {
-		return err
-	}
-	all := steps()
-	switch {
-	case v > len(all):
-		return fmt.Errorf("%w: format %d, this one reads up to %d; use that version, or another folder", ErrNewer, v, len(all))
-	case v == len(all):
-		return nil
-	}
-	for _, step := range all[v:] {
-		if _, err := tx.ExecContext(ctx, step); err != nil {
-			return err
-		}
-	}
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", len(all))); err != nil {
-		return err
-	}
-	return tx.Commit()
-}

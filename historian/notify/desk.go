@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"millwright/plant"
+	"millwright/plant/sqlite"
 )
 
 // Errors that callers tell apart.
@@ -21,7 +23,7 @@ var (
 	ErrChanged  = errors.New("the roster has changed meanwhile")
 	ErrState    = errors.New("the message is not dead")
 	ErrCursor   = errors.New("not a cursor of this list")
-	ErrNewer    = errors.New("written by a newer version of millwright")
+	ErrNewer    = sqlite.ErrNewer
 )
 
 // Alarms is the alarm book.
@@ -118,9 +120,9 @@ func (d *Desk) Open() error {
 		}
 		d.lanes = append(d.lanes, &lane{desk: d, channel: c, name: c.Name(), wake: make(chan struct{}, 1), circuits: map[string]*breaker{}})
 	}
-	db, err := openFile(d.Dir)
+	db, err := sqlite.Open(filepath.Join(d.Dir, "notify.db"), schema)
 	if err != nil {
-		return err
+		return fmt.Errorf("notify: %w", err)
 	}
 	d.db = db
 	if err := d.load(); err != nil {

@@ -1,22 +1,14 @@
 package notify
 
 import (
-	"context"
 	"crypto/rand"
-	"database/sql"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 
 	"millwright/plant/disk"
-
-	_ "modernc.org/sqlite" // the "sqlite" driver of database/sql
 )
-
-const schemaVersion = 1
 
 // Times are ns UTC, 0 where it has not happened. doc.go says what the rows mean.
 const schema = `
@@ -119,69 +111,10 @@ CREATE TABLE beat (
   team TEXT PRIMARY KEY,
   slot INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 1;
+-- The name begins every key: what another plant sends, or this one after its
+-- folder was lost, has other keys.
+INSERT INTO desk VALUES (1, lower(hex(randomblob(4))), 0, 1);
 `
-
-// openFile opens or makes notify.db in a folder.
-func openFile(dir string) (*sql.DB, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("notify: %w", err)
-	}
-	path, err := filepath.Abs(filepath.Join(dir, "notify.db"))
-	if err != nil {
-		return nil, fmt.Errorf("notify: %w", err)
-	}
-	// SQLite would make the file readable to all that the umask lets in.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("notify: %w", err)
-	}
-	if err := f.Close(); err != nil {
-		return nil, fmt.Errorf("notify: %w", err)
-	}
-	dsn := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{
-		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)"},
-		"_txlock": {"immediate"},
-	}.Encode()}
-	db, err := sql.Open("sqlite", dsn.String())
-	if err != nil {
-		return nil, fmt.Errorf("notify: %s: %w", path, err)
-	}
-	db.SetMaxOpenConns(4)
-	if err := migrate(context.Background(), db); err != nil {
-		return nil, errors.Join(fmt.Errorf("notify: %s: %w", path, err), db.Close())
-	}
-	return db, nil
-}
-
-func migrate(ctx context.Context, db *sql.DB) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	var v int
-	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&v); err != nil {
-		return err
-	}
-	switch {
-	case v > schemaVersion:
-		return fmt.Errorf("%w: format %d, this one reads up to %d; use that version, or another folder", ErrNewer, v, schemaVersion)
-	case v == schemaVersion:
-		return nil
-	}
-	if _, err := tx.ExecContext(ctx, schema); err != nil {
-		return err
-	}
-	// The name begins every key: what another plant sends, or this one after its
-	// folder was lost, has other keys.
-	name := make([]byte, 4)
-	rand.Read(name)
-	if _, err := tx.ExecContext(ctx, `INSERT INTO desk VALUES (1, ?, 0, 1)`, hex.EncodeToString(name)); err != nil {
-		return err
-	}
-	return tx.Commit()
-}
 
 // openSecret reads the key that links are made with, or makes one. It is not in
 // the database: whoever reads that can use no link.

@@ -11,13 +11,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // the "sqlite" driver of database/sql
+	"millwright/plant/sqlite"
 )
 
 // Faults that callers tell apart.
@@ -28,9 +26,6 @@ var (
 	ErrNone     = errors.New("account: session or token is unknown or has ended")
 	ErrNotFirst = errors.New("account: there is an account already")
 )
-
-// schemaVersion is the layout of the file (PRAGMA user_version).
-const schemaVersion = 1
 
 const schema = `
 CREATE TABLE IF NOT EXISTS user (
@@ -51,7 +46,6 @@ CREATE TABLE IF NOT EXISTS token (
   hash    BLOB NOT NULL UNIQUE,
   created INTEGER NOT NULL
 ) STRICT;
-PRAGMA user_version = 1;
 `
 
 // User is somebody who has been recognised.
@@ -73,53 +67,11 @@ type Book struct {
 // Open opens or creates accounts.sqlite in the folder dir, which it makes with
 // mode 0700.
 func Open(dir string) (*Book, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("accounts: %w", err)
-	}
-	path := filepath.Join(dir, "accounts.sqlite")
-	// SQLite would create the file with the process's umask.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	db, err := sqlite.Open(filepath.Join(dir, "accounts.sqlite"), schema)
 	if err != nil {
 		return nil, fmt.Errorf("accounts: %w", err)
-	}
-	if err := f.Close(); err != nil {
-		return nil, fmt.Errorf("accounts: %w", err)
-	}
-	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: url.Values{
-		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
-		"_txlock": {"immediate"},
-	}.Encode()}
-	db, err := sql.Open("sqlite", dsn.String())
-	if err != nil {
-		return nil, fmt.Errorf("accounts: %s: %w", path, err)
-	}
-	db.SetMaxOpenConns(4)
-	if err := migrate(db); err != nil {
-		return nil, errors.Join(fmt.Errorf("accounts: %s: %w", path, err), db.Close())
 	}
 	return &Book{Cost: DefaultCost, Lifetime: 12 * time.Hour, db: db, hashing: make(chan struct{}, 2)}, nil
-}
-
-func migrate(db *sql.DB) error {
-	var v int
-	if err := db.QueryRow("PRAGMA user_version").Scan(&v); err != nil {
-		return err
-	}
-	if v > schemaVersion {
-		return fmt.Errorf("written by a newer version of millwright: format %d, this one reads up to %d; use that version, or another folder", v, schemaVersion)
-	}
-	if v == schemaVersion {
-		return nil
-	}
-	tx, err := db.Begin()
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if _, err := tx.Exec(schema); err != nil {
-		return err
-	}
-	return tx.Commit()
 }
 
 // Close closes the file. It may be called twice.
