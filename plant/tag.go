@@ -60,11 +60,11 @@ const (
 // ModelState is the JSON value of the $MODEL state: what the asset's model can
 // say now and the learned band of each tag in the present mode.
 type ModelState struct {
-	Phase   string          `json:"phase"`   // "learning", "monitoring", "blind", "none"
-	Mode    string          `json:"mode"`    // mode the band belongs to
-	Learned float64         `json:"learned"` // share of commissioning done, 0..1
-	Limit   float64         `json:"limit"`   // score at which a finding is raised, 0..1
-	Guess   bool            `json:"guess"`   // the limit is extrapolated beyond the calibration data
+	Phase   string          `json:"phase"`            // "learning", "monitoring", "blind", "none"
+	Mode    string          `json:"mode"`             // mode the band belongs to
+	Learned float64         `json:"learned"`          // share of commissioning done, 0..1
+	Limit   float64         `json:"limit"`            // score at which a finding is raised, 0..1
+	Guess   bool            `json:"guess"`            // the limit is extrapolated beyond the calibration data
 	Model   string          `json:"model,omitempty"`  // whose word counts: id of a bundle, or LearnedModel
 	Shadow  string          `json:"shadow,omitempty"` // id of the bundle that runs in the shadow
 	Bands   map[string]Band `json:"bands,omitempty"`
