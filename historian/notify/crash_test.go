@@ -82,6 +82,7 @@ func crashChild(dir string) {
 	}
 	go func() { fail(d.Run(ctx)) }()
 	if os.Getenv("NOTIFY_CRASH_DRAIN") != "" {
+		end := time.Now().Add(2 * time.Minute)
 		for calm := 0; calm < 20; time.Sleep(100 * time.Millisecond) {
 			s, err := d.Stats(ctx)
 			fail(err)
@@ -91,6 +92,9 @@ func crashChild(dir string) {
 			fail(err)
 			if calm++; s.Pending+s.Held+s.Sending > 0 || s.Cursor != b.Journal || next != 0 {
 				calm = 0
+			}
+			if time.Now().After(end) {
+				fail(fmt.Errorf("not done in two minutes: %+v", s))
 			}
 		}
 		fmt.Println("done")

@@ -570,3 +570,37 @@ func TestMessagesPages(t *testing.T) {
 		}
 	})
 }
+
+// What belongs to one cause is told on the other way too, all of it.
+func TestGroupWhileAway(t *testing.T) {
+	inBubble(t, crew(), func(t *testing.T, w *works) {
+		of := func(key string) {
+			f := finding("A", plant.Raise, 2)
+			f.Key = key
+			w.apply(f)
+			synctest.Wait()
+		}
+		w.mail.set(func(plant.Message) error { return errors.New("away") })
+		for i := range 6 { // the circuit opens and stays so for more than a minute
+			w.raise(fmt.Sprint("B", i), 1)
+		}
+		w.wait(2 * time.Minute)
+		w.sms.take()
+		of("one")
+		of("two")
+		w.wait(time.Second)
+		of("three")
+		w.wait(2 * time.Minute)
+		said := map[int64]bool{}
+		for _, m := range w.sms.take() {
+			for _, id := range m.Alarms {
+				said[id] = true
+			}
+		}
+		for id := int64(7); id <= 9; id++ {
+			if !said[id] {
+				t.Errorf("alarm %d was lost; outbox %q", id, w.states())
+			}
+		}
+	})
+}

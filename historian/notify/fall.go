@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"millwright/plant"
@@ -83,27 +82,37 @@ func (p *plan) failing(now time.Time) (yes bool) {
 }
 
 // nextFall is when a message that waits now will need another way, 0: none will.
-func (d *Desk) nextFall(ctx context.Context) (int64, error) {
-	var waiting, oldest sql.NullInt64
-	err := d.db.QueryRowContext(ctx, `SELECT min(created), min(CASE WHEN tries > 0 THEN created END) FROM message
-		WHERE state = 'pending' AND fell = 0 AND purpose IN ('alarm', 'more', 'digest')`).Scan(&waiting, &oldest)
-	if err != nil || !waiting.Valid {
+func (d *Desk) nextFall(ctx context.Context) (next int64, err error) {
+	rows, err := d.db.QueryContext(ctx, `SELECT channel, address, coalesce(min(CASE WHEN tries > 0 THEN created END), 0) FROM message
+		WHERE state = 'pending' AND fell = 0 AND purpose IN ('alarm', 'more', 'digest') GROUP BY channel, address`)
+	if err != nil {
 		return 0, err
 	}
-	var next int64
-	if oldest.Valid {
-		next = oldest.Int64 + int64(d.Limits.FallAfter)
-	}
+	defer rows.Close()
 	now := time.Now()
-	for _, l := range d.lanes {
-		l.each(func(_ string, b *breaker) {
-			long := b.failingFor(now)
-			if at := now.Add(d.Limits.FallAfter - long).UnixNano(); long > 0 && long < d.Limits.FallAfter && (next == 0 || at < next) {
-				next = at
-			}
-		})
+	at := func(t int64) {
+		if next == 0 || t < next {
+			next = t
+		}
 	}
-	return next, nil
+	for rows.Next() {
+		var kind, address string
+		var tried int64
+		if err := rows.Scan(&kind, &address, &tried); err != nil {
+			return 0, err
+		}
+		if tried != 0 {
+			at(tried + int64(d.Limits.FallAfter))
+		}
+		l := d.lane(kind)
+		if l == nil {
+			continue
+		}
+		if long := l.circuit(address).failingFor(now); long > 0 {
+			at(now.Add(max(0, d.Limits.FallAfter-long)).UnixNano())
+		}
+	}
+	return next, rows.Err()
 }
 
 // nextContact is the person's next contact for a message, on a channel on which

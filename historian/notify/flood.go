@@ -48,14 +48,15 @@ func (d *Desk) room(ctx context.Context, tx *sql.Tx, person string, urgent bool,
 }
 
 // hold puts what is due for a person on a channel on hold until a time. What was
-// tried already and heartbeats only wait, and stay the messages that they are.
+// tried already or went another way, and heartbeats, only wait: they stay the
+// messages that they are.
 func (d *Desk) hold(ctx context.Context, tx *sql.Tx, r *row, why, reason string, passes int, now, until int64) error {
-	if r.Tries > 0 || !counted(r.Purpose) {
+	if r.Tries > 0 || r.fell || !counted(r.Purpose) {
 		_, err := tx.ExecContext(ctx, `UPDATE message SET due = ?, reason = ? WHERE id = ?`, until, reason, r.ID)
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `UPDATE message SET state = 'held', hold = CASE hold WHEN 'quiet' THEN hold ELSE ? END, due = ?, reason = ?
-		WHERE channel = ? AND state = 'pending' AND due <= ? AND person = ? AND tries = 0 AND priority > ? AND `+countedPurposes,
+		WHERE channel = ? AND state = 'pending' AND due <= ? AND person = ? AND tries = 0 AND fell = 0 AND priority > ? AND `+countedPurposes,
 		why, until, reason, r.Channel, now, r.Person, passes)
 	return err
 }
@@ -153,5 +154,8 @@ func (p *plan) digest(h *group) error {
 		append([]any{r.ID}, h.args(p.now)...)...); err != nil {
 		return err
 	}
-	return p.update(h, `state = 'cancelled', reason = ?`, fmt.Sprintf("told in message %d", r.ID))
+	return p.update(h, `state = 'cancelled', reason = ?`, toldIn(r.ID))
 }
+
+// toldIn is the reason of messages that a digest tells.
+func toldIn(digest int64) string { return fmt.Sprintf("told in message %d", digest) }

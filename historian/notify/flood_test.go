@@ -271,3 +271,28 @@ func TestLeft(t *testing.T) {
 		w.expect(w.mail, "alarm omar")
 	})
 }
+
+// What a digest on the other way told does not come again when mail is back.
+func TestDigestInstead(t *testing.T) {
+	inBubble(t, crew(), func(t *testing.T, w *works) {
+		w.mail.set(func(plant.Message) error { return fmt.Errorf("away") })
+		w.raise("FIRST", 3)
+		w.wait(2 * time.Minute)
+		for i := range 20 {
+			w.raise(fmt.Sprint("A", i), 3)
+		}
+		w.wait(2 * time.Minute)
+		n := 0
+		for _, m := range w.sms.take() {
+			n += len(m.Alarms)
+		}
+		if n != 21 {
+			t.Errorf("%d alarms by SMS", n)
+		}
+		w.mail.set(nil)
+		w.wait(50 * time.Second)
+		for _, m := range w.mail.take() {
+			t.Errorf("%s to %s about %v", m.Purpose, m.Person, m.Alarms)
+		}
+	})
+}

@@ -34,6 +34,7 @@ type row struct {
 	hold    string // forQuiet, forFlood: held for it, or telling what was
 	held    int    // messages that a digest tells
 	since   int64  // tried from then on, for Limits.GiveUp
+	fell    bool   // another contact was looked for
 	instead int64  // of this message, whose channel failed
 }
 
@@ -44,12 +45,12 @@ type told struct {
 }
 
 const columns = `id, key, alarm, seq, purpose, step, person, channel, address, language, priority, state, reason,
-	created, due, sent, tries, error, subject, text, episode, lap, cause, hold, held, since, instead`
+	created, due, sent, tries, error, subject, text, episode, lap, cause, hold, held, since, fell, instead`
 
 func scanRow(s interface{ Scan(...any) error }) (row, error) {
 	var r row
 	err := s.Scan(&r.ID, &r.Key, &r.Alarm, &r.Seq, &r.Purpose, &r.Step, &r.Person, &r.Channel, &r.Address, &r.Language, &r.Priority, &r.State, &r.Reason,
-		&r.Created, &r.Due, &r.Sent, &r.Tries, &r.Error, &r.Subject, &r.Text, &r.episode, &r.lap, &r.cause, &r.hold, &r.held, &r.since, &r.instead)
+		&r.Created, &r.Due, &r.Sent, &r.Tries, &r.Error, &r.Subject, &r.Text, &r.episode, &r.lap, &r.cause, &r.hold, &r.held, &r.since, &r.fell, &r.instead)
 	return r, err
 }
 

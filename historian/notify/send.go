@@ -127,7 +127,9 @@ func (d *Desk) settle(ctx context.Context, tx *sql.Tx, r *row, failure error, no
 		return err
 	}
 	if failure == nil {
-		if _, err := tx.ExecContext(ctx, `UPDATE message SET state = 'cancelled', reason = ? WHERE id = ? AND state = 'pending'`, "told by "+r.Channel, r.instead); err != nil {
+		// What it stands for on a channel that fails need not come as well.
+		if _, err := tx.ExecContext(ctx, `UPDATE message SET state = 'cancelled', reason = ? WHERE state = 'pending' AND (id = ? OR id IN (SELECT instead FROM message WHERE instead > 0 AND reason = ?))`,
+			"told by "+r.Channel, r.instead, toldIn(r.ID)); err != nil {
 			return err
 		}
 		return errors.Join(count(`sent = sent + 1, last_sent = ?2`), set(plant.MessageSent, "", r.Due, now, now))

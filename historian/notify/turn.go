@@ -72,12 +72,10 @@ func (t *team) now(at time.Time) plant.OnCall {
 
 // number counts the turns since the first hand-over; it is negative before. A
 // turn begins when the wall clock first reaches its hour and does not begin
-// again where the clock goes back over it.
+// again where the clock goes back over it: then the wall clock shows less than
+// it has shown.
 func (r *rotation) number(at time.Time, zone *time.Location) wall {
 	k := floor(wallAt(at, zone)-r.start, r.turn)
-	for r.handover(k, zone).After(at) {
-		k--
-	}
 	for !r.handover(k+1, zone).After(at) {
 		k++
 	}

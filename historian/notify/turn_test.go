@@ -108,8 +108,8 @@ func TestHoursAndOverrides(t *testing.T) {
 		tm := &team{zone: zone, rotations: []rotation{of("early", hours{a, b}), of("late", hours{b, a})}}
 		at := near(t, zone, 2026)
 		over := override{person: "boss", from: at.Add(time.Hour), to: at.Add(5 * time.Hour)}
-		tm.overrides = []override{{person: "nobody", from: at, to: at.Add(8 * time.Hour)}, over}
-		tm.overrides[0].to = tm.overrides[0].from // empty: never counts
+		deputy := override{person: "deputy", from: at.Add(2 * time.Hour), to: at.Add(8 * time.Hour)}
+		tm.overrides = []override{deputy, over} // the last one wins
 
 		for m := range 12 * 60 {
 			now := at.Add(time.Duration(m) * time.Minute)
@@ -119,10 +119,13 @@ func TestHoursAndOverrides(t *testing.T) {
 			if a < b && s >= a && s < b || a > b && (s >= a || s < b) {
 				want = "early"
 			}
+			if !now.Before(deputy.from) && now.Before(deputy.to) {
+				want = "deputy"
+			}
 			if !now.Before(over.from) && now.Before(over.to) {
 				want = "boss"
 			}
-			if len(c.People) != 1 || c.People[0] != want || c.Override != (want == "boss") {
+			if len(c.People) != 1 || c.People[0] != want || c.Override != (want == "boss" || want == "deputy") {
 				t.Fatalf("at %v: %+v, want %s", now.In(zone), c, want)
 			}
 		}
@@ -197,4 +200,37 @@ func mustTime(t *testing.T, s string) time.Time {
 		t.Fatal(err)
 	}
 	return at
+}
+
+// In the night in which the clocks go back, and in the one in which they jump, a
+// turn that begins in the hour concerned begins once.
+func TestHandoverWhenClocksChange(t *testing.T) {
+	f := func(zone, start, night string, want int) {
+		t.Helper()
+		begin, err := time.Parse("2006-01-02T15:04", start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tm := &team{zone: mustZone(t, zone), rotations: []rotation{{people: []string{"a", "b"}, start: wall(begin.Unix()), turn: 12 * 3600, days: everyDay}}}
+		at := mustTime(t, night)
+		changes := 0
+		for was := tm.now(at).People[0]; at.Before(mustTime(t, night).Add(6 * time.Hour)); at = at.Add(time.Minute) {
+			is := tm.onCall(at)
+			if is.People[0] != was {
+				changes++
+			}
+			was = is.People[0]
+			if next := tm.now(time.Unix(0, is.Until)); next.People[0] == was {
+				t.Errorf("%v: no hand-over at %v", at, time.Unix(0, is.Until).UTC())
+			}
+		}
+		if changes != want {
+			t.Errorf("%s: %d hand-overs, want %d", zone, changes, want)
+		}
+	}
+	f("Europe/Berlin", "2026-01-01T02:30", "2026-10-24T22:00:00Z", 1)
+	f("Europe/Berlin", "2026-01-01T02:30", "2026-03-28T22:00:00Z", 1)
+	f("Australia/Lord_Howe", "2026-01-01T01:45", "2026-04-04T12:00:00Z", 1)
+	f("America/New_York", "2026-01-01T01:15", "2026-11-01T03:00:00Z", 1)
+	f("Asia/Karachi", "2026-01-01T02:30", "2026-10-24T19:00:00Z", 1)
 }
