@@ -24,7 +24,7 @@ type clock struct {
 	name string
 
 	mu     sync.Mutex
-	newest time.Time // guarded by mu; on disk
+	newest time.Time // guarded by mu; on disk, as far as that can be written
 }
 
 // openClock takes up the time that is kept in the folder. A file that cannot be
@@ -80,9 +80,9 @@ func (c *clock) passed(at time.Time) error {
 		return nil
 	}
 	at = at.UTC().Truncate(time.Second)
+	c.newest = at // also where it cannot be written, which is tried again a step later
 	if err := writeOwn(c.name, []byte(at.Format(time.RFC3339)+"\n"), publicMode); err != nil {
 		return fmt.Errorf("the newest known time could not be kept: %w", err)
 	}
-	c.newest = at
 	return nil
 }
