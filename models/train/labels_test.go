@@ -10,7 +10,7 @@ import (
 // oddities is a bench whose third sensor goes its own way eight times in the part
 // that is trained on, and once in the backtest.
 func oddities() (*past, []spell) {
-	learn := benchTime()
+	const learn = 3 * time.Hour
 	const each = 5 * time.Minute
 	var spells []spell
 	for i := range 8 {
@@ -37,9 +37,6 @@ func labelOf(id int64, s spell, v plant.Verdict) plant.Label {
 // is found again; "not a fault" puts their rows back, and the alarm vanishes;
 // "confirmed" takes rows out that had no alarm at all.
 func TestLabelsChangeTheModel(t *testing.T) {
-	if raceDetector {
-		t.Skip("too slow with the race detector; nothing here runs beside anything else")
-	}
 	p, spells := oddities()
 	f := func(name string, finds bool, say func(int64, spell)) {
 		t.Helper()
@@ -48,13 +45,13 @@ func TestLabelsChangeTheModel(t *testing.T) {
 			say(int64(i+1), s)
 		}
 		o := quick(p, benchAsset)
-		o.Before, o.After = 2*time.Minute, 2*time.Minute
+		o.Before, o.After, o.Epochs = 2*time.Minute, 2*time.Minute, 6
 		r := run(t, o)
 		if got := len(r.Backtest.Trained) > 0; got != finds {
 			t.Errorf("%s: alarm in the backtest: %v, want %v", name, got, finds)
 		}
 		for _, a := range r.Backtest.Trained {
-			if odd := at(benchTime() + benchTime()/6); a.Raised < odd || a.Raised > odd+int64(5*time.Minute) {
+			if odd := at(3*time.Hour + 30*time.Minute); a.Raised < odd || a.Raised > odd+int64(5*time.Minute) {
 				t.Errorf("%s: an alarm at %s", name, date(a.Raised))
 			} else if a.Tags[0] != benchAsset+"/CURRENT" {
 				t.Errorf("%s: names %v first", name, a.Tags)

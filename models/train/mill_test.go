@@ -133,6 +133,7 @@ func TestMill(t *testing.T) {
 	}
 	if raceDetector {
 		f(pump, 4*time.Hour, 30*time.Minute, "cavitation")
+		f(gearbox, 18*time.Hour, 30*time.Minute, "bearing-outer")
 		return
 	}
 	f(pump, 9*time.Hour, 6*time.Hour, "cavitation", "bearing-outer:0.5")
