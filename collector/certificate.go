@@ -13,10 +13,9 @@ import (
 )
 
 const (
-	minKeyBits    = 2048 // of all policies that we speak (OPC 10000-7)
-	mostKeyBits   = 4096 // likewise
-	mostIssuerKey = 8192 // larger ones only cost time
-	mostSent      = 8    // certificates that a server may show as its chain
+	minKeyBits  = 2048 // of all policies that we speak (OPC 10000-7)
+	mostKeyBits = 4096 // likewise; larger ones only cost time
+	mostSent    = 8    // certificates that a server may show as its chain
 )
 
 // fault is one condition of OPC 10000-4, 6.1.3 that a certificate does not
@@ -182,8 +181,8 @@ func (c *conditions) checkIssuer(ca *x509.Certificate, below int) []fault {
 		add(faultf(codePolicy, "the key of %s is %s, RSA is wanted: use another issuer", who, keyType(ca)))
 	case pub.N.BitLen() < minKeyBits:
 		add(faultf(codePolicy, "the RSA key of %s has %d bits and is too short, at least %d are wanted: use another issuer", who, pub.N.BitLen(), minKeyBits))
-	case pub.N.BitLen() > mostIssuerKey:
-		add(faultf(codePolicy, "the RSA key of %s has %d bits, at most %d are checked: use another issuer", who, pub.N.BitLen(), mostIssuerKey))
+	case pub.N.BitLen() > mostKeyBits:
+		add(faultf(codePolicy, "the RSA key of %s has %d bits, the security policies know at most %d: use another issuer", who, pub.N.BitLen(), mostKeyBits))
 	}
 	if !selfIssued(ca) {
 		if f, bad := c.checkHash(ca, who); bad {
