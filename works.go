@@ -220,16 +220,15 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 	if err := a.Load(); err != nil {
 		a.Log.Warn("models", "err", err)
 	}
-	w.trained, err = followModels(a, set, c)
-	if err != nil {
-		return err
-	}
 	up := &uplink.Uplink{
 		Broker: cmp.Or(c.Broker, w.brokerURL), User: c.BrokerUser, Password: c.BrokerPass, CA: c.BrokerCA,
 		Group: c.Group, Node: c.Name, PrimaryHost: c.PrimaryHost, Version: version,
 		StateDir: c.Data, Queue: a.Queue, Devices: a.Devices, Status: a.Status, Assets: c.Assets, Log: a.Log,
 	}
 	a.Uplink = up
+	if w.trained, err = followModels(a, set, c); err != nil {
+		return err
+	}
 	if b := c.Beacon; b != nil {
 		a.Beacon = &edge.Beacon{
 			After: b.After, On: b.On, Off: b.Off, Heard: up.Heard,

@@ -168,6 +168,15 @@ func TestLoop(t *testing.T) {
 		}
 	}
 
+	// A restart runs the same model again.
+	w.edge.kill()
+	restarted := time.Now()
+	w.startEdge()
+	eventually(t, 60*time.Second, "the restarted edge judges by it", func() bool {
+		s := w.api.samples("REPLAY/RIG/$SCORE")
+		return len(s) > 0 && s[len(s)-1].T.After(restarted.Add(time.Second)) && status(func(running, _ string) bool { return running == id })()
+	})
+
 	// The machine breaks as nobody has shown the model.
 	w.mill.kill()
 	w.startMill("--replay", faulty, "--speed", "100")
