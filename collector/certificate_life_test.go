@@ -369,6 +369,9 @@ func TestClockOfABox(t *testing.T) {
 	if r.Login != nil || time.Since(kept).Abs() > time.Minute {
 		t.Fatalf("%v, kept %v", r.Login, kept)
 	}
+	if c := r.Certificates; c.ClockUnknown != "" || len(c.List) != 2 || c.List[0].Role != "own" || c.List[1].Role != "server" || c.List[1].Days < 3600 {
+		t.Errorf("%+v", c)
+	}
 	// The server's certificate lasts ten years; the box has been on after that.
 	later := time.Now().Add(11 * 365 * 24 * time.Hour).UTC().Truncate(time.Second)
 	if err := os.WriteFile(filepath.Join(pki, clockFile), []byte(later.Format(time.RFC3339)+"\n"), 0o600); err != nil {

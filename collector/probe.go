@@ -13,12 +13,14 @@ type Report struct {
 	Endpoints []EndpointReport
 	// Chosen is the index in Endpoints of the one that the security settings
 	// mean, -1 if there is none.
-	Chosen     int
-	Trusted    error // nil: the certificate is trusted or not needed
-	Login      error // nil: a session was activated
-	Server     string
-	Namespaces []string
-	RoundTrip  time.Duration
+	Chosen  int
+	Trusted error // nil: the certificate is trusted or not needed
+	// Certificates are ours, and the server's where it is trusted.
+	Certificates CertificatesStatus
+	Login        error // nil: a session was activated
+	Server       string
+	Namespaces   []string
+	RoundTrip    time.Duration
 	// ClockOffset is the server's clock minus ours.
 	ClockOffset              time.Duration
 	MaxMonitoredItemsPerCall uint32 // limits: 0 where the server names none
@@ -62,7 +64,9 @@ func Probe(ctx context.Context, url string, sec Security) (Report, error) {
 		r.Login = err
 		return r, nil
 	}
-	if r.Trusted = e.trust(end); r.Trusted != nil {
+	r.Trusted = e.trust(end)
+	r.Certificates = e.src.Certificates(time.Now())
+	if r.Trusted != nil {
 		r.Login = r.Trusted
 		return r, nil
 	}
