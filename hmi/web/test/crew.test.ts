@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { faultMap, moved, replaced, without } from "../src/crew/fields.tsx";
 import { freshID } from "../src/crew/people.tsx";
+import { placeText, warnings } from "../src/crew/warnings.ts";
 import { coded } from "../src/crew/words.ts";
+import type { Asset, Channel, Roster } from "../src/data/types.ts";
 
 test("faults of a document are found by their place", () => {
   const f = faultMap([
@@ -33,4 +35,38 @@ test("a new short name is nobody's", () => {
 test("codes have words, and those of a newer server stay codes", () => {
   expect(coded("verdict", "confirmed")).toBe("A fault");
   expect(coded("verdict", "unheard")).toBe("unheard");
+});
+
+test("a roster that tells nobody is warned of", () => {
+  const roster: Roster = {
+    revision: 1,
+    people: [
+      { id: "olga", name: "Olga", language: "ru", contacts: [{ channel: "ntfy", address: "olga" }] },
+      {
+        id: "ali",
+        name: "Ali",
+        language: "ur",
+        contacts: [
+          { channel: "sms", address: "+923001234567" },
+          { channel: "mail", address: "a@b" },
+        ],
+      },
+    ],
+    teams: [],
+    routes: [{ id: "r", area: "hsm", steps: [{ wait_s: 0, people: ["ali"] }] }],
+  };
+  const channels = [{ name: "sms" }] as Channel[];
+  const assets = [{ path: "HSM/FM/F3/GBX" }, { path: "BOF/C1/FAN" }] as Asset[];
+  const got = warnings(roster, channels, assets);
+  expect(got).toHaveLength(3);
+  expect(got[0]).toContain("Olga");
+  expect(got[1]).toContain("E-mail");
+  expect(got[2]).toContain("BOF, HSM");
+  expect(warnings({ ...roster, routes: [{ id: "r", area: "HSM/FM", steps: [] }] }, null, assets)).toEqual([]);
+});
+
+test("places of faults are words", () => {
+  expect(placeText("people[0].contacts[1].address")).toBe("Person 1, contact 2, address:");
+  expect(placeText("routes[2].steps[0]")).toBe("Route 3, step 1:");
+  expect(placeText("")).toBe("");
 });

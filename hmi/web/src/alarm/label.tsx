@@ -4,7 +4,8 @@
 import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { coded } from "../crew/words.ts";
-import { fetchAlarm } from "../data/alarms.ts";
+import { needsAck } from "../data/alarmbook.ts";
+import { acknowledge, fetchAlarm } from "../data/alarms.ts";
 import { now } from "../data/clock.ts";
 import { asProblem, post, remove } from "../data/http.ts";
 import { may } from "../data/me.ts";
@@ -128,6 +129,8 @@ function LabelForm(props: { alarm: Alarm; done: () => void }): JSX.Element {
     if (verdict.value === "duplicate") body["of"] = Number(of.value);
     try {
       await post<Label>(`alarms/${a.id}/label`, body);
+      // Who says what was found has taken the alarm.
+      if (needsAck(a) && may("ack")) await acknowledge(a, note.value.trim());
       await fetchAlarm(a.id);
       said.value = "";
       props.done();

@@ -44,6 +44,8 @@ interface TextProps extends Field {
   min?: number;
   ltr?: boolean;
   hint?: string;
+  /** id of a list of proposals */
+  list?: string;
 }
 
 export function TextField(props: TextProps): JSX.Element {
@@ -65,7 +67,7 @@ export function TextField(props: TextProps): JSX.Element {
         {props.label}
       </label>
       {kind === "text" ? (
-        <input type="text" placeholder={props.hint ?? ""} data-example {...common} />
+        <input type="text" placeholder={props.hint ?? ""} list={props.list ?? ""} data-example {...common} />
       ) : kind === "number" ? (
         <input type="number" min={props.min ?? 0} step="any" {...common} />
       ) : (

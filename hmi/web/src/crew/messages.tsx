@@ -11,6 +11,7 @@ import { short } from "../format.ts";
 import { t } from "../i18n/text.ts";
 import { Data, Num } from "../parts/data.tsx";
 import { Failed } from "../parts/empty.tsx";
+import { Icon } from "../parts/icons.tsx";
 import { alarmPath } from "../route.ts";
 import { coded } from "./words.ts";
 
@@ -50,6 +51,7 @@ function MessageRow(props: { message: Message; alone: boolean }): JSX.Element {
     <li class={`message ${m.state}`} data-message={m.id} data-message-state={m.state}>
       <details>
         <summary>
+          <Icon name="down" />
           <span class="message-state">{coded("message.state", m.state)}</span>
           <span class="message-who">
             <Data>{m.person_name || m.person || "–"}</Data>{" "}

@@ -164,6 +164,7 @@ function PersonForm(props: FormProps): JSX.Element {
             faults={faults}
             value={quiet.zone}
             ltr
+            list="zones"
             set={(zone) => set({ ...p, quiet: { ...quiet, zone } })}
           />
           <SelectField

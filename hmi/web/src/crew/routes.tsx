@@ -84,6 +84,7 @@ function RouteForm(props: FormProps): JSX.Element {
           value={r.area ?? ""}
           ltr
           hint="HSM/FM"
+          list="areas"
           set={(area) => set({ ...r, area })}
         />
         <SelectField

@@ -111,6 +111,7 @@ function TeamForm(props: FormProps): JSX.Element {
           faults={faults}
           value={team.zone}
           ltr
+          list="zones"
           set={(zone) => set({ ...team, zone })}
         />
       </div>

@@ -235,14 +235,14 @@ function Detail(props: { id: number; alarm: Alarm | null; query: string }): JSX.
             </a>
           </p>
           <AckForm alarm={a} />
-          <Facts alarm={a} long />
-          <LabelBox key={a.id} alarm={a} />
           {(a.finding.contributions?.length ?? 0) > 0 && (
             <>
               <h3>{t("why.title")}</h3>
               <Contributions alarm={a} />
             </>
           )}
+          <LabelBox key={a.id} alarm={a} />
+          <Facts alarm={a} long />
           <Told id={a.id} />
           {a.class === "advisory" && <p class="muted small">{t("alarm.advisoryText")}</p>}
         </>

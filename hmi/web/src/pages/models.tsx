@@ -11,7 +11,7 @@ import { may } from "../data/me.ts";
 import { isFresh, usePoll } from "../data/poll.ts";
 import type { AssetModels, Bundle, Precision, Rollout } from "../data/types.ts";
 import { bytes, fixed, integer, percent, short } from "../format.ts";
-import { t } from "../i18n/text.ts";
+import { known, t } from "../i18n/text.ts";
 import { Data, Num } from "../parts/data.tsx";
 import { Empty, Failed, Loading } from "../parts/empty.tsx";
 import { Icon } from "../parts/icons.tsx";
@@ -218,6 +218,13 @@ function Actions(props: { models: AssetModels; bundles: readonly Bundle[] }): JS
   const chosen = useSignal("");
   const reason = useSignal("");
   const said = useSignal("");
+  const ordered = useSignal(false);
+  const taken = m.status !== null && m.status.running === m.wanted && (m.status.shadow ?? "") === (m.shadow ?? "");
+  useEffect(() => {
+    if (!ordered.value || !taken) return;
+    ordered.value = false;
+    said.value = t("models.taken");
+  }, [taken, m.wanted, m.shadow]);
   const begin = (a: Action, id: string) => {
     action.value = a;
     chosen.value = id;
@@ -230,6 +237,7 @@ function Actions(props: { models: AssetModels; bundles: readonly Bundle[] }): JS
     if (action.value !== "rollback") body["id"] = chosen.value;
     try {
       await post<Rollout>(`models/${action.value}`, body);
+      ordered.value = true;
       said.value = t("models.done");
       action.value = null;
       reason.value = "";
@@ -250,6 +258,11 @@ function Actions(props: { models: AssetModels; bundles: readonly Bundle[] }): JS
             <button type="button" class="button" onClick={() => begin("promote", m.shadow ?? props.bundles[0]?.id ?? LEARNED)}>
               <Icon name="up" />
               <span>{t("models.doPromote")}</span>
+            </button>
+          )}
+          {m.shadow && (
+            <button type="button" class="button" onClick={() => begin("shadow", "")}>
+              {t("models.endShadow")}
             </button>
           )}
           {m.previous !== null && m.previous !== "" && (
@@ -366,9 +379,7 @@ function BundleCard(props: { bundle: Bundle }): JSX.Element {
         <dl class="metrics">
           {Object.entries(b.metrics).map(([k, v]) => (
             <div key={k}>
-              <dt>
-                <Num>{k}</Num>
-              </dt>
+              <dt>{known(`metric.${k}`) ? coded("metric", k) : <Num>{k}</Num>}</dt>
               <dd>
                 <Num>{v === null ? "–" : fixed(v, Number.isInteger(v) ? 0 : 2)}</Num>
               </dd>

@@ -1,17 +1,19 @@
 // The roster: edited as a draft, saved as a whole with a reason, and taken back
 // by saving an older revision again.
 
-import { batch, useSignal } from "@preact/signals";
+import { batch, signal, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { type Faults, faultMap } from "../crew/fields.tsx";
 import { People } from "../crew/people.tsx";
 import { Routes } from "../crew/routes.tsx";
 import { Teams } from "../crew/teams.tsx";
+import { areas, placeText, warnings } from "../crew/warnings.ts";
 import { now } from "../data/clock.ts";
 import { asProblem, get, type Problem, put } from "../data/http.ts";
 import { may } from "../data/me.ts";
-import type { Roster } from "../data/types.ts";
+import { usePoll } from "../data/poll.ts";
+import type { Asset, Channel, Roster } from "../data/types.ts";
 import { short } from "../format.ts";
 import { t } from "../i18n/text.ts";
 import { Data, Num } from "../parts/data.tsx";
@@ -28,9 +30,13 @@ interface Revision {
 
 const noFaults: Faults = new Map();
 
+// The draft outlives the page: who looks something up elsewhere comes back to it.
+const saved = signal<Roster | null>(null);
+const draft = signal<Roster | null>(null);
+
 export function RosterPage(): JSX.Element {
-  const saved = useSignal<Roster | null>(null);
-  const draft = useSignal<Roster | null>(null);
+  const channels = usePoll<{ channels: Channel[] }>("channels", {}, 60_000);
+  const assets = usePoll<{ assets: Asset[] }>("assets", {}, 60_000);
   const revisions = useSignal<readonly Revision[]>([]);
   const problem = useSignal<Problem | null>(null);
   const faults = useSignal<Faults>(noFaults);
@@ -38,12 +44,13 @@ export function RosterPage(): JSX.Element {
   const said = useSignal("");
   useEffect(() => setTitle(t("roster.title")), []);
 
-  const load = async () => {
+  const load = async (force: boolean) => {
     try {
       const [r, list] = await Promise.all([get<Roster>("roster"), get<{ revisions: Revision[] }>("roster/revisions")]);
       batch(() => {
-        saved.value = r;
-        draft.value = r;
+        const kept = draft.value !== saved.value && !force && draft.value !== null && saved.value?.revision === r.revision;
+        saved.value = kept ? saved.value : r;
+        if (!kept) draft.value = r;
         revisions.value = list.revisions;
         problem.value = null;
         faults.value = noFaults;
@@ -53,7 +60,7 @@ export function RosterPage(): JSX.Element {
     }
   };
   useEffect(() => {
-    load();
+    load(false);
   }, []);
 
   const changed = draft.value !== saved.value;
@@ -78,7 +85,7 @@ export function RosterPage(): JSX.Element {
         routes: d.routes,
       });
       note.value = "";
-      await load();
+      await load(true);
       said.value = t("roster.saved");
     } catch (err) {
       const p = asProblem(err);
@@ -113,6 +120,7 @@ export function RosterPage(): JSX.Element {
   const set = (part: Partial<Roster>) => {
     if (d) draft.value = { ...d, ...part };
   };
+  const warned = d ? warnings(d, channels.data.value?.channels ?? null, assets.data.value?.assets ?? null) : [];
   const zone = d?.teams[0]?.zone || Intl.DateTimeFormat().resolvedOptions().timeZone;
   return (
     <div class="page roster">
@@ -138,6 +146,16 @@ export function RosterPage(): JSX.Element {
         <form onSubmit={save} noValidate>
           <fieldset disabled={!may("roster")} class="roster-form">
             <legend class="hidden-text">{t("roster.title")}</legend>
+            <datalist id="zones">
+              {Intl.supportedValuesOf("timeZone").map((z) => (
+                <option key={z} value={z} data-name />
+              ))}
+            </datalist>
+            <datalist id="areas">
+              {areas(assets.data.value?.assets ?? []).map((a) => (
+                <option key={a} value={a} data-name />
+              ))}
+            </datalist>
             <People people={d.people} set={(people) => set({ people })} faults={faults.value} zone={zone} />
             <Teams teams={d.teams} people={d.people} set={(teams) => set({ teams })} faults={faults.value} zone={zone} />
             <Routes routes={d.routes} people={d.people} teams={d.teams} set={(routes) => set({ routes })} faults={faults.value} />
@@ -155,7 +173,7 @@ export function RosterPage(): JSX.Element {
                   }}
                 />
               </label>
-              <button type="button" class="button" disabled={!changed} onClick={load}>
+              <button type="button" class="button" disabled={!changed} onClick={() => load(true)}>
                 <Icon name="undo" />
                 <span>{t("roster.discard")}</span>
               </button>
@@ -164,11 +182,18 @@ export function RosterPage(): JSX.Element {
                 <span>{t("roster.save")}</span>
               </button>
               <p role="status">{said.value || (changed ? t("roster.unsaved") : "")}</p>
+              {warned.length > 0 && (
+                <ul class="fault-list" aria-label={t("roster.warnings")}>
+                  {warned.map((x) => (
+                    <li key={x}>{x}</li>
+                  ))}
+                </ul>
+              )}
               {faults.value.size > 0 && (
                 <ul class="fault-list" aria-label={t("roster.faults")}>
                   {[...faults.value].map(([place, what]) => (
                     <li key={place}>
-                      <Num>{place}</Num> <Data>{what}</Data>
+                      {placeText(place)} <Data>{what}</Data>
                     </li>
                   ))}
                 </ul>
