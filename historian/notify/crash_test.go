@@ -146,11 +146,12 @@ func crashRun(t *testing.T, dir string, env ...string) (*exec.Cmd, *bufio.Scanne
 // message, and repeats none: each alarm that nobody took was told to everybody
 // who is to be told, once. MILLWRIGHT_KILLS sets how often.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	kills := 10
 	if n, err := strconv.Atoi(os.Getenv("MILLWRIGHT_KILLS")); err == nil {
 		kills = n
-	} else if testing.Short() {
-		kills = 3
+	} else if testing.Short() || slow {
+		kills = 4
 	}
 	dir := t.TempDir()
 	for range kills {

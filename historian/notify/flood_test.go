@@ -35,7 +35,7 @@ func TestFlood(t *testing.T) {
 	inBubble(t, r, func(t *testing.T, w *works) {
 		n := 1000
 		if slow {
-			n = 200
+			n = 100
 		}
 		for i := 0; i < n; i += 10 {
 			var some []plant.Finding
@@ -184,7 +184,7 @@ func TestQuietHours(t *testing.T) {
 				t.Errorf("%+v", m)
 			}
 		}
-		w.wait(24 * time.Hour)
+		w.wait(3 * time.Hour)
 		w.expect(w.mail)
 	})
 }

@@ -123,6 +123,7 @@ type works struct {
 // inBubble runs f with a running desk at 2026-11-30 08:00 UTC, a Monday.
 func inBubble(t *testing.T, r plant.Roster, f func(t *testing.T, w *works)) {
 	t.Helper()
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 11, 30, 8, 0, 0, 0, time.UTC)))
 		w := newWorks(t, r)

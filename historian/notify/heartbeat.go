@@ -21,8 +21,7 @@ func (p *plan) beat() error {
 		if len(t.rotations) == 0 {
 			continue
 		}
-		shifts := rotation{start: t.rotations[0].start, turn: wall(p.Limits.Heartbeat / time.Second)}
-		slot := int64(shifts.number(now, t.zone))
+		slot := int64(p.slots(t).number(now, t.zone))
 		var last int64
 		err := p.tx.QueryRowContext(p.ctx, `SELECT slot FROM beat WHERE team = ?`, t.id).Scan(&last)
 		known := !errors.Is(err, sql.ErrNoRows)
@@ -43,6 +42,28 @@ func (p *plan) beat() error {
 		}
 	}
 	return nil
+}
+
+// slots are the times between heartbeats of a team.
+func (d *Desk) slots(t *team) *rotation {
+	return &rotation{start: t.rotations[0].start, turn: wall(d.Limits.Heartbeat / time.Second)}
+}
+
+// nextBeat is when the next heartbeat is due, 0: none is.
+func (d *Desk) nextBeat(now time.Time) (next int64) {
+	if d.Limits.Heartbeat < time.Second {
+		return 0
+	}
+	for _, t := range d.roster.Load().teams {
+		if len(t.rotations) == 0 {
+			continue
+		}
+		s := d.slots(t)
+		if at := s.handover(s.number(now, t.zone)+1, t.zone).UnixNano(); next == 0 || at < next {
+			next = at
+		}
+	}
+	return next
 }
 
 func (p *plan) beatTo(people []string, slot int64) error {

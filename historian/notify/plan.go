@@ -162,8 +162,10 @@ func (d *Desk) nextDue(ctx context.Context) (int64, error) {
 		return 0, err
 	}
 	fall, err := d.nextFall(ctx)
-	if fall != 0 && (!next.Valid || fall < next.Int64) {
-		return fall, err
+	for _, at := range []int64{fall, d.nextBeat(time.Now())} {
+		if at != 0 && (!next.Valid || at < next.Int64) {
+			next = sql.NullInt64{Int64: at, Valid: true}
+		}
 	}
 	return next.Int64, err
 }
