@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime/debug"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -33,6 +34,7 @@ const (
 	batchRows = 16 << 10
 	groupRows = 1 << 20 // of Parquet
 	wideCells = 8 << 20 // of a row group of a wide file
+	maxCells  = 1e9     // of a wide file that a works sends: a quarter of an hour of work
 )
 
 // Write writes the file that a query asks for. Faults of the query come as a
@@ -49,6 +51,9 @@ func (j *Job) Write(ctx context.Context, q Query, w io.Writer) (*Manifest, error
 	if err != nil {
 		return nil, err
 	}
+	if j.maxRows > 0 && q.Shape == Wide && (q.To-q.From)/int64(q.Grid)*int64(len(p.tags)) > maxCells {
+		return nil, fmt.Errorf("%w: it has more than %d cells%s", ErrTooLarge, int64(maxCells), askForLess)
+	}
 	r := &run{q: q, src: j.Source, pick: p, job: j, size: batchRows}
 	if err := r.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("export: %w", err)
@@ -57,6 +62,14 @@ func (j *Job) Write(ctx context.Context, q Query, w io.Writer) (*Manifest, error
 		return nil, fmt.Errorf("export: %w", err)
 	}
 	return r.manifest, nil
+}
+
+// recovered turns a panic of a goroutine into an error: a fault of one export must
+// not end the works.
+func recovered(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("panic: %v\n%s", v, debug.Stack())
+	}
 }
 
 func (j *Job) tooLong() error {
@@ -179,14 +192,16 @@ func (r *run) write(ctx context.Context, out *tally) error {
 		r.free <- newBatch(columns, r.size)
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
+	g.Go(func() (err error) {
+		defer recovered(&err)
 		defer close(r.full)
 		if err := produce(ctx); err != nil {
 			return err
 		}
 		return r.hand(ctx)
 	})
-	g.Go(func() error {
+	g.Go(func() (err error) {
+		defer recovered(&err)
 		for b := range r.full {
 			if err := t.write(b); err != nil {
 				return err
