@@ -239,6 +239,9 @@ func (y *yard) lay(files map[string][]byte) {
 			y.t.Fatal(err)
 		}
 	}
+	if err := os.RemoveAll(filepath.Join(y.pki, clockFile)); err != nil {
+		y.t.Fatal(err)
+	}
 	files[ownDir+"/"+ownName+certSuffix], files[ownDir+"/"+ownName+keySuffix] = y.own, y.key
 	for name, b := range files {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(y.pki, name)), 0o700), os.WriteFile(filepath.Join(y.pki, name), b, 0o600)); err != nil {
@@ -407,6 +410,9 @@ func TestCertificates(t *testing.T) {
 		if asked {
 			t.Errorf("%s: a session was asked for", name)
 		}
+		if _, err := os.Stat(filepath.Join(y.pki, clockFile)); err == nil {
+			t.Errorf("%s: the time was kept", name)
+		}
 		if len(e.faults) != 1 || e.faults[0].code != code || !strings.Contains(e.faults[0].text, want) || !strings.Contains(err.Error(), fingerprint(p.cert.Raw)) {
 			t.Errorf("%s:\n got %v\nwant %s, %s", name, err, code, want)
 			return
@@ -495,6 +501,10 @@ func TestCertificates(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "ECDSA-SHA256") || !strings.Contains(err.Error(), `the key of its issuer "CN=Another issuer" is ECDSA`) {
 		t.Errorf("issuer with ECDSA: %v", err)
 	}
+	p = from(root, func(c *x509.Certificate) { c.Subject.CommonName = "of nobody" })
+	y.lay(files{})
+	err, _ = y.show(p, Security{})
+	both(err, codeUntrusted, codeIncomplete)
 	bad("issuer's key short", from(weakRoot, nil), under(weakRoot), codePolicy, `the RSA key of its issuer "CN=Another issuer" has 1024 bits`)
 	bad("issuer's key long", from(hugeRoot, nil), under(hugeRoot), codePolicy, `the RSA key of its issuer "CN=Another issuer" has 4112 bits`)
 	bad("issuer SHA-1", from(sha1Mid, nil), withMid(sha1Mid), codePolicy, `its issuer "CN=Mill works" is signed with SHA-1`)
@@ -546,6 +556,7 @@ func TestCertificates(t *testing.T) {
 	bad("list of tomorrow", fromRoot, list(func(l *x509.RevocationList) { l.ThisUpdate = soon }), codeRevocation, "and now it is")
 	bad("list without an end", fromRoot, files{"trusted/root.der": root.cert.Raw, "trusted/root.crl": endless(t, crl(t, root, nil), rootKey)}, codeRevocation, "until when")
 	bad("list of another", fromRoot, files{"trusted/root.der": root.cert.Raw, "trusted/root.crl": crl(t, stranger, nil)}, codeRevocation, "was not signed by it")
+	bad("list of another with its key", fromRoot, files{"trusted/root.der": root.cert.Raw, "trusted/root.crl": crl(t, ca(rootKey, nil, nil), nil)}, codeRevocation, `whether it was revoked is not known: the revocation list of "CN=Mill root" is missing`)
 	part := func(l *x509.RevocationList) {
 		l.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 28}, Critical: true, Value: []byte{0x30, 0}}}
 	}
@@ -568,6 +579,7 @@ func TestCertificates(t *testing.T) {
 		"trusted/crl/root.pem":   pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: crl(t, root, nil)})})
 	good("another revoked", fromRoot, list(nil, self(nil)))
 	good("old list, new list", from(root, func(c *x509.Certificate) { c.Subject.CommonName = "again" }), plus(list(nil), "trusted/old.crl", crl(t, root, func(l *x509.RevocationList) { l.ThisUpdate, l.NextUpdate = past.Add(-time.Hour), past })))
+	good("new list, old list", from(root, func(c *x509.Certificate) { c.Subject.CommonName = "and again" }), plus(list(nil), "trusted/z.crl", crl(t, root, func(l *x509.RevocationList) { l.ThisUpdate, l.NextUpdate = past.Add(-time.Hour), past })))
 	good("no list, allowed", fromRoot, files{"trusted/root.der": root.cert.Raw}, present)
 	good("list out of date, allowed", fromRoot, list(func(l *x509.RevocationList) { l.NextUpdate = past }), present)
 	p = self(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA1WithRSA })

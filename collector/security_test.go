@@ -204,6 +204,7 @@ func TestSecurityChecks(t *testing.T) {
 	f(Security{Policy: "Basic256Sha256", Mode: "None", PKI: "x"}, "None goes with None")
 	f(Security{Mode: "Sign"}, "None goes with None")
 	f(Security{Policy: "Basic256Sha256"}, "folder")
+	f(Security{Revocation: "sometimes"}, "required, if-present")
 	f(Security{User: "a", UserCertificate: "b"}, "choose one")
 	f(Security{UserCertificate: "/does/not/exist", UserKey: "x"}, "user certificate")
 
