@@ -53,7 +53,7 @@ func (d *Desk) compose(ctx context.Context, r *row) (m plant.Message, shown stri
 		}
 	}
 	if r.Purpose == plant.PurposeAlarm {
-		if err := d.db.QueryRowContext(ctx, `SELECT coalesce((SELECT due FROM episode WHERE alarm = ?), 0)`, r.Alarm).Scan(&c.RespondBy); err != nil {
+		if err := d.db.QueryRowContext(ctx, `SELECT coalesce((SELECT max(due, 0) FROM episode WHERE alarm = ?), 0)`, r.Alarm).Scan(&c.RespondBy); err != nil {
 			return m, "", err
 		}
 	}

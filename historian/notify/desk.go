@@ -120,7 +120,7 @@ func (d *Desk) Open() error {
 		}
 		d.lanes = append(d.lanes, &lane{desk: d, channel: c, name: c.Name(), wake: make(chan struct{}, 1), circuits: map[string]*breaker{}})
 	}
-	db, err := sqlite.Open(filepath.Join(d.Dir, "notify.db"), schema)
+	db, err := sqlite.Open(filepath.Join(d.Dir, "notify.db"), schema, escalation)
 	if err != nil {
 		return fmt.Errorf("notify: %w", err)
 	}

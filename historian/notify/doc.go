@@ -34,9 +34,13 @@
 // tried again. Back to normal before that: later steps are cancelled, whoever was
 // told is told that (by SMS only at priority 1), a first message still on its way
 // says so, and nobody is told of what ended more than 10 min ago. A condition
-// that comes back climbs its ladder from the start; from the third time within
-// 10 min it is told once in 10 min, with the count. More urgent than before: from
-// the start as well.
+// that comes back unacknowledged is told again to all who were told, and climbs on
+// from the step where it stood, when that was due or at once; only an
+// acknowledgement begins its ladder anew. From the third time within 10 min those
+// who were told are told once in 10 min, with the count; the climb goes on. More
+// urgent than all that was told: told again in the same way, and where that is
+// another route, by its ladder from the start. Acknowledged, then more urgent than
+// that: the first step is told once.
 //
 // At the very first start alarms raised more than an hour ago are left alone. Later
 // a start tells what was raised while the plant was down and is there still. A
@@ -92,8 +96,11 @@
 //	         the journal has not been read to its end yet
 //	roster   revisions, never deleted
 //	episode  per alarm: state and body (the alarm after its last planned entry),
-//	         number of the ladder, step and lap that come next, due (0: none),
-//	         recurs (source times), damped (chatters; not told before)
+//	         number (of times told anew), step and lap that come next, due (0:
+//	         none, below 0: away, at -due once it is back), recurs (source
+//	         times), damped (chatters; told nobody twice before), again (then
+//	         told again), urgency (most urgent priority told or acknowledged),
+//	         acked (journal entry)
 //	message  the outbox. hold: quiet or flood, held for it or telling what was;
 //	         since: GiveUp counts from it; handed: last given to the channel, 0
 //	         where it came back; fell: another contact was looked for; instead:

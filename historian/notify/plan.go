@@ -137,6 +137,11 @@ func (d *Desk) timers(ctx context.Context) (more bool, err error) {
 		}
 		more = len(due) == batch
 		for _, e := range due {
+			if e.again != 0 && e.again <= p.now && e.alarm.State == plant.Unacked {
+				if err := p.afresh(e, "told anew"); err != nil {
+					return err
+				}
+			}
 			if err := p.climb(e); err != nil {
 				return err
 			}
@@ -157,6 +162,7 @@ func (d *Desk) nextDue(ctx context.Context) (int64, error) {
 	var next sql.NullInt64
 	err := d.db.QueryRowContext(ctx, `SELECT min(due) FROM (
 		SELECT min(due) AS due FROM episode WHERE due > 0 UNION ALL
+		SELECT min(again) FROM episode WHERE again > 0 AND state = 'unacked' UNION ALL
 		SELECT min(due) FROM message WHERE state = 'held')`).Scan(&next)
 	if err != nil {
 		return 0, err
@@ -190,20 +196,29 @@ func (d *Desk) plan(ctx context.Context, f func(p *plan) error) error {
 	return err
 }
 
-// episode is where the escalation of an alarm stands.
+// episode is where the escalation of an alarm stands. Step, lap and due are all 0
+// where no ladder was begun, or somebody acknowledged.
 type episode struct {
-	alarm  plant.Alarm // as its last planned journal entry left it
-	number int64       // of the ladder that is climbed: each recurrence begins another
-	step   int         // the next one
-	lap    int         // how often the ladder was climbed before
-	due    int64       // when the next step goes; 0: none does
-	recurs []int64     // source times of its latest recurrences
-	damped int64       // it chatters: nobody is told again before
+	alarm   plant.Alarm // as its last planned journal entry left it
+	number  int64       // each time that people are told anew is another
+	step    int         // of the ladder, the next one
+	lap     int         // how often the ladder was climbed before
+	due     int64       // when the next step goes; 0: none does; below 0: the condition is away, at -due once it is back
+	recurs  []int64     // source times of its latest recurrences
+	damped  int64       // it chatters: nobody is told the same step again before
+	again   int64       // then they are, if it is there; 0: nothing was kept from them
+	urgency int         // the most urgent priority that was told or acknowledged; 0: none
+	acked   uint64      // journal entry of the acknowledgement
 }
+
+// begun says that the ladder was begun and nobody has acknowledged since.
+func (e *episode) begun() bool { return e.step != 0 || e.lap != 0 || e.due != 0 }
+
+const episodeColumns = `number, step, lap, due, recurs, damped, again, urgency, acked, body`
 
 // episode reads where an alarm's escalation stands; nil: it has none yet.
 func (p *plan) episode(alarm int64) (*episode, error) {
-	e, err := scanEpisode(p.tx.QueryRowContext(p.ctx, `SELECT number, step, lap, due, recurs, damped, body FROM episode WHERE alarm = ?`, alarm))
+	e, err := scanEpisode(p.tx.QueryRowContext(p.ctx, `SELECT `+episodeColumns+` FROM episode WHERE alarm = ?`, alarm))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -213,7 +228,7 @@ func (p *plan) episode(alarm int64) (*episode, error) {
 func scanEpisode(s interface{ Scan(...any) error }) (*episode, error) {
 	var e episode
 	var recurs, body string
-	if err := s.Scan(&e.number, &e.step, &e.lap, &e.due, &recurs, &e.damped, &body); err != nil {
+	if err := s.Scan(&e.number, &e.step, &e.lap, &e.due, &recurs, &e.damped, &e.again, &e.urgency, &e.acked, &body); err != nil {
 		return nil, err
 	}
 	return &e, errors.Join(json.Unmarshal([]byte(recurs), &e.recurs), json.Unmarshal([]byte(body), &e.alarm))
@@ -228,14 +243,15 @@ func (p *plan) keep(e *episode) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.tx.ExecContext(p.ctx, `INSERT OR REPLACE INTO episode(alarm, state, number, step, lap, due, recurs, damped, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		e.alarm.ID, string(e.alarm.State), e.number, e.step, e.lap, e.due, string(recurs), e.damped, string(body))
+	_, err = p.tx.ExecContext(p.ctx, `INSERT OR REPLACE INTO episode(alarm, state, `+episodeColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		e.alarm.ID, string(e.alarm.State), e.number, e.step, e.lap, e.due, string(recurs), e.damped, e.again, e.urgency, e.acked, string(body))
 	return err
 }
 
 // due are episodes whose next step is due.
 func (p *plan) due() ([]*episode, error) {
-	rows, err := p.tx.QueryContext(p.ctx, `SELECT number, step, lap, due, recurs, damped, body FROM episode WHERE due > 0 AND due <= ? ORDER BY due LIMIT ?`, p.now, batch)
+	rows, err := p.tx.QueryContext(p.ctx, `SELECT `+episodeColumns+` FROM episode WHERE due > 0 AND due <= ?1
+		OR again > 0 AND again <= ?1 AND state = 'unacked' ORDER BY due LIMIT ?2`, p.now, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -266,41 +282,47 @@ func (p *plan) entry(a *plant.Alarm, latest plant.Alarm) error {
 	e.alarm = *a
 	switch {
 	case a.State == plant.Acked || a.State == plant.Cleared:
-		e.due = 0
+		e.step, e.lap, e.due, e.again = 0, 0, 0, 0
+		if !fresh && a.Count == was.Count && !open(was.State) {
+			return p.beyond(e)
+		}
+		e.urgency, e.acked = priority(&a.Finding), a.Seq
 		if err := p.keep(e); err != nil {
 			return err
 		}
 		return p.taken(e)
 	case a.State == plant.RtnUnacked:
-		e.due = 0
-		if err := p.keep(e); err != nil {
+		e.due = -max(e.due, -e.due) // kept for when it comes back
+		if err := p.keep(e); err != nil || was.State == plant.RtnUnacked {
 			return err
 		}
 		return p.ended(e)
 	case fresh || a.Count > was.Count:
-		return p.begin(e, latest)
-	case priority(&a.Finding) < priority(&was.Finding):
-		if err := p.supersede(e, "more urgent meanwhile"); err != nil {
-			return err
-		}
-		return p.restart(e)
+		return p.begin(e, &was, latest)
+	case e.worse(&was):
+		return p.worse(e, &was)
 	}
 	return p.keep(e)
 }
 
-// begin plans for an alarm that is raised, or raised again.
-func (p *plan) begin(e *episode, latest plant.Alarm) error {
+// worse says that an alarm is more urgent than it was and than all that was told
+// of it. One that goes up and down between two priorities is that once.
+func (e *episode) worse(was *plant.Alarm) bool {
+	is := priority(&e.alarm.Finding)
+	return is < priority(&was.Finding) && (e.urgency == 0 || is < e.urgency)
+}
+
+// begin plans for an alarm that is raised, or raised again. Where nobody has
+// acknowledged it since, those who were told are told again, and the ladder is
+// climbed on from where it stood.
+func (p *plan) begin(e *episode, was *plant.Alarm, latest plant.Alarm) error {
 	a := &e.alarm
-	if err := p.supersede(e, "the condition came back"); err != nil {
-		return err
-	}
 	if a.Count > 1 {
 		e.recurs = append(e.recurs, a.Raised)
 		for len(e.recurs) > 0 && e.recurs[0] <= a.Raised-int64(calm) || len(e.recurs) > 100 {
 			e.recurs = e.recurs[1:]
 		}
 	}
-	e.due = 0
 	switch {
 	case p.first && p.now-a.Raised > int64(ancient):
 		return p.keep(e) // of a time before this desk
@@ -308,16 +330,32 @@ func (p *plan) begin(e *episode, latest plant.Alarm) error {
 		return p.keep(e) // history: what followed comes as a later entry
 	case latest.State == plant.RtnUnacked && p.now-latest.Returned > int64(p.Limits.Ended):
 		return p.keep(e)
-	case len(e.recurs) < chatter:
-	case p.now < e.damped:
-		// Told again when the damping ends, if it is there then.
-		e.number++
-		e.step, e.lap, e.due = 0, 0, e.damped
-		return p.keep(e)
-	default:
+	}
+	if e.due < 0 {
+		e.due = max(-e.due, p.now)
+	}
+	chatters := len(e.recurs) >= chatter
+	switch {
+	case !e.begun():
+		e.urgency = 0
+		if err := p.supersede(e, "the condition came back"); err != nil {
+			return err
+		}
+		return p.restart(e)
+	case e.worse(was):
+		return p.worse(e, was)
+	case chatters && p.now < e.damped:
+		if err := p.damp(e); err != nil {
+			return err
+		}
+		return p.climb(e)
+	case chatters:
 		e.damped = p.now + int64(calm)
 	}
-	return p.restart(e)
+	if err := p.afresh(e, "the condition came back"); err != nil {
+		return err
+	}
+	return p.climb(e)
 }
 
 // restart climbs the ladder of an alarm from its first step.
@@ -331,6 +369,115 @@ func (p *plan) restart(e *episode) error {
 		})
 	}
 	return p.climb(e)
+}
+
+// worse plans for an unacknowledged alarm that is more urgent than was told. On
+// the same route those who were told are told again and the climb goes on;
+// another route is another ladder.
+func (p *plan) worse(e *episode, was *plant.Alarm) error {
+	const why = "more urgent meanwhile"
+	if e.begun() && p.roster.route(was) == p.roster.route(&e.alarm) {
+		if err := p.afresh(e, why); err != nil {
+			return err
+		}
+		return p.climb(e)
+	}
+	if err := p.supersede(e, why); err != nil {
+		return err
+	}
+	return p.restart(e)
+}
+
+// beyond plans for an entry of an alarm that was acknowledged before. Where it is
+// more urgent than what was acknowledged, its first step is told once: whoever
+// took it has accepted something lesser.
+func (p *plan) beyond(e *episode) error {
+	rt := p.roster.route(&e.alarm)
+	if e.alarm.State != plant.Acked || priority(&e.alarm.Finding) >= e.urgency || rt == nil || rt.Mute {
+		return p.keep(e)
+	}
+	e.number++
+	for i := range rt.Steps {
+		once := *e
+		once.step = i
+		targets := p.roster.targets(rt, i, time.Unix(0, p.now), p.able)
+		for _, t := range targets {
+			if err := p.tell(&once, t); err != nil {
+				return err
+			}
+		}
+		if e.urgency = once.urgency; len(targets) > 0 {
+			break
+		}
+	}
+	return p.keep(e)
+}
+
+// afresh tells all whom the ladder has told so far, with what is true now.
+func (p *plan) afresh(e *episode, why string) error {
+	if err := p.supersede(e, why); err != nil {
+		return err
+	}
+	e.number++
+	e.again = 0
+	return p.repeat(e, func(*target) (bool, error) { return true, nil })
+}
+
+// damp plans for a recurrence of an alarm that chatters: whoever was told is left
+// alone until the damping ends. What is on its way tells of this time, and who
+// was not told because it went away first is.
+func (p *plan) damp(e *episode) error {
+	e.number++
+	e.again = e.damped
+	for _, q := range []string{
+		`UPDATE message SET state = 'cancelled', reason = 'the condition came back' WHERE ` + untold + ` AND alarm = ?1 AND purpose = 'return'`,
+		`UPDATE told SET count = ?2 WHERE alarm = ?1 AND message IN (SELECT id FROM message WHERE ` + untold + `)`,
+	} {
+		if _, err := p.tx.ExecContext(p.ctx, q, e.alarm.ID, e.alarm.Count); err != nil {
+			return err
+		}
+	}
+	return p.repeat(e, func(t *target) (bool, error) {
+		var n int
+		err := p.tx.QueryRowContext(p.ctx, `SELECT count(*) FROM message JOIN told ON message = id WHERE told.alarm = ? AND person = ?
+			AND purpose IN ('alarm', 'more', 'digest') AND state <> 'cancelled' AND created >= ?`, e.alarm.ID, t.person.ID, e.damped-int64(calm)).Scan(&n)
+		return n == 0, err
+	})
+}
+
+// repeat tells those again whom the ladder has told so far, each once.
+func (p *plan) repeat(e *episode, who func(*target) (bool, error)) error {
+	rt := p.roster.route(&e.alarm)
+	if rt == nil || rt.Mute {
+		return nil
+	}
+	said := map[string]bool{}
+	for i := range rt.Steps {
+		if i >= e.step && e.lap == 0 {
+			break
+		}
+		once := *e
+		once.step = i
+		if i >= e.step {
+			once.lap-- // it is to come in this lap
+		}
+		for _, t := range p.roster.targets(rt, i, time.Unix(0, p.now), p.able) {
+			at := t.person.ID + " " + t.contact.Channel + " " + t.contact.Address
+			ok, err := who(&t)
+			if err != nil {
+				return err
+			}
+			if !ok || said[at] {
+				continue
+			}
+			said[at] = true
+			if err := p.tell(&once, t); err != nil {
+				return err
+			}
+			e.urgency = once.urgency
+		}
+	}
+	return nil
 }
 
 // climb goes all steps that are due. Whom a step tells is decided now, by the
@@ -371,12 +518,15 @@ func (p *plan) climb(e *episode) error {
 // tell puts the message of a step into the outbox.
 func (p *plan) tell(e *episode, t target) error {
 	f := &e.alarm.Finding
+	if is := priority(f); e.urgency == 0 || is < e.urgency {
+		e.urgency = is
+	}
 	r := row{Message: plant.Message{Alarm: e.alarm.ID, Seq: e.alarm.Seq, Purpose: plant.PurposeAlarm, Step: e.step,
 		Person: t.person.ID, Channel: t.contact.Channel, Address: t.contact.Address, Language: t.person.Language,
 		Priority: priority(f), Created: p.now, Due: p.now},
 		episode: e.number, lap: e.lap, cause: f.Asset + "|" + family(f.Class)}
 	n := told{e.alarm.ID, e.alarm.Count}
-	if r.Channel != webhook {
+	if r.Channel != webhook && e.alarm.State != plant.Acked {
 		if ok, err := p.join(p.ctx, p.tx, &r, n); err != nil || ok {
 			return err
 		}

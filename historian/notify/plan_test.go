@@ -17,8 +17,9 @@ import (
 // story is a random history of alarms with what must hold at every step of it.
 type story struct {
 	*works
-	taken map[told]time.Time // episodes that somebody acknowledged, when
-	began map[told]time.Time // and when they were raised
+	taken map[told]time.Time  // episodes that somebody acknowledged, when
+	worst map[told]int        // and the priority that was acknowledged
+	began map[int64]time.Time // when alarms were raised first, since somebody acknowledged
 	all   []handed
 }
 
@@ -36,9 +37,9 @@ func (s *story) look() {
 				}
 				n := told{id, a.Count}
 				at, taken := s.taken[n]
-				left = left || !taken || !at.Before(m.at)
-				if m.Purpose == plant.PurposeAlarm && m.Step == 2 && m.at.Sub(s.began[n]) < 15*time.Minute {
-					s.t.Fatalf("step 2 of alarm %d %v after its raise", id, m.at.Sub(s.began[n]))
+				left = left || !taken || !at.Before(m.at) || m.Priority < s.worst[n]
+				if m.Purpose == plant.PurposeAlarm && m.Step == 2 && m.at.Sub(s.began[id]) < 15*time.Minute {
+					s.t.Fatalf("step 2 of alarm %d %v after its raise", id, m.at.Sub(s.began[id]))
 				}
 			}
 			if !left && m.Purpose != plant.PurposeDigest {
@@ -70,7 +71,7 @@ func TestPlanner(t *testing.T) {
 				r.People[0].Quiet = &plant.Quiet{From: "08:10", To: "08:40", Zone: "UTC", Passes: 2}
 			}
 			dir := t.TempDir()
-			s := &story{works: newWorksIn(rt, dir, r), taken: map[told]time.Time{}, began: map[told]time.Time{}}
+			s := &story{works: newWorksIn(rt, dir, r), taken: map[told]time.Time{}, worst: map[told]int{}, began: map[int64]time.Time{}}
 			defer s.close()
 			s.run(rt)
 		})
@@ -84,8 +85,8 @@ func (s *story) run(rt *rapid.T) {
 			s.wait(time.Millisecond)
 			s.apply(finding(fmt.Sprint("A", asset.Draw(rt, "asset")), plant.Raise, rapid.IntRange(1, 4).Draw(rt, "priority")))
 			a, err := s.book.Get(s.t.Context(), s.newest())
-			if n := (told{a.ID, a.Count}); err == nil && s.began[n].IsZero() {
-				s.began[n] = time.Now()
+			if err == nil && s.began[a.ID].IsZero() {
+				s.began[a.ID] = time.Now()
 			}
 		},
 		"burst": func(rt *rapid.T) {
@@ -96,7 +97,7 @@ func (s *story) run(rt *rapid.T) {
 				s.apply(f)
 				a, err := s.book.Get(s.t.Context(), s.newest())
 				if err == nil {
-					s.began[told{a.ID, a.Count}] = time.Now()
+					s.began[a.ID] = time.Now()
 				}
 			}
 		},
@@ -117,7 +118,8 @@ func (s *story) run(rt *rapid.T) {
 			s.look()
 			s.ack(a.ID, "anna")
 			s.wait(time.Millisecond)
-			s.taken[told{a.ID, a.Count}] = time.Now()
+			delete(s.began, a.ID)
+			s.taken[told{a.ID, a.Count}], s.worst[told{a.ID, a.Count}] = time.Now(), priority(&a.Finding)
 		},
 		"wait": func(rt *rapid.T) {
 			s.wait(time.Duration(rapid.IntRange(1, 400).Draw(rt, "seconds")) * time.Second)

@@ -116,6 +116,14 @@ CREATE TABLE beat (
 INSERT INTO desk VALUES (1, lower(hex(randomblob(4))), 0, 1);
 `
 
+// escalation keeps what a ladder needs that goes on when a condition comes back.
+const escalation = `
+ALTER TABLE episode ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE episode ADD COLUMN urgency INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE episode ADD COLUMN acked INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX episode_again ON episode(again) WHERE again > 0;
+`
+
 // openSecret reads the key that links are made with, or makes one. It is not in
 // the database: whoever reads that can use no link.
 func openSecret(dir string) ([]byte, error) {

@@ -164,13 +164,14 @@ func (d *Desk) settle(ctx context.Context, tx *sql.Tx, r *row, failure error, no
 }
 
 // overtaken says whether all alarms that a message names were acknowledged while
-// it was on its way.
+// it was on its way; what tells of something later than that is not.
 func overtaken(ctx context.Context, tx *sql.Tx, r *row) (bool, error) {
 	if !counted(r.Purpose) || r.hold == forQuiet {
 		return false, nil
 	}
 	var open int
-	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM told JOIN episode USING (alarm) WHERE message = ? AND state IN ('unacked', 'rtn_unacked')`, r.ID).Scan(&open)
+	err := tx.QueryRowContext(ctx, `SELECT count(*) FROM told JOIN episode USING (alarm) WHERE message = ?
+		AND (state IN ('unacked', 'rtn_unacked') OR state = 'acked' AND alarm = ? AND ? > acked)`, r.ID, r.Alarm, int64(r.Seq)).Scan(&open)
 	return open == 0, err
 }
 
