@@ -187,7 +187,7 @@ func TestServerRotation(t *testing.T) {
 func TestDowngrade(t *testing.T) {
 	t.Parallel()
 	m, pki, srv := securedMill(t, 2)
-	f := func(name string, modes []server.Mode, anonymous bool, want string) {
+	f := func(name string, again bool, modes []server.Mode, anonymous bool, want string) {
 		t.Helper()
 		fake := &server.Server{PKI: srv, Modes: modes, NoAnonymous: anonymous, Users: m.Users, Log: logger(t)}
 		if err := fake.Start(t.Context()); err != nil {
@@ -231,24 +231,34 @@ func TestDowngrade(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := &engine{src: &Source{URL: "opc.tcp://" + l.Addr().String()}, sec: sec}
+		e := &engine{src: &Source{URL: m.URL()}, sec: sec, log: logger(t)}
+		if again { // the session is there already
+			link, _, err := e.reach(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			link.close()
+		}
+		e.src.URL = "opc.tcp://" + l.Addr().String()
 		before := m.Counts()["ActivateSession"]
-		link, _, err := e.reach(t.Context())
+		link, same, err := e.reach(t.Context())
 		if link != nil {
 			link.leave(t.Context())
 		}
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		if want == "" && (err != nil || same != again) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 		if sent := m.Counts()["ActivateSession"] - before; want != "" && sent > 0 {
 			t.Errorf("%s: the password was sent", name)
 		}
 	}
-	f("the same", []server.Mode{server.Sign, server.SignAndEncrypt}, false, "")
-	f("another order", []server.Mode{server.SignAndEncrypt, server.Sign}, false, "")
-	f("one left out", []server.Mode{server.SignAndEncrypt}, false, "endpoints differ")
-	f("one put in", []server.Mode{server.None, server.Sign, server.SignAndEncrypt}, false, "endpoints differ")
-	f("no anonymous users", []server.Mode{server.Sign, server.SignAndEncrypt}, true, "endpoints differ")
+	f("the same", false, []server.Mode{server.Sign, server.SignAndEncrypt}, false, "")
+	f("another order", false, []server.Mode{server.SignAndEncrypt, server.Sign}, false, "")
+	f("one left out", false, []server.Mode{server.SignAndEncrypt}, false, "endpoints differ")
+	f("one put in", false, []server.Mode{server.None, server.Sign, server.SignAndEncrypt}, false, "endpoints differ")
+	f("no anonymous users", false, []server.Mode{server.Sign, server.SignAndEncrypt}, true, "endpoints differ")
+	f("the same session", true, []server.Mode{server.Sign, server.SignAndEncrypt}, false, "")
+	f("one left out later", true, []server.Mode{server.SignAndEncrypt}, false, "endpoints differ")
 }
 
 // TestOffers: each thing that is compared, alone.
