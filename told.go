@@ -29,7 +29,7 @@ func (w *works) openDesk(c *config.Notify, data string, st store.Store, book *al
 		if s.Replies {
 			d.Via = append(d.Via, spool)
 		} else {
-			d.Via = append(d.Via, oneWay{spool})
+			d.Via = append(d.Via, oneWay{spool, spool})
 		}
 	}
 	if n := c.Ntfy; n != nil {
@@ -45,5 +45,9 @@ func (w *works) openDesk(c *config.Notify, data string, st store.Store, book *al
 	return d, d.Open()
 }
 
-// oneWay is a spool whose answers nobody takes.
-type oneWay struct{ notify.Channel }
+// oneWay is a spool whose answers nobody takes. What its modem could not send is
+// looked for all the same.
+type oneWay struct {
+	notify.Channel
+	notify.Failures
+}

@@ -52,6 +52,13 @@ type Replies interface {
 	Replies(ctx context.Context, take func(from, text string) (answer string, err error)) error
 }
 
+// Failures is a Channel that learns only later that it could not send what it
+// took. Failed tells of each such message once tell returned nil for it; key is
+// the message's.
+type Failures interface {
+	Failed(ctx context.Context, tell func(key, why string) error) error
+}
+
 // Limits of the desk. Zero fields take the defaults named.
 type Limits struct {
 	GroupFor  time.Duration // what joins an alarm for so long follows as one message; 30 s
@@ -167,6 +174,9 @@ func (d *Desk) Run(ctx context.Context) error {
 		parts.Go(func() { l.run(ctx) })
 		if answers, ok := l.channel.(Replies); ok {
 			parts.Go(func() { d.listen(ctx, answers) })
+		}
+		if failures, ok := l.channel.(Failures); ok {
+			parts.Go(func() { d.watch(ctx, l.name, failures) })
 		}
 	}
 	done := make(chan struct{})

@@ -69,7 +69,8 @@
 // when the server asked for. Five failures in a row open the circuit of a channel
 // (of each webhook by itself) for 30 s, then one message probes; a test passes
 // always. A message is dead when the far side refused it for good, or after 24 h;
-// Retry puts it back. When it dies, or its channel fails for a minute, the step
+// Retry puts it back. A message that a modem took and could not send, which is looked
+// for every 10 s, is dead as well. When it dies, or its channel fails for a minute, the step
 // goes to the person's next contact on another channel as well; where that
 // arrives first, the other is cancelled. Each channel has a lane with four tries
 // at once, so one that hangs delays no other.

@@ -114,13 +114,7 @@ func (d *Desk) isClosed() bool {
 
 // settle writes down how a try went.
 func (d *Desk) settle(ctx context.Context, tx *sql.Tx, r *row, failure error, now int64) error {
-	count := func(what string) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO channel VALUES (?1, 0, 0, 0, 0, '') ON CONFLICT DO NOTHING`, r.Channel)
-		if err == nil {
-			_, err = tx.ExecContext(ctx, `UPDATE channel SET `+what+` WHERE name = ?1`, r.Channel, now, r.Error)
-		}
-		return err
-	}
+	count := func(what string) error { return count(ctx, tx, r.Channel, what, now, r.Error) }
 	set := func(state plant.MessageState, reason string, due, handed, sent int64) error {
 		_, err := tx.ExecContext(ctx, `UPDATE message SET state = ?, reason = ?, due = ?, handed = ?, sent = ?, error = ?, subject = ?, text = ? WHERE id = ?`,
 			string(state), reason, due, handed, sent, r.Error, r.Subject, r.Text, r.ID)
@@ -161,6 +155,15 @@ func (d *Desk) settle(ctx context.Context, tx *sql.Tx, r *row, failure error, no
 		return err
 	}
 	return set(plant.MessagePending, "", now+int64(backoff(r.Tries, failure)), 0, 0)
+}
+
+// count changes the counters of a channel; ?2 is now, ?3 the failure.
+func count(ctx context.Context, tx *sql.Tx, channel, what string, now int64, failure string) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO channel VALUES (?1, 0, 0, 0, 0, '') ON CONFLICT DO NOTHING`, channel)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `UPDATE channel SET `+what+` WHERE name = ?1`, channel, now, failure)
+	}
+	return err
 }
 
 // overtaken says whether all alarms that a message names were acknowledged while
