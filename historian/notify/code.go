@@ -41,17 +41,26 @@ func digit(c rune) (byte, bool) {
 
 // yes are the words that may stand beside the code in an answer.
 var yes = []string{
+	"reply", "answer", "جواب", "میں", "بھیجیں", "ответьте", "ответ", // as the messages ask for it
 	"ack", "acknowledge", "acknowledged", "ok", "okay", "yes", "code", "got", "it", "done", "taken",
 	"ہاں", "جی", "ٹھیک", "ٹھیک ہے", "ہے", "اوکے", "منظور", "کوڈ", "دیکھ", "لیا", "موصول", "تصدیق",
 	"да", "ок", "окей", "хорошо", "принял", "приняла", "принято", "подтверждаю", "понял", "поняла", "код",
 	"han", "haan", "ji", "theek", "hai", "da", "prinyal", "prinyato", "podtverzhdayu",
 }
 
-// code is the two digits in an answer: "42", "ACK 42", "ok ۴۲". It is strict: a
+// code is the two digits in an answer: "42", "ACK 42", "ok ۴۲ 👍". It is strict: a
 // number within a sentence acknowledges nothing.
 func code(text string) (string, bool) {
-	words := strings.FieldsFunc(strings.ToLower(text), func(c rune) bool {
-		return unicode.IsSpace(c) || unicode.IsPunct(c) || unicode.Is(unicode.Cf, c)
+	// Digits in a box are digits with marks behind them.
+	text = strings.Map(func(c rune) rune {
+		if unicode.In(c, unicode.Variation_Selector, unicode.Me) {
+			return -1
+		}
+		return unicode.ToLower(c)
+	}, text)
+	words := strings.FieldsFunc(text, func(c rune) bool {
+		emoji := c > unicode.MaxLatin1 && unicode.In(c, unicode.So, unicode.Sk) // "42°" is a measurement
+		return unicode.IsSpace(c) || unicode.IsPunct(c) || unicode.Is(unicode.Cf, c) || emoji
 	})
 	found := ""
 	for _, w := range words {

@@ -127,7 +127,7 @@ func (d *Desk) Open() error {
 		}
 		d.lanes = append(d.lanes, &lane{desk: d, channel: c, name: c.Name(), wake: make(chan struct{}, 1), circuits: map[string]*breaker{}})
 	}
-	db, err := sqlite.Open(filepath.Join(d.Dir, "notify.db"), schema, escalation)
+	db, err := sqlite.Open(filepath.Join(d.Dir, "notify.db"), schema, escalation, guesses)
 	if err != nil {
 		return fmt.Errorf("notify: %w", err)
 	}

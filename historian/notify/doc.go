@@ -85,9 +85,10 @@
 // only their hash, the outbox only a text without them, and the key of the HMAC
 // is in a file of its own (link.key). It takes the alarms that its message named,
 // in the episode that it told, as the person it was sent to, once, for 12 h.
-// The two digits of an SMS do the same, bound to the phone number; a number may
-// be wrong five times in an hour, and numbers that are in no contact get no
-// answer. Logs show no address.
+// The two digits of an SMS do the same, bound to the phone number; a code may
+// be wrong five times in an hour, of which the last answer says that it was the
+// last; what holds no code is answered five times in an hour and closes nothing.
+// Numbers that are in no contact get no answer. Logs show no address.
 //
 // # The file
 //
@@ -109,7 +110,7 @@
 //	told     which alarms, in which episode (count of the alarm), a message names
 //	link     SHA-256 of a token, its message, end, when it was used
 //	code     two digits on a phone, the message they answer, end
-//	wrong    wrong codes of a phone
+//	wrong    answers of a phone that acknowledged nothing; coded: with a code
 //	channel  counters
 //	beat     the last heartbeat slot of a team
 //

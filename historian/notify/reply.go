@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"millwright/historian/notify/text"
@@ -12,8 +13,15 @@ import (
 )
 
 // wrongPerHour is how many wrong codes a phone may send in an hour; what it
-// sends then is not looked at.
+// sends then is not looked at. Texts without a code are answered as often.
 const wrongPerHour = 5
+
+// closed is the answer to the last wrong code.
+var closed = map[string]string{
+	plant.English: "Too many wrong codes. Answers are not read for an hour: use the page",
+	plant.Urdu:    "بہت سے غلط کوڈ۔ ایک گھنٹے تک جواب نہیں پڑھے جائیں گے: صفحہ کھولیں",
+	plant.Russian: "Слишком много неверных кодов. Ответы час не читаются: откройте страницу",
+}
 
 // listen takes the answers of a channel.
 func (d *Desk) listen(ctx context.Context, r Replies) {
@@ -43,8 +51,8 @@ func (d *Desk) reply(ctx context.Context, from, words string) (string, error) {
 		return "", nil
 	}
 	now := time.Now().UnixNano()
-	var wrong int
-	if err := d.db.QueryRowContext(ctx, `SELECT count(*) FROM wrong WHERE phone = ? AND at > ?`, number, now-int64(time.Hour)).Scan(&wrong); err != nil {
+	var wrong, idle int
+	if err := d.db.QueryRowContext(ctx, `SELECT coalesce(sum(coded), 0), coalesce(sum(1 - coded), 0) FROM wrong WHERE phone = ? AND at > ?`, number, now-int64(time.Hour)).Scan(&wrong, &idle); err != nil {
 		return "", fmt.Errorf("reply: %w", err)
 	}
 	if wrong >= wrongPerHour {
@@ -52,7 +60,10 @@ func (d *Desk) reply(ctx context.Context, from, words string) (string, error) {
 		return "", nil
 	}
 	c := text.Context{Purpose: text.ReplyUnknown, Channel: "sms", Language: who.Language, Now: now, Zone: d.Zone}
-	digits, _ := code(words)
+	digits, coded := code(words)
+	if !coded && idle >= wrongPerHour {
+		return "", nil // perhaps an answering machine
+	}
 	c.Code = digits
 	a, err := d.codeOf(ctx, number, digits)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -72,11 +83,18 @@ func (d *Desk) reply(ctx context.Context, from, words string) (string, error) {
 		c.Purpose, c.Alarm = text.ReplyOK, a.alarms[0]
 	default:
 		err := d.write(ctx, func(tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, `INSERT INTO wrong VALUES (?, ?)`, number, now)
+			_, err := tx.ExecContext(ctx, `INSERT INTO wrong VALUES (?, ?, ?)`, number, now, coded)
 			return err
 		})
 		if err != nil {
 			return "", fmt.Errorf("reply: %w", err)
+		}
+		if coded && wrong+1 == wrongPerHour {
+			last := closed[who.Language]
+			if d.PublicURL != "" {
+				last += " " + strings.TrimRight(d.PublicURL, "/") + "/"
+			}
+			return last, nil
 		}
 	}
 	_, body := text.Write(c)

@@ -124,6 +124,11 @@ ALTER TABLE episode ADD COLUMN acked INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX episode_again ON episode(again) WHERE again > 0;
 `
 
+// guesses tells wrong codes from answers in which is none.
+const guesses = `
+ALTER TABLE wrong ADD COLUMN coded INTEGER NOT NULL DEFAULT 1;
+`
+
 // openSecret reads the key that links are made with, or makes one. It is not in
 // the database: whoever reads that can use no link.
 func openSecret(dir string) ([]byte, error) {
