@@ -95,7 +95,7 @@ func TestOwnRotation(t *testing.T) {
 	}
 	eventually(t, 20*time.Second, "the new one in use", func() bool {
 		all := s.Certificates(time.Now()).List
-		return len(all) == 3-1 && all[0].Fingerprint == print && live(s)()
+		return len(all) == 2 && all[0].Fingerprint == print && live(s)()
 	})
 	eventually(t, 10*time.Second, "values", grows(out))
 	m.halt()
@@ -108,6 +108,43 @@ func TestOwnRotation(t *testing.T) {
 	n := m.Counts()
 	if n["CreateSubscription"] != 1 || n["TransferSubscriptions"] != 1 || n["CreateSession"] != before["CreateSession"]+1 {
 		t.Errorf("%v", n)
+	}
+}
+
+// TestOwnRotationForeign does it to a server of another make, with a user, so
+// that the next session may take the subscription over.
+func TestOwnRotationForeign(t *testing.T) {
+	t.Parallel()
+	pki := t.TempDir()
+	if _, err := ownIdentity(pki, ""); err != nil {
+		t.Fatal(err)
+	}
+	file, print, err := Renew(pki, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := newNodeServer(t, map[string]any{"nodes": 10, "run": true, "users": map[string]string{"op": "secret"},
+		"trust": []string{filepath.Join(pki, ownDir, ownName+certSuffix), file}})
+	accept(t, pki, srv)
+	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(10), recheck: 10 * time.Millisecond,
+		Security: Security{Policy: "Basic256Sha256", PKI: pki, User: "op", Password: "secret"}}
+	out := newStore(s)
+	start(t, s, out)
+	eventually(t, 20*time.Second, "live", live(s))
+	eventually(t, 10*time.Second, "values", func() bool { return out.size() > 20 })
+	if err := UseNew(pki); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 20*time.Second, "the new one in use", func() bool {
+		all := s.Certificates(time.Now()).List
+		return len(all) == 2 && all[0].Fingerprint == print && live(s)()
+	})
+	eventually(t, 10*time.Second, "values", grows(out))
+	settled(t, srv, s, out)
+	a := out.reckon(t, offeredBy(t, srv.logFile()))
+	a.check(t)
+	if a.stored != a.offered {
+		t.Errorf("lost by the rotation: %v", a)
 	}
 }
 
