@@ -90,6 +90,12 @@
 // last; what holds no code is answered five times in an hour and closes nothing.
 // Numbers that are in no contact get no answer. Logs show no address.
 //
+// # The clock
+//
+// Times are of the wall clock, because they outlive the process. When it was set
+// back by more than a minute, and at each start, what waits for a time ahead waits
+// from now for as long as it would if it began to wait now.
+//
 // # The file
 //
 // notify.db, SQLite with WAL and synchronous=FULL, mode 0600. Times are ns UTC.

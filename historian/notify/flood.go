@@ -38,7 +38,7 @@ func (d *Desk) allowance(urgent bool) int {
 func (d *Desk) room(ctx context.Context, tx *sql.Tx, person string, urgent bool, now int64) (int64, error) {
 	var handed int64
 	err := tx.QueryRowContext(ctx, `SELECT CASE state WHEN 'sending' THEN ?1 ELSE handed END AS h FROM message
-		WHERE person = ?2 AND handed > 0 AND handed > ?3 AND +state IN ('sending', 'sent')
+		WHERE person = ?2 AND handed > 0 AND handed > ?3 AND (state = 'sent' AND handed <= ?1 OR +state = 'sending')
 		AND channel <> 'webhook' AND `+countedPurposes+` ORDER BY h DESC LIMIT 1 OFFSET ?4`,
 		now, person, now-int64(time.Minute), d.allowance(urgent)-1).Scan(&handed)
 	if errors.Is(err, sql.ErrNoRows) {

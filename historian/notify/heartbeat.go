@@ -28,14 +28,14 @@ func (p *plan) beat() error {
 		if known && err != nil {
 			return err
 		}
-		if known && slot <= last {
+		if known && slot == last {
 			continue
 		}
 		if _, err := p.tx.ExecContext(p.ctx, `INSERT OR REPLACE INTO beat VALUES (?, ?)`, t.id, slot); err != nil {
 			return err
 		}
-		if !known {
-			continue // the shift began before the team was known
+		if !known || slot < last {
+			continue // the shift began before the team was known, or the clock was set back
 		}
 		if err := p.beatTo(t.now(now).People, slot); err != nil {
 			return err

@@ -25,7 +25,20 @@ func (d *Desk) planner(ctx context.Context) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	pruned := time.Now()
+	looked, ahead := pruned, true // perhaps the clock was set back while nobody looked
 	for all := true; ; {
+		if now := time.Now(); ahead || backwards(looked.UnixNano(), now.UnixNano(), now.Sub(looked)) {
+			if !ahead {
+				d.Log.Warn("the clock was set back; what waits is put right")
+			}
+			if err := d.rewind(ctx); err != nil && ctx.Err() == nil {
+				d.Log.Error("times that are ahead cannot be put right; trying again", "err", err)
+				ahead = true
+			} else {
+				ahead = false
+			}
+		}
+		looked = time.Now()
 		changed := d.Alarms.Changed() // before reading: nothing is missed
 		next, err := d.advance(ctx, all)
 		if ctx.Err() != nil {
@@ -250,8 +263,11 @@ func (p *plan) keep(e *episode) error {
 
 // due are episodes whose next step is due.
 func (p *plan) due() ([]*episode, error) {
-	rows, err := p.tx.QueryContext(p.ctx, `SELECT `+episodeColumns+` FROM episode WHERE due > 0 AND due <= ?1
-		OR again > 0 AND again <= ?1 AND state = 'unacked' ORDER BY due LIMIT ?2`, p.now, batch)
+	return p.episodes(`due > 0 AND due <= ?1 OR again > 0 AND again <= ?1 AND state = 'unacked' ORDER BY due LIMIT ?2`, p.now, batch)
+}
+
+func (p *plan) episodes(which string, args ...any) ([]*episode, error) {
+	rows, err := p.tx.QueryContext(p.ctx, `SELECT `+episodeColumns+` FROM episode WHERE `+which, args...)
 	if err != nil {
 		return nil, err
 	}
