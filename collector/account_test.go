@@ -23,6 +23,7 @@ type fact struct {
 	value   float64
 	text    string
 	quality plant.Quality
+	seq     int // place in the server's log, from 1; 0 unknown
 }
 
 // store is a sink that remembers everything.
@@ -35,11 +36,27 @@ type store struct {
 	source *Source
 	lag    time.Duration // until Committed; 0 at once
 	count  atomicCount
+	fresh  map[plant.TagID]bool  // heard since mark
+	first  map[plant.TagID]int64 // ms of what came first of a tag
 }
 
 type atomicCount struct{ n, again int }
 
-func newStore(s *Source) *store { return &store{facts: map[key]fact{}, source: s} }
+func newStore(s *Source) *store {
+	return &store{facts: map[key]fact{}, source: s, fresh: map[plant.TagID]bool{}, first: map[plant.TagID]int64{}}
+}
+
+// mark begins to count the tags that have a new value.
+func (s *store) mark() func() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.fresh)
+	return func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.fresh)
+	}
+}
 
 func (s *store) Write(_ context.Context, b plant.Batch) error {
 	s.mu.Lock()
@@ -63,6 +80,7 @@ func (s *store) add(b plant.Batch) {
 	for _, x := range b.Samples {
 		s.count.n++
 		k := key{x.Tag, x.Time / oneMilli}
+		s.heard(k)
 		if _, ok := s.facts[k]; ok {
 			s.count.again++
 		}
@@ -70,9 +88,17 @@ func (s *store) add(b plant.Batch) {
 	}
 	for _, x := range b.States {
 		s.count.n++
+		s.heard(key{x.Tag, x.Time / oneMilli})
 		s.facts[key{x.Tag, x.Time / oneMilli}] = fact{text: x.Value, quality: x.Quality}
 	}
 	s.gaps = append(s.gaps, b.Gaps...)
+}
+
+func (s *store) heard(k key) {
+	s.fresh[k.tag] = true
+	if _, ok := s.first[k.tag]; !ok {
+		s.first[k.tag] = k.ms
+	}
 }
 
 func (s *store) refuse(err error) {
@@ -106,13 +132,15 @@ func offeredBy(t testing.TB, name string) map[key]fact {
 	}
 	defer f.Close()
 	all := map[key]fact{}
+	seq := 0
 	for sc := bufio.NewScanner(f); sc.Scan(); {
+		seq++
 		var row [4]any
 		if err := json.Unmarshal(sc.Bytes(), &row); err != nil {
 			continue // the last line of a killed server
 		}
 		k := key{plant.TagID(row[0].(float64)) + 1, int64(row[1].(float64))}
-		x := fact{quality: plant.Quality(row[3].(float64))}
+		x := fact{quality: plant.Quality(row[3].(float64)), seq: seq}
 		switch v := row[2].(type) {
 		case float64:
 			x.value = v
@@ -130,12 +158,6 @@ func (s *store) reckon(t testing.TB, offered map[key]fact) account {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	first := map[plant.TagID]int64{}
-	for k := range s.facts {
-		if v, ok := first[k.tag]; !ok || k.ms < v {
-			first[k.tag] = k.ms
-		}
-	}
 	gaps := map[plant.TagID][]plant.Gap{}
 	for _, g := range s.gaps {
 		if g.From >= g.To || g.From%oneMilli != 0 || g.To%oneMilli != 0 || g.Reason == "" {
@@ -145,10 +167,11 @@ func (s *store) reckon(t testing.TB, offered map[key]fact) account {
 	}
 	var a account
 	for k, want := range offered {
-		since, ok := first[k.tag]
-		if !ok || k.ms < since {
+		since, ok := s.first[k.tag]
+		if !ok || want.seq == 0 && k.ms < since || want.seq < offered[key{k.tag, since}].seq {
 			continue
 		}
+		want.seq = 0
 		a.offered++
 		got, ok := s.facts[k]
 		switch {

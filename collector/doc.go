@@ -8,8 +8,12 @@
 // fault. The server therefore holds everything that we might still forget: a
 // cut cable, a restart of our process and a change of the session lose nothing
 // as long as the subscription and its queues live. What is lost beyond that,
-// because the server died or its queues ran over, is declared as a plant.Gap
-// of the tag.
+// because the server died or its queues ran over, is read from the server's
+// history where the tag has one: newest first, one request at a time, beside the
+// live values. A span counts as given when the history also holds the values at
+// its two ends, and never across a start of the server. What the history does
+// not give is declared as a plant.Gap of the tag. Until that is settled the span
+// is kept in the state file.
 //
 // The package can only read: it sends no Write, Call, AddNodes, DeleteNodes or
 // HistoryUpdate request, and a test holds that.

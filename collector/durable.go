@@ -30,10 +30,22 @@ func (e *engine) settle() {
 // is durable too, so that the file knows of it before the server forgets what
 // came after.
 func (e *engine) openGaps(why reason) {
+	e.tr.quiet, e.tr.top = e.heard, noTime
+	for _, t := range e.tr.last {
+		e.tr.top = max(e.tr.top, t)
+	}
 	for i := range e.tr.last {
 		e.tr.open(i, why)
 	}
 	e.persistGaps()
+}
+
+// holdAcks keeps the server from forgetting what came after a hole that the
+// state file does not know yet.
+func (e *engine) holdAcks() {
+	if e.back.fresh {
+		e.need = e.version + 1
+	}
 }
 
 func (e *engine) persistGaps() {
@@ -50,6 +62,8 @@ func (e *engine) persistGaps() {
 // put hands the durable state to the keeper.
 func (e *engine) put() {
 	e.version++
+	e.back.fresh = false
+	e.keepHoles()
 	s := &state{items: e.hash, started: e.started, subscription: e.sub.id, next: e.seq.next,
 		publishing: e.sub.publishing, keepAlive: e.sub.keepAlive, since: e.sub.since, tags: make([]tagState, len(e.src.Tags))}
 	if e.session != nil {
@@ -68,11 +82,18 @@ func (e *engine) put() {
 	for i := range e.src.Tags {
 		s.tags[i] = tagState{id: e.src.Tags[i].ID, last: e.durable.last[i], reason: e.durable.reason[i], rejected: !e.items.list[i].monitored}
 	}
+	for _, h := range e.back.holes {
+		s.holes = append(s.holes, holeState{e.src.Tags[h.tag].ID, h.why, h.saved})
+	}
 	e.keeper.put(s, e.version)
 }
 
 // snapshot lets the state file follow what has become durable.
 func (e *engine) snapshot(now time.Time, last bool) {
+	if e.back.fresh || len(e.back.holes) > 0 && (last || now.Sub(e.holesKept) >= snapshotTime) {
+		e.holesKept = now
+		e.put()
+	}
 	if e.candAt > 0 && e.src.committed.Load() >= e.candAt {
 		e.durable.copyFrom(&e.candidate)
 		e.candAt = 0

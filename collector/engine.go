@@ -46,7 +46,9 @@ type engine struct {
 	sub     subscription
 	started int64 // server's start time when the subscription was made
 	seq     sequencer
-	resumed bool // the subscription, or its absence, has been dealt with since Run began
+	resumed bool   // the subscription, or its absence, has been dealt with since Run began
+	taken   bool   // the subscription of this connection is one from before
+	mute    uint32 // a subscription that was given up because it publishes nothing, 0 none
 
 	wrote   uint64      // batches that out has taken
 	unacked []delivered // oldest first
@@ -60,6 +62,11 @@ type engine struct {
 	version   uint64 // of the newest state handed to the keeper
 	need      uint64 // version that must be on disk before anything is acknowledged
 
+	peer      peer // of the present connection
+	back      backfill
+	holesKept time.Time // when the state file was last brought up to the holes
+
+	heard    int64 // when the newest notification arrived, ns UTC, 0 unknown
 	newest   int64 // PublishTime, ns UTC
 	missedAt time.Time
 	missedTo int64
@@ -80,7 +87,8 @@ func newEngine(s *Source, out plant.Sink) (*engine, error) {
 		return nil, err
 	}
 	e := &engine{src: s, out: out, log: s.Log, publishing: s.Publishing, sec: sec, items: newItems(s.Tags), tr: newTranslator(s.Tags),
-		candidate: newTracks(len(s.Tags)), durable: newTracks(len(s.Tags))}
+		candidate: newTracks(len(s.Tags)), durable: newTracks(len(s.Tags)), back: newBackfill(len(s.Tags))}
+	e.tr.missed = e.missed
 	if e.log == nil {
 		e.log = slog.Default()
 	}
@@ -128,6 +136,11 @@ func (e *engine) restore() error {
 	}
 	e.candidate.copyFrom(&e.tr.tracks)
 	e.durable.copyFrom(&e.tr.tracks)
+	for _, x := range s.holes {
+		if i, ok := e.tr.index[uint32(x.id)]; ok {
+			e.back.holes = append(e.back.holes, &hole{tag: i, why: x.why, span: x.span, saved: x.span})
+		}
+	}
 	e.started = s.started
 	if s.items != e.hash {
 		e.log.Info("the tags or the server have changed: a new subscription is made")
@@ -190,6 +203,9 @@ func (e *engine) classify(err error) {
 	if subscriptionGone(err) || errors.Is(err, errEnded) {
 		e.sub.id = 0
 	}
+	if errors.Is(err, errMute) {
+		e.mute, e.sub.id = e.sub.id, 0
+	}
 }
 
 // leave gives the connection up. The session and its subscription stay on the
@@ -207,6 +223,9 @@ func (e *engine) leave(ctx context.Context, l *link) {
 }
 
 func (e *engine) close() {
+	if e.src.StateFile == "" {
+		e.declareHoles(context.Background())
+	}
 	e.snapshot(time.Now(), true)
 	e.keeper.close()
 	if err := e.mark.close(); err != nil {
@@ -214,8 +233,13 @@ func (e *engine) close() {
 	}
 }
 
-// errEnded: the server has ended the subscription.
-var errEnded = errors.New("the server has ended the subscription")
+var (
+	// errEnded: the server has ended the subscription.
+	errEnded = errors.New("the server has ended the subscription")
+	// errMute: the server lives, but the subscription taken up again publishes
+	// nothing, not even keep-alives.
+	errMute = errors.New("the server answers, but its subscription is silent: a new one is made")
+)
 
 // deliver translates m, hands the batch on and notes what may be acknowledged
 // once it is durable.
@@ -226,11 +250,13 @@ func (e *engine) deliver(ctx context.Context, m message) error {
 			return err
 		}
 	}
+	e.holdAcks()
 	e.unacked = append(e.unacked, delivered{m.SequenceNumber, e.wrote})
 	if e.tr.dirty {
 		e.tr.dirty = false
 		e.persistGaps()
 	}
+	e.heard = m.at
 	if lost != ua.StatusOK {
 		return fmt.Errorf("%w: %s", errEnded, statusText(lost))
 	}

@@ -18,11 +18,17 @@ const (
 	edgeRestart
 	missedMessage
 	wrongType
+	nodeGone
+	overflowed
 )
 
 // GapWrongType is the reason of a span in which the PLC sent values that do not
 // fit the kind of the tag: text for a number, an array for a scalar.
 const GapWrongType = "wrong-type"
+
+// GapNodeGone is the reason of a span in which the server did not have the tag's
+// node, as while a PLC program is loaded.
+const GapNodeGone = "node-gone"
 
 func (r reason) String() string {
 	switch r {
@@ -36,6 +42,10 @@ func (r reason) String() string {
 		return plant.GapMissedMessage
 	case wrongType:
 		return GapWrongType
+	case nodeGone:
+		return GapNodeGone
+	case overflowed:
+		return plant.GapOverflow
 	}
 	return ""
 }
@@ -43,6 +53,8 @@ func (r reason) String() string {
 const (
 	oneMilli = int64(time.Millisecond)
 	noTime   = math.MinInt64
+
+	setBackMargin = int64(2 * time.Second)
 )
 
 // tracks holds, for each tag by position, the source time of the last value and
@@ -76,17 +88,6 @@ func (t *tracks) open(i int, why reason) bool {
 	}
 	t.reason[i] = why
 	return true
-}
-
-// close ends the open gap of tag i before the source time `to` and appends it
-// to dst, unless nothing lies between.
-func (t *tracks) close(dst []plant.Gap, tag plant.TagID, i int, to int64) []plant.Gap {
-	why := t.reason[i]
-	if why == noGap {
-		return dst
-	}
-	t.reason[i] = noGap
-	return appendGap(dst, tag, t.last[i], to, why.String())
 }
 
 // appendGap declares what lies between the last value seen and `to`.

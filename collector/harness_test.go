@@ -152,12 +152,12 @@ func (s *foreign) kill() {
 	if s.cmd == nil {
 		return
 	}
+	_ = s.cmd.Process.Kill()
+	err := s.cmd.Wait()
 	if s.t.Failed() {
 		b, _ := os.ReadFile(filepath.Join(s.dir, "stderr"))
-		s.t.Logf("the foreign server said: %s", b)
+		s.t.Logf("the foreign server said: %s (%v)", b, err)
 	}
-	_ = s.cmd.Process.Kill()
-	_ = s.cmd.Wait()
 	for range s.out {
 	}
 	s.cmd = nil

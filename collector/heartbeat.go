@@ -62,6 +62,7 @@ func (p *pump) beaten(a answer) error {
 		}
 		return fmt.Errorf("heartbeat: %w", a.err)
 	}
+	p.alive = true
 	if a.beat.rtt < p.rtt || p.rtt == 0 {
 		p.rtt = a.beat.rtt
 	} else {

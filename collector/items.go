@@ -24,6 +24,7 @@ const (
 	maxQueue      = 10_000
 	firstRetry    = 5 * time.Second
 	lastRetry     = 5 * time.Minute
+	steadyTime    = 10 * time.Second
 )
 
 // subscription is the one that the server keeps for us.
@@ -68,7 +69,9 @@ type item struct {
 	node      node
 	fault     error // the node id as written is wrong: never asked for
 	monitored bool
-	refused   string // why not
+	id        uint32    // of the monitored item, while the server has one
+	refused   string    // why not
+	since     time.Time // when the server last took it
 	retry     time.Time
 	wait      time.Duration
 }
@@ -185,7 +188,7 @@ func (x *items) apply(s subscription, asked []int, res *ua.CreateMonitoredItemsR
 			x.refuse(i, statusText(r.StatusCode))
 		default:
 			it := &x.list[i]
-			it.monitored, it.refused, it.wait = true, "", 0
+			it.monitored, it.refused, it.id, it.since = true, "", r.MonitoredItemID, time.Now()
 			if x.tags[i].Sampling > 0 && millis(r.RevisedSamplingInterval) > x.tags[i].Sampling {
 				x.slower++
 			}
@@ -232,10 +235,15 @@ func queueSize(t *plant.Tag, publishing time.Duration) uint32 {
 	return min(max(ceil(publishing+queueSpan, t.Sampling), minQueue), maxQueue)
 }
 
-// refuse puts a tag aside for a while.
+// refuse puts a tag aside for a while, for longer each time unless it was
+// monitored well in between.
 func (x *items) refuse(i int, why string) {
 	it := &x.list[i]
 	it.monitored, it.refused = false, why
+	if !it.since.IsZero() && time.Since(it.since) > steadyTime {
+		it.wait = 0
+	}
+	it.since = time.Time{}
 	it.wait = min(max(2*it.wait, firstRetry), lastRetry)
 	it.retry = time.Now().Add(it.wait)
 }

@@ -31,6 +31,7 @@ func (e *engine) connect(ctx context.Context) (*link, error) {
 	if err != nil {
 		return l, err
 	}
+	e.peer = srv
 	ok, err := e.resume(ctx, l, srv, same)
 	if err != nil {
 		if e.stuck++; e.stuck >= mostStuck {
@@ -44,7 +45,7 @@ func (e *engine) connect(ctx context.Context) (*link, error) {
 			return l, err
 		}
 	}
-	e.resumed = true
+	e.resumed, e.taken = true, ok
 	e.showItems()
 	return l, nil
 }
@@ -198,6 +199,12 @@ func republish(ctx context.Context, l *link, subscription, number uint32) (messa
 func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 	e.src.board.set(plant.Connecting, "creating monitored items")
 	e.openGaps(e.why(srv))
+	if e.mute != 0 {
+		// It would keep its queues until its life ends. A server that does not
+		// answer this has done us no harm.
+		_, _ = call[*ua.DeleteSubscriptionsResponse](ctx, l, &ua.DeleteSubscriptionsRequest{SubscriptionIDs: []uint32{e.mute}}, resumeTimeout)
+		e.mute = 0
+	}
 	e.sub = subscription{}
 	e.unacked, e.acks = e.unacked[:0], e.acks[:0]
 	since := srv.now
@@ -212,7 +219,7 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 	all := make([]int, len(e.items.list))
 	for i := range all {
 		all[i] = i
-		e.items.list[i].monitored = false
+		e.items.list[i].monitored, e.items.list[i].id = false, 0
 	}
 	if err := e.items.create(ctx, l, sub, srv, all); err != nil {
 		return err
@@ -227,6 +234,7 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 		}
 	}
 	e.sub, e.started, e.seq = sub, srv.started, newSequencer(1)
+	e.back.asked = 0 // its tags may have got a history, or lost it
 	e.need = e.version + 1
 	e.put()
 	e.log.Info("subscription created", "subscription", sub.id, "tags", len(all), "publishing", sub.publishing, "keep_alive", time.Duration(sub.keepAlive)*sub.publishing)

@@ -34,6 +34,8 @@ type pump struct {
 	rtt         time.Duration
 
 	heard  atomic.Int64 // local time of the newest Publish answer, ns
+	spoken bool         // a Publish was answered
+	alive  bool         // a heartbeat was answered
 	hole   uint32       // number that is missing, 0 none
 	since  time.Time    // since when
 	asking bool         // a Republish is on its way
@@ -58,6 +60,10 @@ type answer struct {
 	describe *peer
 	items    *ua.CreateMonitoredItemsResponse
 	asked    []int
+	values   []*ua.DataValue
+	history  *ua.HistoryReadResponse
+	slices   []*slice
+	took     time.Duration
 	kind     answerKind
 }
 
@@ -69,6 +75,9 @@ const (
 	gotBeat
 	gotServer
 	gotItems
+	gotAccess
+	gotHistory
+	gotReleased
 	gotNothing
 )
 
@@ -81,6 +90,7 @@ func (e *engine) serve(ctx context.Context, l *link) error {
 			l.drop() // it failed; nothing shall wait for it
 		}
 		cancel()
+		p.pause()
 		stuck := time.AfterFunc(time.Second, l.drop)
 		p.wg.Wait()
 		stuck.Stop()
@@ -90,6 +100,7 @@ func (e *engine) serve(ctx context.Context, l *link) error {
 	defer tick.Stop()
 	for {
 		p.fill(ctx)
+		p.fetch(ctx, time.Now())
 		var err error
 		select {
 		case a := <-p.answers:
@@ -167,6 +178,12 @@ func (p *pump) handle(ctx context.Context, a answer) error {
 		return p.beaten(a)
 	case gotServer, gotItems:
 		return p.retried(ctx, a)
+	case gotAccess:
+		p.learned(a)
+	case gotHistory:
+		p.given(ctx, a)
+	case gotReleased:
+		p.back.busy = false
 	}
 	return nil
 }
@@ -189,6 +206,7 @@ func (p *pump) published(ctx context.Context, a answer) error {
 	if res.NotificationMessage == nil {
 		return errors.New("publish: an answer without a notification")
 	}
+	p.spoken = true
 	if res.SubscriptionID != p.sub.id {
 		p.stranger(ctx, res.SubscriptionID)
 		return nil
@@ -206,10 +224,21 @@ func (p *pump) published(ctx context.Context, a answer) error {
 		return err
 	}
 	_, hole := p.seq.missing()
-	if !hole && !res.MoreNotifications && p.frozen < 2 && p.src.board.set(plant.Live, "") {
-		p.log.Info("live")
+	if !hole && !res.MoreNotifications && p.frozen < 2 {
+		p.showLive()
 	}
 	return nil
+}
+
+// showLive says that values flow, and whether history is read beside them.
+func (p *pump) showLive() {
+	state, why := plant.Live, ""
+	if p.back.reading() {
+		state, why = plant.Backfilling, "values are live; what was missed is read from the server's history"
+	}
+	if p.src.board.set(state, why) {
+		p.log.Info("live", "backfilling", state == plant.Backfilling)
+	}
 }
 
 // drain delivers what is in order.
@@ -248,9 +277,11 @@ func (p *pump) tick(ctx context.Context, now time.Time) error {
 	deadline := p.sub.deadline()
 	switch {
 	case p.outstanding == 0 || len(p.answers) > 0:
+	case silent > deadline && p.taken && p.alive && !p.spoken:
+		return errMute
 	case silent > deadline:
 		return fmt.Errorf("no answer for %v", silent.Round(time.Millisecond))
-	case silent > deadline/2+deadline/8 && p.src.board.get().State == plant.Live:
+	case silent > deadline/2+deadline/8 && flowing(p.src.board.get().State):
 		p.src.board.set(plant.Stale, "the server is silent")
 	}
 	p.snapshot(now, false)
@@ -261,9 +292,13 @@ func (p *pump) tick(ctx context.Context, now time.Time) error {
 	if err := p.closeMissed(ctx, now); err != nil {
 		return err
 	}
+	p.bury(ctx)
 	p.retry(ctx, now)
 	return nil
 }
+
+// flowing reports whether a state says that values come.
+func flowing(s plant.PLCState) bool { return s == plant.Live || s == plant.Backfilling }
 
 // rate brings the figures of the status up to date, once a second.
 func (p *pump) rate(now time.Time) {

@@ -71,9 +71,10 @@ func (e *engine) closeMissed(ctx context.Context, now time.Time) error {
 	e.tr.begin()
 	for i, why := range e.tr.reason {
 		if why == missedMessage {
-			e.tr.batch.Gaps = e.tr.close(e.tr.batch.Gaps, e.src.Tags[i].ID, i, e.missedTo)
+			e.tr.close(i, e.missedTo)
 		}
 	}
+	e.holdAcks()
 	if e.tr.batch.Empty() {
 		return nil
 	}

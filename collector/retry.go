@@ -10,6 +10,37 @@ import (
 	"millwright/plant"
 )
 
+// bury puts aside the tags whose nodes have gone, and deletes their monitored
+// items, which stay dead even when a node of the same id comes back.
+func (p *pump) bury(ctx context.Context) {
+	if len(p.tr.gone) == 0 {
+		return
+	}
+	req := &ua.DeleteMonitoredItemsRequest{SubscriptionID: p.sub.id}
+	for i, q := range p.tr.gone {
+		it := &p.items.list[i]
+		if !it.monitored {
+			continue
+		}
+		p.items.refuse(i, q.String()+": the node is gone")
+		p.log.Warn("tag refused", "tag", p.items.tags[i].Path+": "+it.refused)
+		if it.id != 0 && len(req.MonitoredItemIDs) < p.items.batch {
+			req.MonitoredItemIDs = append(req.MonitoredItemIDs, it.id)
+			it.id = 0
+		}
+	}
+	clear(p.tr.gone)
+	p.put()
+	monitored, refused := p.items.count(p.tr.wrong)
+	p.src.board.update(true, func(s *plant.PLCStatus) { s.Tags, s.Rejected = monitored, refused })
+	if len(req.MonitoredItemIDs) > 0 {
+		p.do(ctx, func() answer {
+			_, err := call[*ua.DeleteMonitoredItemsResponse](ctx, p.link, req, requestTimeout)
+			return answer{kind: gotNothing, err: err}
+		})
+	}
+}
+
 // retry asks for the refused items whose time has come, off the receive path.
 func (p *pump) retry(ctx context.Context, now time.Time) {
 	if !p.retrying && len(p.items.due(now)) > 0 {

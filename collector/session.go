@@ -190,6 +190,7 @@ type peer struct {
 	batch      uint32
 	perRead    uint32
 	perBrowse  uint32
+	perHistory uint32
 	rtt        time.Duration
 }
 
@@ -202,7 +203,8 @@ func (l *link) describe(ctx context.Context) (peer, error) {
 		ua.NewNumericNodeID(0, id.Server_ServerStatus_CurrentTime),
 		ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall),
 		ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead),
-		ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse))
+		ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse),
+		ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData))
 	if err != nil {
 		return s, fmt.Errorf("reading the server's namespaces and limits: %w", err)
 	}
@@ -217,6 +219,7 @@ func (l *link) describe(ctx context.Context) (peer, error) {
 	s.batch, _ = good[uint32](v[3])
 	s.perRead, _ = good[uint32](v[4])
 	s.perBrowse, _ = good[uint32](v[5])
+	s.perHistory, _ = good[uint32](v[6])
 	if len(s.namespaces) == 0 {
 		return s, errors.New("the server has no NamespaceArray")
 	}

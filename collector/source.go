@@ -42,7 +42,8 @@ type Source struct {
 // other return is a fault of the configuration that no retry mends.
 //
 // Each notification of the server becomes one out.Write; a notification
-// without values becomes none. An error of Write is back-pressure: the same
+// without values becomes none. Values from the server's history come in batches
+// of their own, older than what was written before them. An error of Write is back-pressure: the same
 // batch is offered again, the server's queues bridge the time.
 func (s *Source) Run(ctx context.Context, out plant.Sink) error {
 	e, err := newEngine(s, out)

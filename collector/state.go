@@ -29,7 +29,15 @@ type state struct {
 	keepAlive    uint32 // publishing intervals
 	since        int64  // when the subscription was made, ns UTC on the server's clock
 
-	tags []tagState // ascending by id
+	tags  []tagState // ascending by id
+	holes []holeState
+}
+
+// holeState is a span that is still to be read from the server's history.
+type holeState struct {
+	id  plant.TagID
+	why reason
+	span
 }
 
 // tagState is the part of one tag.
@@ -44,8 +52,12 @@ const (
 	stateMagic   = "MWOPCUA1"
 	maxStateBlob = 8192
 	maxStateTags = 1 << 22
+	maxStateTime = 1 << 42 // ms since 1970
+	maxStateSpan = 1 << 40 // ms
 	rejectedFlag = 0x80
 	unseenFlag   = 0x40
+	openFlag     = 0x80
+	cutFlag      = 0x40
 )
 
 var (
@@ -83,6 +95,25 @@ func (s *state) append(b []byte) []byte {
 		}
 		id = int64(t.id)
 	}
+	b = binary.AppendUvarint(b, uint64(len(s.holes)))
+	for _, h := range s.holes {
+		flags := byte(h.why)
+		if h.open {
+			flags |= openFlag
+		}
+		if h.cut != 0 {
+			flags |= cutFlag
+		}
+		b = binary.AppendUvarint(b, uint64(h.id))
+		b = append(b, flags)
+		b = binary.AppendVarint(b, h.from/oneMilli)
+		for _, d := range []int64{h.to - h.from, h.next - h.to} {
+			b = binary.AppendVarint(b, d/oneMilli)
+		}
+		if h.cut != 0 {
+			b = binary.AppendVarint(b, (h.cut-h.from)/oneMilli)
+		}
+	}
 	return appendSum(b)
 }
 
@@ -119,16 +150,52 @@ func decodeState(b []byte) (*state, error) {
 		}
 		t.rejected = flags&rejectedFlag != 0
 		t.reason = reason(flags &^ (rejectedFlag | unseenFlag))
-		if id < 0 || id > 1<<32-1 || t.reason > wrongType || t.last/oneMilli != ms && t.last != noTime {
+		if id < 0 || id > 1<<32-1 || t.reason > overflowed || t.last/oneMilli != ms && t.last != noTime {
 			return nil, errors.New("a tag's entry makes no sense")
 		}
 		t.id = plant.TagID(id)
 		s.tags = append(s.tags, t)
 	}
+	if r.err == nil && len(r.b) > 0 { // files of before there was history have none
+		if err := s.decodeHoles(&r); err != nil {
+			return nil, err
+		}
+	}
 	if r.err == nil && len(r.b) > 0 {
 		return nil, fmt.Errorf("%d bytes too many", len(r.b))
 	}
 	return s, r.err
+}
+
+func (s *state) decodeHoles(r *reader) error {
+	n := r.uvarint()
+	if n > uint64(len(r.b)) {
+		return fmt.Errorf("%d holes do not fit into %d bytes", n, len(r.b))
+	}
+	for range n {
+		id, flags := r.uvarint(), r.byte()
+		ms := [4]int64{r.varint(), r.varint(), r.varint(), 0}
+		if flags&cutFlag != 0 {
+			ms[3] = r.varint()
+		}
+		for i, v := range ms {
+			if most := int64(maxStateSpan); v < -maxStateTime || v > maxStateTime || i > 0 && (v > most || v < 0) {
+				return errors.New("a hole's time makes no sense")
+			}
+		}
+		h := holeState{id: plant.TagID(id), why: reason(flags &^ (openFlag | cutFlag))}
+		h.from = ms[0] * oneMilli
+		h.to = h.from + ms[1]*oneMilli
+		h.next, h.open = h.to+ms[2]*oneMilli, flags&openFlag != 0
+		if flags&cutFlag != 0 {
+			h.cut = h.from + ms[3]*oneMilli
+		}
+		if id > 1<<32-1 || h.why == noGap || h.why > overflowed {
+			return errors.New("a hole's entry makes no sense")
+		}
+		s.holes = append(s.holes, h)
+	}
+	return r.err
 }
 
 // reader takes values off the front of b; after the first error all are zero.

@@ -17,7 +17,9 @@ func sampleState() *state {
 	return &state{items: 1 << 63, started: 1_700_000_000_123_456_700, token: []byte{1, 2, 3}, nonce: make([]byte, 32), subscription: 77, next: 1<<32 - 1,
 		publishing: 100 * time.Millisecond, keepAlive: 20, since: 1_800_000_000_000_000_001, tags: []tagState{
 			{id: 1, last: 1_800_000_000_000 * oneMilli}, {id: 2, last: noTime, rejected: true},
-			{id: 9, last: 1_700_000_000_000 * oneMilli, reason: wrongType}, {id: 1<<32 - 1, last: 0, reason: serverDown, rejected: true}}}
+			{id: 9, last: 1_700_000_000_000 * oneMilli, reason: wrongType}, {id: 1<<32 - 1, last: 0, reason: serverDown, rejected: true}},
+		holes: []holeState{{id: 9, why: overflowed, span: span{from: 1_700_000_000_001 * oneMilli, to: 1_700_000_060_000 * oneMilli, next: 1_700_000_070_000 * oneMilli, open: true}},
+			{id: 1, why: serverDown, span: span{from: 5 * oneMilli, to: 9 * oneMilli, next: 9 * oneMilli, cut: 5 * oneMilli}}}}
 }
 
 func TestStateRoundTrip(t *testing.T) {
@@ -26,16 +28,31 @@ func TestStateRoundTrip(t *testing.T) {
 		s.items, s.next = rapid.Uint64().Draw(t, "items"), rapid.Uint32().Draw(t, "next")
 		s.token = rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(t, "token")
 		s.tags = rapid.SliceOf(rapid.Custom(func(t *rapid.T) tagState {
-			x := tagState{id: plant.TagID(rapid.Uint32().Draw(t, "id")), last: noTime, reason: reason(rapid.IntRange(0, int(wrongType)).Draw(t, "reason")),
+			x := tagState{id: plant.TagID(rapid.Uint32().Draw(t, "id")), last: noTime, reason: reason(rapid.IntRange(0, int(overflowed)).Draw(t, "reason")),
 				rejected: rapid.Bool().Draw(t, "rejected")}
 			if rapid.Bool().Draw(t, "seen") {
 				x.last = rapid.Int64Range(-1<<40, 1<<43).Draw(t, "ms") * oneMilli
 			}
 			return x
 		})).Draw(t, "tags")
+		s.holes = rapid.SliceOf(rapid.Custom(func(t *rapid.T) holeState {
+			ms := rapid.Int64Range(0, 1<<32)
+			h := holeState{id: plant.TagID(rapid.Uint32().Draw(t, "id")), why: reason(rapid.IntRange(1, int(overflowed)).Draw(t, "why"))}
+			h.from = ms.Draw(t, "from") * oneMilli
+			h.to = h.from + ms.Draw(t, "long")*oneMilli
+			h.next = h.to + ms.Draw(t, "next")*oneMilli
+			h.open = rapid.Bool().Draw(t, "open")
+			if rapid.Bool().Draw(t, "cut") {
+				h.cut = h.from + ms.Draw(t, "cut at")*oneMilli
+			}
+			return h
+		})).Draw(t, "holes")
 		got, err := decodeState(s.append(nil))
 		if err != nil {
 			t.Fatal(err)
+		}
+		if len(s.holes) == 0 {
+			s.holes, got.holes = nil, nil
 		}
 		if len(s.tags) == 0 {
 			s.tags, got.tags = nil, nil

@@ -125,6 +125,9 @@ func TestMissedMessageOfSilentTags(t *testing.T) {
 	defer e.close()
 	now := time.UnixMilli(1_000_000)
 	e.seq = newSequencer(1)
+	for i := range e.back.access {
+		e.back.access[i] = accessNone
+	}
 	if err := e.deliver(t.Context(), dataChange(1, value(1, 1.0, 0, now), value(2, 2.0, 0, now))); err != nil {
 		t.Fatal(err)
 	}
@@ -143,26 +146,6 @@ func TestMissedMessageOfSilentTags(t *testing.T) {
 	}
 	if err := e.closeMissed(t.Context(), now.Add(time.Hour)); err != nil || e.wrote != 2 {
 		t.Errorf("twice: %d writes, %v", e.wrote, err)
-	}
-}
-
-// TestSubscriptionEnded: the server drops the subscription but not the session.
-func TestSubscriptionEnded(t *testing.T) {
-	t.Parallel()
-	srv := newNodeServer(t, map[string]any{"nodes": 20, "run": true})
-	log, said := listen(t)
-	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(20), Log: log}
-	out := newStore(s)
-	start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
-	time.Sleep(time.Second)
-	srv.say("drop")
-	eventually(t, 5*time.Second, "made again", func() bool { return said("subscription created") == 2 })
-	eventually(t, 5*time.Second, "live", live(s))
-	settled(t, srv, s, out)
-	out.reckon(t, offeredBy(t, srv.logFile())).check(t)
-	if r := out.gapReasons(); r[plant.GapLinkDown] == 0 || len(r) > 1 {
-		t.Errorf("gaps by reason: %v", r)
 	}
 }
 

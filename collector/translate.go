@@ -27,8 +27,12 @@ type translator struct {
 	mismatched uint64 // values of a type that the tag cannot hold
 	strangers  uint64 // values for a handle that is none of ours
 
-	wrong map[int]string // position → what came instead, while it does
-	dirty bool           // a gap was opened that the state file does not know
+	wrong  map[int]string                               // position → what came instead, while it does
+	gone   map[int]plant.Quality                        // positions whose nodes the server has no more, until they are dealt with
+	dirty  bool                                         // a gap was opened that the state file does not know
+	missed func(i int, from, to int64, why reason) bool // takes what the server's history may give; nil: none has any
+	quiet  int64                                        // when the last notification arrived before the gaps were opened, ns UTC, 0 unknown
+	top    int64                                        // newest source time then
 }
 
 // slot is where the newest value of a tag stands in the batch in the making.
@@ -39,7 +43,7 @@ type slot struct {
 
 func newTranslator(tags []plant.Tag) *translator {
 	t := &translator{tags: tags, index: make(map[uint32]int, len(tags)), tracks: newTracks(len(tags)),
-		slots: make([]slot, len(tags)), wrong: map[int]string{}}
+		slots: make([]slot, len(tags)), wrong: map[int]string{}, gone: map[int]plant.Quality{}, top: noTime}
 	for i := range tags {
 		t.index[uint32(tags[i].ID)] = i
 	}
@@ -88,6 +92,14 @@ func (t *translator) value(item *ua.MonitoredItemNotification, arrived int64) {
 	if q == plant.BadWaitingForInitialData {
 		return // the state of an item that has no value yet, not a value
 	}
+	if q == plant.Quality(ua.StatusBadNodeIDInvalid) || q == plant.Quality(ua.StatusBadNodeIDUnknown) {
+		// The state of an item that is dead from now on.
+		t.gone[i] = q
+		if t.open(i, nodeGone) {
+			t.dirty = true
+		}
+		return
+	}
 	at := sourceTime(v, arrived)
 	tag := t.tags[i].ID
 	if t.tags[i].Kind == plant.Text {
@@ -96,7 +108,7 @@ func (t *translator) value(item *ua.MonitoredItemNotification, arrived int64) {
 			t.mismatch(i, v.Value)
 			return
 		}
-		t.gaps(tag, i, at, overflow)
+		t.gaps(tag, i, at, arrived, overflow)
 		t.state(i, plant.State{Tag: tag, Quality: nullQuality(q, v.Value), Time: at, Value: s})
 		return
 	}
@@ -105,25 +117,58 @@ func (t *translator) value(item *ua.MonitoredItemNotification, arrived int64) {
 		t.mismatch(i, v.Value)
 		return
 	}
-	t.gaps(tag, i, at, overflow)
+	t.gaps(tag, i, at, arrived, overflow)
 	t.sample(i, plant.Sample{Tag: tag, Quality: nullQuality(q, v.Value), Time: at, Value: f})
 }
 
 // gaps closes what was open before this value, or declares what the server's
 // queue dropped: the bit stands on the first value after the hole.
-func (t *translator) gaps(tag plant.TagID, i int, at int64, overflow bool) {
+func (t *translator) gaps(tag plant.TagID, i int, at, arrived int64, overflow bool) {
 	if len(t.wrong) > 0 {
 		delete(t.wrong, i)
 	}
 	if overflow {
 		t.overflows++
 		if t.reason[i] == noGap {
-			t.batch.Gaps = appendGap(t.batch.Gaps, tag, t.last[i], at, plant.GapOverflow)
+			t.lose(i, at, overflowed)
 		}
 	}
-	t.batch.Gaps = t.close(t.batch.Gaps, tag, i, at)
+	if t.reason[i] != noGap && at < t.last[i] {
+		t.setBack(tag, i, at, arrived)
+	}
+	t.close(i, at)
 	t.last[i] = at
 	t.received++
+}
+
+// close ends the open gap of tag i before the source time `to`.
+func (t *translator) close(i int, to int64) {
+	why := t.reason[i]
+	t.reason[i] = noGap
+	t.lose(i, to, why)
+}
+
+// lose says that what lies between the last value of tag i and `to` is missing.
+func (t *translator) lose(i int, to int64, why reason) {
+	from := t.last[i] + oneMilli
+	if why == noGap || t.last[i] == noTime || from >= to || t.missed != nil && t.missed(i, from, to, why) {
+		return
+	}
+	t.batch.Gaps = append(t.batch.Gaps, plant.Gap{Tag: t.tags[i].ID, From: from, To: to, Reason: why.String()})
+}
+
+// setBack declares what was lost while the clock of the source was set back: it
+// has the times of the old clock after the last value and those of the new one
+// before this value, each at most as long as nothing was heard.
+func (t *translator) setBack(tag plant.TagID, i int, at, arrived int64) {
+	quiet := t.quiet
+	if quiet == 0 {
+		quiet = min(t.top, arrived) // a process before this one heard it
+	}
+	away := plant.Millis(max(0, arrived-quiet)) + setBackMargin
+	why := t.reason[i].String()
+	t.batch.Gaps = appendGap(t.batch.Gaps, tag, t.last[i], max(t.last[i], t.top)+away, why)
+	t.batch.Gaps = appendGap(t.batch.Gaps, tag, at-away, at, why)
 }
 
 func (t *translator) sample(i int, s plant.Sample) {

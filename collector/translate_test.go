@@ -91,6 +91,38 @@ func TestTranslate(t *testing.T) {
 	}
 }
 
+// TestClockSetBack: while nothing was heard the source's clock was set back, so
+// what was lost has times of either clock.
+func TestClockSetBack(t *testing.T) {
+	ms := func(n int64) int64 { return n * oneMilli }
+	tr := newTranslator([]plant.Tag{{ID: 7, Path: "a"}, {ID: 8, Path: "unchanged"}})
+	tr.translate(dataChange(1, value(7, 1.0, 0, at(8_000_000)), value(8, 1.0, 0, at(7_000_000))))
+	tr.open(0, serverDown)
+	tr.open(1, serverDown)
+	tr.top, tr.quiet = ms(8_000_000), ms(9_000_000)-10*int64(time.Second)
+	tr.translate(dataChange(1, value(7, 2.0, 0, at(5_000_000)), value(8, 1.0, 0, at(7_000_000))))
+	away := 10*int64(time.Second) + setBackMargin
+	want := []plant.Gap{{Tag: 7, From: ms(8_000_001), To: ms(8_000_000) + away, Reason: plant.GapServerDown},
+		{Tag: 7, From: ms(5_000_001) - away, To: ms(5_000_000), Reason: plant.GapServerDown}}
+	if !same(tr.batch.Gaps, want) {
+		t.Errorf("got %+v, want %+v", tr.batch.Gaps, want)
+	}
+}
+
+// TestNodeGone: the server's word that a node is no more is no value, and what
+// happens until it is back is declared.
+func TestNodeGone(t *testing.T) {
+	tr := newTranslator([]plant.Tag{{ID: 7, Path: "a"}})
+	tr.translate(dataChange(1, value(7, 1.0, 0, at(1000)), value(7, nil, ua.StatusBadNodeIDInvalid, at(1010))))
+	if len(tr.batch.Samples) != 1 || len(tr.gone) != 1 || !tr.dirty {
+		t.Errorf("%+v, gone %v", tr.batch, tr.gone)
+	}
+	tr.translate(dataChange(2, value(7, 2.0, 0, at(2000))))
+	if want := []plant.Gap{{Tag: 7, From: 1001 * oneMilli, To: 2000 * oneMilli, Reason: GapNodeGone}}; !same(tr.batch.Gaps, want) {
+		t.Errorf("got %+v", tr.batch.Gaps)
+	}
+}
+
 // same compares with NaN equal to NaN and nil equal to empty.
 func same[T any](a, b []T) bool {
 	if len(a) != len(b) {

@@ -22,9 +22,10 @@ async def main():
     log = open(conf["log"], "a", buffering=1)
     nodes = []
     tick = conf.get("tick", 0)
+    step = 0  # ms that the clock of the values is off
 
     def value(i):
-        now = time.time_ns() // 1_000_000
+        now = time.time_ns() // 1_000_000 + step
         v = tick + i / 1000
         log.write(json.dumps([i, now, v, 0]) + "\n")
         return ua.DataValue(ua.Variant(v, ua.VariantType.Double), SourceTimestamp=datetime.fromtimestamp(now / 1000, timezone.utc))
@@ -52,7 +53,15 @@ async def main():
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
             cmd = line.decode().strip()
-            running.clear() if cmd == "halt" else running.set()
+            word, _, arg = cmd.partition(" ")
+            if word == "halt":
+                running.clear()
+            elif word == "run":
+                running.set()
+            elif word == "step":
+                step += int(arg)
+            elif word == "block":  # a stack that answers nothing
+                time.sleep(int(arg) / 1000)
             print("ok " + cmd, flush=True)
         writer.cancel()
 

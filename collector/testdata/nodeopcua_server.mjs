@@ -41,7 +41,8 @@ const server = new ua.OPCUAServer({
   serverCapabilities: {
     maxSessions: 100, minSupportedSampleRate: 0,
     maxMonitoredItemsPerSubscription: 100000, maxMonitoredItems: 200000,
-    operationLimits: { maxMonitoredItemsPerCall: set.perCall ?? 1000, maxNodesPerBrowse: 100, maxNodesPerRead: 500 },
+    operationLimits: { maxMonitoredItemsPerCall: set.perCall ?? 1000, maxNodesPerBrowse: 100, maxNodesPerRead: 500,
+      maxNodesPerHistoryReadData: set.perHistory ?? 0 },
   },
 });
 await server.initialize();
@@ -58,6 +59,7 @@ const add = (i) => {
     : ns.addAnalogDataItem({ ...common, componentOf: mill, dataType: "Double", engineeringUnitsRange: { low: 0, high: 100 + i },
         engineeringUnits: ua.standardUnits.degree_celsius, valuePrecision: 0.1 });
   vars[i].isText = text;
+  if (set.history?.includes(i)) space.installHistoricalDataNode(vars[i], { maxOnlineValues: set.keep ?? 100000 });
 };
 for (let i = 0; i < set.nodes; i++) if (!(set.absent ?? []).includes(i)) add(i);
 ns.addVariable({ browseName: "Array", nodeId: "s=Array", componentOf: mill, dataType: "Double", valueRank: 1, arrayDimensions: [3],
@@ -68,12 +70,24 @@ if (set.hideLimits) // enforces limits that it does not declare
   space.findNode("i=11714").bindVariable({ get: () => new ua.Variant({ dataType: "UInt32", value: 0 }) }, true);
 const subscriptions = () => Object.values(server.engine._sessions).flatMap((s) => [...s.publishEngine.subscriptions]);
 
+// How a client read the history.
+const asked = { requests: 0, continued: 0, most: 0, released: 0 };
+const readHistory = server._on_HistoryReadRequest;
+server._on_HistoryReadRequest = function (message, channel) {
+  asked.requests++;
+  if (message.request.nodesToRead?.some((n) => n.continuationPoint?.length)) asked.continued++;
+  asked.most = Math.max(asked.most, message.request.nodesToRead?.length ?? 0);
+  if (message.request.releaseContinuationPoints) asked.released += message.request.nodesToRead.length;
+  return readHistory.call(this, message, channel);
+};
+
 const log = set.log ? fs.openSync(set.log, "a") : -1;
 let tick = set.tick ?? 0, running = false;
+let step = set.step ?? 0; // ms that the clock of the values is off; the stack itself does not survive a step
 const write = () => {
   if (!running) return;
   tick++;
-  const now = new Date();
+  const now = new Date(Date.now() + step);
   const ms = now.getTime();
   let lines = "";
   const todo = [];
@@ -100,8 +114,20 @@ readline.createInterface({ input: process.stdin }).on("line", async (line) => {
   if (cmd === "run") running = true;
   if (cmd === "halt") running = false;
   if (cmd === "add") add(Number(a));
+  if (cmd === "del") { space.deleteNode(vars[a]); delete vars[a]; } // the monitored items of the node die with it
+  if (cmd === "step") step += Number(a);
+  if (cmd === "block") for (const end = Date.now() + Number(a); Date.now() < end; ); // a stack that answers nothing
+  if (cmd === "starve") { // subscriptions publish nothing while reads are answered; for ever where no time is given
+    for (const s of subscriptions()) {
+      s._stop_timer();
+      if (a) setTimeout(() => s.timerId || s.state === 1 || s._start_timer({ firstTime: false }), Number(a));
+    }
+  }
+  if (cmd === "expel") // sessions end with what is in them
+    for (const s of Object.values(server.engine._sessions)) server.engine.closeSession(s.authenticationToken, true, "Terminated");
   if (cmd === "forget") for (const s of subscriptions()) s._sent_notification_messages = []; // loses its retransmission queue
   if (cmd === "drop") for (const s of subscriptions()) s.terminate(); // ends subscriptions, as an impatient server does
+  if (cmd === "asked") fs.writeFileSync(path.join(set.dir, "asked"), JSON.stringify(asked));
   console.log("ok " + line.trim());
 }).on("close", () => process.exit(0));
 const der = fs.readFileSync(server.certificateFile, "utf8");
