@@ -105,6 +105,7 @@ type Desk struct {
 	lanes  []*lane
 	roster atomic.Pointer[roster] // the newest
 	kick   chan struct{}          // wakes the planner
+	routed int64                  // revision of the roster that the planner has looked through
 
 	writing sync.Mutex // one writer at a time; SQLite would poll
 

@@ -311,8 +311,11 @@ func TestFirstStart(t *testing.T) {
 		if _, err := w.desk.SaveRoster(context.Background(), crew(), "", ""); err != nil {
 			t.Fatal(err)
 		}
-		w.wait(time.Hour)
-		w.expect(w.mail) // the roster came after the alarm
+		w.wait(time.Second)
+		m := w.expect(w.mail, "alarm ali")[0] // the old one is of a time before the desk
+		if a, err := w.book.Get(t.Context(), m.Alarm); err != nil || a.Finding.Asset != "new" {
+			t.Errorf("%+v %v", a, err)
+		}
 	})
 }
 

@@ -44,7 +44,9 @@
 //
 // At the very first start alarms raised more than an hour ago are left alone. Later
 // a start tells what was raised while the plant was down and is there still. A
-// roster that is saved after an alarm does not page for it.
+// roster that is saved after an alarm pages for it where nobody was told so far. Where
+// a saved ladder is shorter than where an alarm stood, that is the end of a lap, and
+// after the last lap the last step is told once.
 //
 // # Grouping, floods, quiet hours
 //

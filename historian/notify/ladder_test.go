@@ -214,3 +214,72 @@ func TestLabels(t *testing.T) {
 		w.expect(w.mail)
 	})
 }
+
+// A ladder that is made shorter while it is climbed goes on: with its next lap, or
+// with its last step.
+func TestShorterLadder(t *testing.T) {
+	for _, c := range []struct {
+		repeat int
+		want   []string
+	}{{0, []string{"alarm omar"}}, {1, []string{"alarm ali"}}} {
+		t.Run(fmt.Sprint("repeat ", c.repeat), func(t *testing.T) {
+			inBubble(t, crew(), func(t *testing.T, w *works) {
+				w.raise("A", 1)
+				w.wait(5 * time.Minute)
+				w.expect(w.mail, "alarm ali", "alarm omar")
+				r, err := w.desk.Roster(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Routes[0].Steps, r.Routes[0].Repeat = r.Routes[0].Steps[:2], c.repeat
+				if _, err := w.desk.SaveRoster(t.Context(), r, "anna", "shorter"); err != nil {
+					t.Fatal(err)
+				}
+				w.wait(10 * time.Minute)
+				w.expect(w.mail, c.want...)
+				w.wait(5*time.Minute + time.Second)
+				w.expect(w.mail, map[int][]string{1: {"alarm omar"}}[c.repeat]...)
+				w.wait(6 * time.Hour)
+				w.expect(w.mail)
+			})
+		})
+	}
+}
+
+// First a fault, then a roster: it is told. What somebody was told, or is muted, is
+// not told for a roster that is saved.
+func TestRosterAfterAlarm(t *testing.T) {
+	inBubble(t, plant.Roster{}, func(t *testing.T, w *works) {
+		w.raise("A", 1)
+		gone := w.raise("B", 1)
+		w.ack(gone, "anna")
+		w.raise("C", 1)
+		w.wait(time.Minute)
+		save := func(r plant.Roster) {
+			t.Helper()
+			now, err := w.desk.Roster(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Revision = now.Revision
+			if _, err := w.desk.SaveRoster(t.Context(), r, "anna", ""); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		r := crew()
+		r.Routes = append([]plant.Route{{ID: "mute", Area: "C", Mute: true}}, r.Routes...)
+		save(r)
+		if m := w.expect(w.mail, "alarm ali")[0]; m.Alarm != 1 {
+			t.Errorf("%+v", m.Message)
+		}
+		w.wait(5 * time.Minute)
+		w.expect(w.mail, "alarm omar")
+		save(r)
+		w.expect(w.mail)
+		save(crew())
+		if m := w.expect(w.mail, "alarm ali")[0]; m.Alarm != 3 {
+			t.Errorf("%+v", m.Message)
+		}
+	})
+}

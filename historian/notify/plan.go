@@ -143,7 +143,13 @@ func (d *Desk) follow(ctx context.Context) (more bool, err error) {
 
 // timers plans what the clock asks for.
 func (d *Desk) timers(ctx context.Context) (more bool, err error) {
+	var revision int64
 	err = d.plan(ctx, func(p *plan) error {
+		if revision = p.roster.Revision; revision != d.routed {
+			if err := p.reroute(); err != nil {
+				return err
+			}
+		}
 		due, err := p.due()
 		if err != nil {
 			return err
@@ -167,6 +173,9 @@ func (d *Desk) timers(ctx context.Context) (more bool, err error) {
 		}
 		return p.beat()
 	})
+	if err == nil {
+		d.routed = revision
+	}
 	return more, err
 }
 
@@ -496,14 +505,40 @@ func (p *plan) repeat(e *episode, who func(*target) (bool, error)) error {
 	return nil
 }
 
+// reroute begins the ladders of open alarms that nobody was told of, for want of a
+// route or of people, and that a newer roster sends somewhere.
+func (p *plan) reroute() error {
+	untold, err := p.episodes(`state = 'unacked' AND number > 0 AND urgency = 0 AND due = 0`)
+	if err != nil {
+		return err
+	}
+	for _, e := range untold {
+		if rt := p.roster.route(&e.alarm); rt == nil || rt.Mute {
+			continue
+		}
+		if err := p.restart(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // climb goes all steps that are due. Whom a step tells is decided now, by the
 // newest roster. A step that finds nobody gives way to the next at once.
 func (p *plan) climb(e *episode) error {
 	for e.due != 0 && e.due <= p.now {
 		rt := p.roster.route(&e.alarm)
-		if rt == nil || rt.Mute || e.step >= len(rt.Steps) {
+		if rt == nil || rt.Mute {
 			e.due = 0
 			break
+		}
+		if e.step >= len(rt.Steps) { // the roster has a shorter ladder by now
+			e.number++
+			if e.lap < rt.Repeat {
+				e.step, e.lap = 0, e.lap+1
+			} else {
+				e.step = len(rt.Steps) - 1
+			}
 		}
 		targets := p.roster.targets(rt, e.step, time.Unix(0, p.now), p.able)
 		for _, t := range targets {
@@ -517,7 +552,7 @@ func (p *plan) climb(e *episode) error {
 		}
 		e.step++
 		if e.step == len(rt.Steps) {
-			if e.lap == rt.Repeat {
+			if e.lap >= rt.Repeat {
 				e.due = 0
 				break
 			}
