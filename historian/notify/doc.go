@@ -86,7 +86,8 @@
 // A link holds 128 bits of an HMAC over the key of its message; the file keeps
 // only their hash, the outbox only a text without them, and the key of the HMAC
 // is in a file of its own (link.key). It takes the alarms that its message named,
-// in the episode that it told, as the person it was sent to, once, for 12 h.
+// in the episode that it told, as the person it was sent to, once, for 12 h and
+// while that person is in the roster.
 // The two digits of an SMS do the same, bound to the phone number; a code may
 // be wrong five times in an hour, of which the last answer says that it was the
 // last; what holds no code is answered five times in an hour and closes nothing.

@@ -153,7 +153,17 @@ func (d *Desk) answerTo(ctx context.Context, message int64) (a answer, err error
 	return a, nil
 }
 
-// why says why an answer cannot acknowledge, empty: it can.
+// why says why an answer cannot acknowledge, empty: it can. Whoever is not in the
+// roster any more cannot.
+func (d *Desk) why(a *answer, now int64) string {
+	why := a.why(now)
+	if why == "" && d.roster.Load().people[a.message.Person] == nil {
+		return linkExpired
+	}
+	return why
+}
+
+// why is Desk.why for somebody in the roster.
 func (a *answer) why(now int64) string {
 	switch {
 	case a.used != 0:
@@ -193,7 +203,7 @@ func (d *Desk) Link(ctx context.Context, token string) (plant.AckLink, error) {
 	if err != nil {
 		return plant.AckLink{}, fmt.Errorf("link: %w", err)
 	}
-	return d.page(&a, a.why(time.Now().UnixNano())), nil
+	return d.page(&a, d.why(&a, time.Now().UnixNano())), nil
 }
 
 func (d *Desk) page(a *answer, why string) plant.AckLink {
@@ -208,7 +218,7 @@ func (d *Desk) UseLink(ctx context.Context, token string) (plant.AckLink, error)
 		return plant.AckLink{}, fmt.Errorf("link: %w", err)
 	}
 	now := time.Now().UnixNano()
-	why := a.why(now)
+	why := d.why(&a, now)
 	if why == "" {
 		// The alarm first: a link that died with the process can be used again.
 		won, err := d.acknowledge(ctx, &a, "via link")

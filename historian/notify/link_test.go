@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -249,6 +250,30 @@ func TestReply(t *testing.T) {
 		w.wait(time.Hour)
 		w.sms.answer(omar, third["omar"])
 		state(c, plant.Acked, "Omar")
+	})
+}
+
+// Whoever has left acknowledges nothing with a link from before.
+func TestLinkOfWhoLeft(t *testing.T) {
+	inBubble(t, crew(), func(t *testing.T, w *works) {
+		id := w.raise("A", 1)
+		token := tokenOf(t, w.expect(w.mail, "alarm ali")[0])
+		r, err := w.desk.Roster(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.People, r.Teams[0].Rotations = r.People[1:], r.Teams[0].Rotations[1:]
+		if _, err := w.desk.SaveRoster(t.Context(), r, "anna", "ali has left"); err != nil {
+			t.Fatal(err)
+		}
+		for _, look := range []func(context.Context, string) (plant.AckLink, error){w.desk.Link, w.desk.UseLink} {
+			if l, err := look(t.Context(), token); err != nil || l.Valid || l.Why != linkExpired {
+				t.Errorf("%+v %v", l, err)
+			}
+		}
+		if a, err := w.book.Get(t.Context(), id); err != nil || a.State != plant.Unacked {
+			t.Errorf("%+v %v", a, err)
+		}
 	})
 }
 

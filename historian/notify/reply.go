@@ -71,7 +71,7 @@ func (d *Desk) reply(ctx context.Context, from, words string) (string, error) {
 	}
 	why := linkExpired
 	if err == nil {
-		why = a.why(now)
+		why = d.why(&a, now)
 	}
 	switch why {
 	case "":
