@@ -105,6 +105,43 @@ func TestReturn(t *testing.T) {
 	})
 }
 
+// A system behind a webhook hears the end of everything that it was told, also of
+// what was acknowledged, also where it is away when that comes.
+func TestReturnByWebhook(t *testing.T) {
+	r := crew()
+	r.People[0].Contacts = []plant.Contact{contact("webhook", "cmms")}
+	inBubble(t, r, func(t *testing.T, w *works) {
+		id := w.raise("A", 2)
+		w.expect(w.hook, "alarm ali")
+		w.ack(id, "anna")
+		w.wait(time.Minute)
+		w.hook.set(func(plant.Message) error { return errors.New("away") })
+		w.clear("A")
+		w.wait(10 * time.Second)
+		w.hook.set(nil)
+		w.wait(time.Minute)
+		w.expect(w.hook, "return ali")
+		// Acknowledged while the return is on its way.
+		id = w.raise("B", 2)
+		w.expect(w.hook, "alarm ali")
+		w.hook.set(func(plant.Message) error { return errors.New("away") })
+		w.clear("B")
+		w.ack(id, "anna")
+		w.wait(10 * time.Second)
+		w.hook.set(nil)
+		w.wait(time.Minute)
+		w.expect(w.hook, "return ali")
+		// Chattering is told as it is.
+		for range 5 {
+			w.wait(time.Second)
+			w.raise("C", 2)
+			w.wait(time.Second)
+			w.clear("C")
+			w.expect(w.hook, "alarm ali", "return ali")
+		}
+	})
+}
+
 // An SMS costs a ring of the phone: back to normal only for what was urgent.
 func TestReturnBySMS(t *testing.T) {
 	r := crew()

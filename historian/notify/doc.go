@@ -58,7 +58,8 @@
 // them are kept for priority 1. What exceeds is held and comes as one digest per
 // channel when there is room, urgent things first. Answers, tests and heartbeats
 // do not count. Webhooks lead to systems, which want every alarm by itself:
-// neither grouping nor the flood limit is for them.
+// neither grouping, damping nor the flood limit is for them, and they hear of the
+// return of what was acknowledged, too.
 //
 // Quiet hours hold messages, drop none, and let priority 1 and what Passes allows
 // through; the ladder goes on to others meanwhile. At their end one digest tells

@@ -309,6 +309,11 @@ func (p *plan) entry(a *plant.Alarm, latest plant.Alarm) error {
 	case a.State == plant.Acked || a.State == plant.Cleared:
 		e.step, e.lap, e.due, e.again = 0, 0, 0, 0
 		if !fresh && a.Count == was.Count && !open(was.State) {
+			if was.State == plant.Acked && a.State == plant.Cleared {
+				if err := p.returned(e, true); err != nil {
+					return err
+				}
+			}
 			return p.beyond(e)
 		}
 		e.urgency, e.acked = priority(&a.Finding), a.Seq
@@ -463,6 +468,9 @@ func (p *plan) damp(e *episode) error {
 		}
 	}
 	return p.repeat(e, func(t *target) (bool, error) {
+		if t.contact.Channel == webhook {
+			return true, nil
+		}
 		var n int
 		err := p.tx.QueryRowContext(p.ctx, `SELECT count(*) FROM message JOIN told ON message = id WHERE told.alarm = ? AND person = ?
 			AND purpose IN ('alarm', 'more', 'digest') AND state <> 'cancelled' AND created >= ?`, e.alarm.ID, t.person.ID, e.damped-int64(calm)).Scan(&n)
@@ -598,6 +606,7 @@ const untold = ` +state IN ('pending', 'held') AND hold <> 'quiet' AND id IN (SE
 // where a message names others that nobody has taken.
 func (p *plan) taken(e *episode) error {
 	_, err := p.tx.ExecContext(p.ctx, `UPDATE message SET state = 'cancelled', reason = ?2 WHERE `+untold+`
+		AND NOT (channel = 'webhook' AND purpose = 'return')
 		AND NOT EXISTS (SELECT 1 FROM told t JOIN episode o ON o.alarm = t.alarm WHERE t.message = message.id AND o.state IN ('unacked', 'rtn_unacked'))`,
 		e.alarm.ID, "acknowledged by "+e.alarm.AckedBy)
 	return err
@@ -609,9 +618,15 @@ func (p *plan) ended(e *episode) error {
 	_, err := p.tx.ExecContext(p.ctx, `UPDATE message SET state = 'cancelled', reason = 'back to normal' WHERE `+untold+`
 		AND purpose IN ('alarm', 'more') AND (step > 0 OR lap > 0)
 		AND NOT EXISTS (SELECT 1 FROM told t JOIN episode o ON o.alarm = t.alarm WHERE t.message = message.id AND o.state = 'unacked')`, e.alarm.ID)
-	if err != nil || p.now < e.damped {
+	if err != nil {
 		return err
 	}
+	return p.returned(e, p.now < e.damped)
+}
+
+// returned tells those who were told that an alarm is back to normal, or of them
+// only the systems behind webhooks, which keep what they were not told the end of.
+func (p *plan) returned(e *episode, systems bool) error {
 	rows, err := p.tx.QueryContext(p.ctx, `SELECT DISTINCT person, channel, address, language FROM message JOIN told ON message = id
 		WHERE told.alarm = ? AND count = ? AND state IN ('sending', 'sent') AND purpose IN ('alarm', 'more', 'digest')`, e.alarm.ID, e.alarm.Count)
 	if err != nil {
@@ -632,7 +647,7 @@ func (p *plan) ended(e *episode) error {
 		return err
 	}
 	for _, r := range who {
-		if r.Channel == "sms" && r.Priority > 1 {
+		if systems && r.Channel != webhook || r.Channel == "sms" && r.Priority > 1 {
 			continue // not worth a ring of the phone
 		}
 		if _, err := p.post(p.ctx, p.tx, &r, told{e.alarm.ID, e.alarm.Count}); err != nil {

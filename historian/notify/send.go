@@ -169,7 +169,7 @@ func count(ctx context.Context, tx *sql.Tx, channel, what string, now int64, fai
 // overtaken says whether all alarms that a message names were acknowledged while
 // it was on its way; what tells of something later than that is not.
 func overtaken(ctx context.Context, tx *sql.Tx, r *row) (bool, error) {
-	if !counted(r.Purpose) || r.hold == forQuiet {
+	if !counted(r.Purpose) || r.hold == forQuiet || r.Channel == webhook && r.Purpose == plant.PurposeReturn {
 		return false, nil
 	}
 	var open int
