@@ -21,6 +21,9 @@ const (
 	maxWait   = 24 * 3600 // seconds
 	maxRepeat = 20
 	maxTurn   = 366 * 24 // hours
+
+	maxRotations = 50 // of a team
+	maxOverrides = 500
 )
 
 var (
@@ -216,6 +219,12 @@ var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 func (r *reader) team(at string, t *plant.Team) {
 	r.title(at+".name", t.Name)
 	out := &team{id: t.ID, name: t.Name, zone: r.zone(at+".zone", t.Zone)}
+	if len(t.Rotations) > maxRotations {
+		r.fault(at+".rotations", "%d of them: at most %d", len(t.Rotations), maxRotations)
+	}
+	if len(t.Overrides) > maxOverrides {
+		r.fault(at+".overrides", "%d of them: at most %d", len(t.Overrides), maxOverrides)
+	}
 	for i := range t.Rotations {
 		out.rotations = append(out.rotations, r.rotation(fmt.Sprintf("%s.rotations[%d]", at, i), &t.Rotations[i]))
 	}

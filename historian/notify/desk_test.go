@@ -489,6 +489,38 @@ func TestPermanent(t *testing.T) {
 	})
 }
 
+// Another number of the same person is another way, while the modem works.
+func TestSecondNumber(t *testing.T) {
+	r := crew()
+	r.People[0].Contacts = []plant.Contact{contact("sms", "+923001111111"), contact("sms", "+923009999999"), contact("mail", "ali@mill")}
+	inBubble(t, r, func(t *testing.T, w *works) {
+		w.sms.set(func(m plant.Message) error {
+			if m.Address == "+923001111111" {
+				return channel.Permanent(errors.New("no such number"))
+			}
+			return nil
+		})
+		w.raise("A", 2)
+		if m := w.expect(w.sms, "alarm ali")[0]; m.Address != "+923009999999" {
+			t.Errorf("%+v", m.Message)
+		}
+		w.wait(2 * time.Minute)
+		w.expect(w.mail)
+		// Neither number: mail.
+		w.sms.set(func(plant.Message) error { return channel.Permanent(errors.New("no such number")) })
+		w.raise("B", 2)
+		w.expect(w.mail, "alarm ali")
+		// No modem: mail at once, not the other number.
+		w.sms.set(func(plant.Message) error { return errors.New("no modem") })
+		w.raise("C", 2)
+		w.wait(2 * time.Minute)
+		w.expect(w.mail, "alarm ali")
+		if n := len(w.messages(plant.MessageQuery{Alarm: w.newest()})); n != 2 {
+			t.Errorf("%d messages", n)
+		}
+	})
+}
+
 // A server that hangs delays nobody on another channel, and a desk stops while
 // it hangs; what was under way is sent again with its key.
 func TestHanging(t *testing.T) {

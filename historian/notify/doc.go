@@ -74,7 +74,7 @@
 // always. A message is dead when the far side refused it for good, or after 24 h;
 // Retry puts it back. A message that a modem took and could not send, which is looked
 // for every 10 s, is dead as well. When it dies, or its channel fails for a minute, the step
-// goes to the person's next contact on another channel as well; where that
+// goes to the person's next contact as well, on the same channel only while that works; where that
 // arrives first, the other is cancelled. Each channel has a lane with four tries
 // at once, so one that hangs delays no other.
 //

@@ -33,6 +33,9 @@ func (p *plan) fall() error {
 		other := *r
 		other.Channel, other.Address, other.instead = next.Channel, next.Address, r.ID
 		other.Created, other.Due, other.Reason = p.now, p.now, r.Channel+" does not work"
+		if next.Channel == r.Channel {
+			other.Reason = "the address before it does not work"
+		}
 		fresh, err := p.post(p.ctx, p.tx, &other)
 		if err != nil {
 			return err
@@ -115,8 +118,9 @@ func (d *Desk) nextFall(ctx context.Context) (next int64, err error) {
 	return next, rows.Err()
 }
 
-// nextContact is the person's next contact for a message, on a channel on which
-// this step has not gone to them; nil: there is none.
+// nextContact is the person's next contact for a message, to which this step has
+// not gone; nil: there is none. Another address on the same channel is one unless
+// the channel itself fails.
 func (p *plan) nextContact(r *row) (*plant.Contact, error) {
 	who := p.roster.people[r.Person]
 	if who == nil {
@@ -124,12 +128,12 @@ func (p *plan) nextContact(r *row) (*plant.Contact, error) {
 	}
 	for i := range who.Contacts {
 		c := &who.Contacts[i]
-		if !p.able(c.Channel) || c.Channel == r.Channel {
+		if !p.able(c.Channel) || c.Channel == r.Channel && (c.Address == r.Address || p.broken(c)) {
 			continue
 		}
 		var n int
-		if err := p.tx.QueryRowContext(p.ctx, `SELECT count(*) FROM message WHERE alarm = ? AND episode = ? AND purpose = ? AND step = ? AND lap = ? AND person = ? AND channel = ?`,
-			r.Alarm, r.episode, r.Purpose, r.Step, r.lap, r.Person, c.Channel).Scan(&n); err != nil {
+		if err := p.tx.QueryRowContext(p.ctx, `SELECT count(*) FROM message WHERE alarm = ? AND episode = ? AND purpose = ? AND step = ? AND lap = ? AND person = ? AND channel = ? AND address = ?`,
+			r.Alarm, r.episode, r.Purpose, r.Step, r.lap, r.Person, c.Channel, c.Address).Scan(&n); err != nil {
 			return nil, err
 		}
 		if n == 0 {
@@ -137,4 +141,11 @@ func (p *plan) nextContact(r *row) (*plant.Contact, error) {
 		}
 	}
 	return nil, nil
+}
+
+// broken says whether the circuit to a contact is open, or about to.
+func (p *plan) broken(c *plant.Contact) bool {
+	b := p.lane(c.Channel).circuit(c.Address)
+	open, _ := b.state()
+	return open || b.failingFor(time.Unix(0, p.now)) >= p.Limits.FallAfter
 }

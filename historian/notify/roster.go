@@ -113,11 +113,16 @@ func (d *Desk) adopt(r *roster) {
 	}
 }
 
-// OnCall returns who is on call in each team at a moment (ns UTC).
-func (d *Desk) OnCall(_ context.Context, at int64) ([]plant.OnCall, error) {
+// OnCall returns who is on call in each team at a moment (ns UTC). Until is 0 where
+// nobody else follows within a year, or after very many hand-overs to the same.
+func (d *Desk) OnCall(ctx context.Context, at int64) ([]plant.OnCall, error) {
 	var out []plant.OnCall
 	for _, t := range d.roster.Load().teams {
-		out = append(out, t.onCall(time.Unix(0, at)))
+		c, err := t.onCall(ctx, time.Unix(0, at))
+		if err != nil {
+			return nil, fmt.Errorf("notify: on call: %w", err)
+		}
+		out = append(out, c)
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -28,22 +29,30 @@ type override struct {
 	from, to time.Time
 }
 
-// horizon is how far ahead a hand-over is looked for.
-const horizon = 400 * 24 * time.Hour
+// How far ahead, and over how many moments, a hand-over is looked for.
+const (
+	horizon   = 400 * 24 * time.Hour
+	mostEdges = 5000
+)
 
 // onCall is who the team's alarms go to at a moment, until when.
-func (t *team) onCall(at time.Time) plant.OnCall {
+func (t *team) onCall(ctx context.Context, at time.Time) (plant.OnCall, error) {
 	c := t.now(at)
-	for next := at; ; {
+	next := at
+	for range mostEdges {
+		if ctx.Err() != nil {
+			return c, ctx.Err()
+		}
 		next = t.edge(next)
 		if next.IsZero() || next.Sub(at) > horizon {
-			return c
+			break
 		}
 		if then := t.now(next); then.Override != c.Override || !slices.Equal(then.People, c.People) {
 			c.Until = next.UnixNano()
-			return c
+			break
 		}
 	}
+	return c, nil
 }
 
 // now is onCall without the next hand-over. Of overrides that overlap, the one

@@ -1,6 +1,8 @@
 package notify
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -67,11 +69,11 @@ func TestRotation(t *testing.T) {
 		tm := &team{id: "t", zone: zone, rotations: []rotation{r}}
 
 		first := r.start.instant(zone)
-		if c := tm.onCall(first.Add(-time.Second)); len(c.People) != 0 || c.Until != first.UnixNano() {
+		if c := onCallOf(t, tm, first.Add(-time.Second)); len(c.People) != 0 || c.Until != first.UnixNano() {
 			t.Fatalf("before the first hand-over: %+v, want nobody until %v", c, first)
 		}
 		at := near(t, zone, begin.Year()+1)
-		was := tm.onCall(at)
+		was := onCallOf(t, tm, at)
 		for range 6 {
 			if len(was.People) != 1 || was.Until <= at.UnixNano() {
 				t.Fatalf("at %v: %+v", at, was)
@@ -80,7 +82,7 @@ func TestRotation(t *testing.T) {
 			if is := tm.now(until.Add(-time.Nanosecond)); !slices.Equal(is.People, was.People) {
 				t.Fatalf("just before the hand-over of %v: %v, want %v", until, is.People, was.People)
 			}
-			is := tm.onCall(until)
+			is := onCallOf(t, tm, until)
 			if next := (slices.Index(r.people, was.People[0]) + 1) % n; is.People[0] != r.people[next] {
 				t.Fatalf("at %v %s follows %s", until, is.People[0], was.People[0])
 			}
@@ -130,7 +132,7 @@ func TestHoursAndOverrides(t *testing.T) {
 			}
 		}
 		// The next hand-over is the first moment with another answer.
-		c := tm.onCall(at)
+		c := onCallOf(t, tm, at)
 		for m := at; m.UnixNano() < c.Until; m = m.Add(time.Minute) {
 			if is := tm.now(m); !slices.Equal(is.People, c.People) {
 				t.Fatalf("from %v to %v: %v at %v, not %v", at, time.Unix(0, c.Until).UTC(), is.People, m, c.People)
@@ -159,7 +161,7 @@ func TestDaysOverMidnight(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := r.teams[0].onCall(at)
+		c := onCallOf(t, r.teams[0], at)
 		if got := time.Unix(0, c.Until).In(zone).Format("2006-01-02 15:04"); len(c.People) == 1 != want || got != until {
 			t.Errorf("%s: %v until %s, want %v until %s", local, c.People, got, want, until)
 		}
@@ -215,7 +217,7 @@ func TestHandoverWhenClocksChange(t *testing.T) {
 		at := mustTime(t, night)
 		changes := 0
 		for was := tm.now(at).People[0]; at.Before(mustTime(t, night).Add(6 * time.Hour)); at = at.Add(time.Minute) {
-			is := tm.onCall(at)
+			is := onCallOf(t, tm, at)
 			if is.People[0] != was {
 				changes++
 			}
@@ -233,4 +235,52 @@ func TestHandoverWhenClocksChange(t *testing.T) {
 	f("Australia/Lord_Howe", "2026-01-01T01:45", "2026-04-04T12:00:00Z", 1)
 	f("America/New_York", "2026-01-01T01:15", "2026-11-01T03:00:00Z", 1)
 	f("Asia/Karachi", "2026-01-01T02:30", "2026-10-24T19:00:00Z", 1)
+}
+
+func onCallOf(t interface {
+	Helper()
+	Fatal(...any)
+}, tm *team, at time.Time) plant.OnCall {
+	t.Helper()
+	c, err := tm.onCall(context.Background(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// A roster in which hand-overs by the thousand change nothing holds nobody up, and
+// who has gone waits for nothing.
+func TestOnCallWithoutEnd(t *testing.T) {
+	tm := &team{id: "t", zone: mustZone(t, "Asia/Karachi")}
+	for i := range maxRotations {
+		tm.rotations = append(tm.rotations, rotation{people: []string{"a"}, turn: 3600, start: wall(60 * i), days: everyDay})
+	}
+	at := mustTime(t, "2026-11-30T06:00:00Z")
+	if c := onCallOf(t, tm, at); c.Until != 0 || !slices.Equal(c.People, []string{"a"}) {
+		t.Errorf("%+v", c)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	d := &Desk{}
+	d.roster.Store(&roster{teams: []*team{tm}})
+	if _, err := d.OnCall(ctx, at.UnixNano()); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestRotationsBound(t *testing.T) {
+	r := crew()
+	r.Teams[0].Rotations = slices.Repeat(r.Teams[0].Rotations[:1], maxRotations)
+	r.Teams[0].Overrides = slices.Repeat([]plant.Override{{Person: "ali", From: "2026-11-30T06:00:00Z", To: "2026-11-30T07:00:00Z"}}, maxOverrides)
+	if _, err := read(r); err != nil {
+		t.Fatal(err)
+	}
+	r.Teams[0].Rotations = append(r.Teams[0].Rotations, r.Teams[0].Rotations[0])
+	r.Teams[0].Overrides = append(r.Teams[0].Overrides, r.Teams[0].Overrides[0])
+	_, err := read(r)
+	f, ok := errors.AsType[*FaultError](err)
+	if want := []string{"teams[0].rotations: 51 of them: at most 50", "teams[0].overrides: 501 of them: at most 500"}; !ok || !slices.Equal(f.Faults(), want) {
+		t.Errorf("%v", err)
+	}
 }
