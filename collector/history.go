@@ -117,8 +117,7 @@ func (s *slice) finish(dst []plant.Gap, tag plant.TagID) []plant.Gap {
 	}
 	if s.disorder {
 		dst = appendGap(dst, tag, s.from-oneMilli, h.next, why)
-		h.next, h.open = s.from, false
-		h.to = s.from
+		h.next, h.open, h.to = s.from, true, s.from
 		return dst
 	}
 	if s.prev != noTime {

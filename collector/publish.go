@@ -236,8 +236,17 @@ func (p *pump) showLive() {
 	if p.back.reading() {
 		state, why = plant.Backfilling, "values are live; what was missed is read from the server's history"
 	}
-	if p.src.board.set(state, why) {
-		p.log.Info("live", "backfilling", state == plant.Backfilling)
+	was := p.src.board.get().State
+	if !p.src.board.set(state, why) {
+		return
+	}
+	switch {
+	case state == plant.Backfilling:
+		p.log.Info("live; what was missed is read from the server's history")
+	case was == plant.Backfilling:
+		p.log.Info("the history is read", "values", p.back.received)
+	default:
+		p.log.Info("live")
 	}
 }
 
