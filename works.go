@@ -247,6 +247,7 @@ func newSource(p config.PLC, data string, log *slog.Logger) *collector.Source {
 			Policy: p.SecurityPolicy, Mode: p.SecurityMode, User: p.User, Password: p.Password,
 			UserCertificate: p.UserCertificate, UserKey: p.UserKey,
 			PKI: cmp.Or(p.Trust, filepath.Join(data, "pki")), Certificate: p.Certificate, Key: p.Key,
+			AnyHost: p.AnyHost, Revocation: p.Revocation, AllowSHA1: p.AllowSHA1,
 		},
 		StateFile: filepath.Join(data, p.Name+".subscription"),
 		Log:       log,

@@ -54,6 +54,11 @@ type PLC struct {
 	Key             string
 	Trust           string // folder of trusted server certificates; empty: below the edge's data folder
 	Publishing      time.Duration
+
+	// What a server's certificate may lack.
+	AnyHost    bool   // it need not name the host of the URL
+	Revocation string // "required": its issuer must have a list of revoked ones; "if-present"
+	AllowSHA1  bool   // it may be signed with SHA-1
 }
 
 // Edge is the agent beside the PLCs, section [edge].
@@ -205,6 +210,10 @@ func (t *table) plc() PLC {
 		Password:       t.secret("password_file"),
 		Trust:          t.folder("trust", ""),
 		Publishing:     t.duration("publishing", DefaultPublishing, 10*time.Millisecond, time.Minute),
+
+		AnyHost:    t.flag("any_host"),
+		Revocation: t.oneOf("revocation", "required", "required", "if-present"),
+		AllowSHA1:  t.flag("allow_sha1"),
 	}
 	if err := checkName(p.Name); err != nil {
 		t.fault("name", "%v", err)
