@@ -268,7 +268,10 @@ func TestLeft(t *testing.T) {
 		w.wait(4 * time.Minute)
 		w.expect(w.mail)
 		w.wait(time.Minute)
-		w.expect(w.mail, "alarm omar")
+		// By mail or by SMS: all that was tried by mail so far has failed.
+		if n := w.tally(); n["alarm omar"] == 0 || n["alarm ali"] != 0 {
+			t.Errorf("%v", n)
+		}
 	})
 }
 
