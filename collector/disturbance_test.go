@@ -45,7 +45,6 @@ var (
 	loses      = []string{plant.GapServerDown}
 	losesLink  = []string{plant.GapLinkDown}
 	overflows  = []string{plant.GapOverflow}
-	nothing    = []string(nil)
 	goneNode   = []string{GapNodeGone}
 	everything = []string{plant.GapServerDown, plant.GapLinkDown, plant.GapOverflow, GapNodeGone}
 )
@@ -170,7 +169,7 @@ var onNode = []disturbance{
 	}, reasons: loses},
 }
 
-// onAsyncua is what an asyncua server can: its sessions end with the connection.
+// onAsyncua is what an asyncua server can. Its queues run over without a sign.
 var onAsyncua = []disturbance{
 	{name: "TCP cut", does: cut, reasons: losesLink},
 	{name: "messages lost on the way", does: lossOnTheWay, reasons: losesLink},

@@ -200,9 +200,10 @@ func TestBackfill(t *testing.T) {
 		t.Errorf("history requests %s, %v", b, err)
 	}
 	t.Logf("%s, %d values came twice", b, out.count.again)
-	if st, err := readState(s.StateFile); err != nil || len(st.holes) > 0 {
-		t.Errorf("holes left: %+v, %v", st, err)
-	}
+	eventually(t, patience, "no holes are left", func() bool {
+		st, err := readState(s.StateFile)
+		return err == nil && len(st.holes) == 0
+	})
 }
 
 // TestBackfillAfterKill: the server dies and loses its history, our process dies

@@ -70,6 +70,7 @@ type item struct {
 	fault     error // the node id as written is wrong: never asked for
 	monitored bool
 	id        uint32    // of the monitored item, while the server has one
+	queue     uint32    // granted for it, 0 unknown
 	refused   string    // why not
 	since     time.Time // when the server last took it
 	retry     time.Time
@@ -188,6 +189,7 @@ func (x *items) apply(s subscription, asked []int, res *ua.CreateMonitoredItemsR
 			x.refuse(i, statusText(r.StatusCode))
 		default:
 			it := &x.list[i]
+			it.queue = r.RevisedQueueSize
 			it.monitored, it.refused, it.id, it.since = true, "", r.MonitoredItemID, time.Now()
 			if x.tags[i].Sampling > 0 && millis(r.RevisedSamplingInterval) > x.tags[i].Sampling {
 				x.slower++

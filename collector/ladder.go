@@ -46,6 +46,7 @@ func (e *engine) connect(ctx context.Context) (*link, error) {
 		}
 	}
 	e.resumed, e.taken = true, ok
+	e.queues()
 	e.showItems()
 	return l, nil
 }
@@ -124,6 +125,7 @@ func (e *engine) resume(ctx context.Context, l *link, srv peer, same bool) (bool
 		return false, nil
 	}
 	e.src.board.set(plant.CatchingUp, "resuming the subscription")
+	e.queues()
 	if !same {
 		ok, err := e.transfer(ctx, l)
 		if !ok || err != nil {
@@ -248,6 +250,15 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 		e.log.Warn("the server insists on long keep-alives: silence is noticed late", "after", sub.deadline())
 	}
 	return nil
+}
+
+// queues tells the translator how long the queues at the server are.
+func (e *engine) queues() {
+	for i := range e.items.list {
+		if e.tr.queue[i] = e.items.list[i].queue; e.tr.queue[i] == 0 { // made by a process before this one
+			e.tr.queue[i] = queueSize(&e.src.Tags[i], e.sub.publishing)
+		}
+	}
 }
 
 // why is the reason of gaps when a subscription had to be made anew.

@@ -78,6 +78,7 @@ func (p *pump) retried(ctx context.Context, a answer) error {
 	if err := p.items.apply(p.sub, a.asked, a.items); err != nil {
 		return err
 	}
+	p.queues()
 	monitored, refused := p.items.count(p.tr.wrong)
 	back := monitored - p.src.board.get().Tags
 	p.src.board.update(true, func(s *plant.PLCStatus) { s.Tags, s.Rejected = monitored, refused })

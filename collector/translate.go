@@ -20,6 +20,10 @@ type translator struct {
 	batch plant.Batch
 	made  uint64 // number of the batch in the making
 	slots []slot
+	queue []uint32 // that the server granted; 0 or 1: not known, or nothing to be seen by it
+	runs  []run
+	cycle uint64    // number of the server's publishing cycle
+	cycAt time.Time // PublishTime of its messages
 
 	received   uint64 // values handed on
 	overflows  uint64 // values with the overflow bit
@@ -41,9 +45,18 @@ type slot struct {
 	pos  int
 }
 
+// run is what one publishing cycle brought of a tag.
+type run struct {
+	cycle  uint64
+	n      uint32
+	before int64 // last value before the cycle
+	first  int64
+	told   bool // the overflow bit was set
+}
+
 func newTranslator(tags []plant.Tag) *translator {
 	t := &translator{tags: tags, index: make(map[uint32]int, len(tags)), tracks: newTracks(len(tags)),
-		slots: make([]slot, len(tags)), wrong: map[int]string{}, gone: map[int]plant.Quality{}, top: noTime}
+		slots: make([]slot, len(tags)), queue: make([]uint32, len(tags)), runs: make([]run, len(tags)), wrong: map[int]string{}, gone: map[int]plant.Quality{}, top: noTime}
 	for i := range tags {
 		t.index[uint32(tags[i].ID)] = i
 	}
@@ -54,6 +67,10 @@ func newTranslator(tags []plant.Tag) *translator {
 // the server ended the subscription (StatusChangeNotification), else 0.
 func (t *translator) translate(m message) (lost ua.StatusCode) {
 	t.begin()
+	if m.PublishTime.IsZero() || !m.PublishTime.Equal(t.cycAt) {
+		t.cycle++
+		t.cycAt = m.PublishTime
+	}
 	for _, x := range m.NotificationData {
 		if x == nil {
 			continue
@@ -137,8 +154,32 @@ func (t *translator) gaps(tag plant.TagID, i int, at, arrived int64, overflow bo
 		t.setBack(tag, i, at, arrived)
 	}
 	t.close(i, at)
+	t.full(i, at, overflow)
 	t.last[i] = at
 	t.received++
+}
+
+// full finds queues that ran over without a sign, as those of some servers do:
+// when as many values of a tag come at once as its queue holds, and the first of
+// them comes later than they follow each other, there may have been more. Where
+// there were not, the gap has no sample in it.
+func (t *translator) full(i int, at int64, overflow bool) {
+	r := &t.runs[i]
+	if r.cycle != t.cycle {
+		*r = run{cycle: t.cycle, before: t.last[i], first: at}
+	}
+	r.n++
+	r.told = r.told || overflow
+	if r.n != t.queue[i] || r.n < 2 || r.told {
+		return
+	}
+	if pace := (at - r.first) / int64(r.n-1); r.first-r.before <= pace+pace/4 {
+		return // a queue that is just long enough
+	}
+	now := t.last[i]
+	t.last[i] = r.before
+	t.lose(i, r.first, overflowed)
+	t.last[i] = now
 }
 
 // close ends the open gap of tag i before the source time `to`.

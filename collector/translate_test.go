@@ -109,6 +109,45 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
+// TestFullQueue: as many values at once as the queue holds may be all that is
+// left of more.
+func TestFullQueue(t *testing.T) {
+	tr := newTranslator([]plant.Tag{{ID: 7, Path: "a"}})
+	tr.queue[0] = 3
+	cycle := func(publish int64, ms ...int64) []plant.Gap {
+		m := dataChange(1)
+		m.NotificationData = nil
+		m.PublishTime = time.UnixMilli(publish)
+		for _, x := range ms {
+			m.NotificationData = append(m.NotificationData, &ua.ExtensionObject{Value: &ua.DataChangeNotification{
+				MonitoredItems: []*ua.MonitoredItemNotification{value(7, 1.0, 0, at(x))}}})
+		}
+		tr.translate(m)
+		return tr.batch.Gaps
+	}
+	var none []plant.Gap
+	gap := func(from, to int64) []plant.Gap {
+		return []plant.Gap{{Tag: 7, From: from * oneMilli, To: to * oneMilli, Reason: plant.GapOverflow}}
+	}
+	for _, c := range []struct {
+		publish int64
+		values  []int64
+		want    []plant.Gap
+	}{
+		{1000, []int64{1000}, none},
+		{1100, []int64{1050, 1090}, none},
+		{1200, []int64{1200}, none},
+		{1300, []int64{1300, 1400, 1500}, none}, // just long enough
+		{9000, []int64{8700, 8800, 8900}, gap(1501, 8700)},
+		{9900, []int64{9700}, none}, // a cycle in two messages
+		{9900, []int64{9800, 9850}, gap(8901, 9700)},
+	} {
+		if got := cycle(c.publish, c.values...); !same(got, c.want) {
+			t.Errorf("%v: got %v, want %v", c.values, got, c.want)
+		}
+	}
+}
+
 // TestNodeGone: the server's word that a node is no more is no value, and what
 // happens until it is back is declared.
 func TestNodeGone(t *testing.T) {
