@@ -74,7 +74,7 @@ func (g *gauges) edge(a *edge.Agent) {
 		emit("edge_declared_total", "Samples thinned out and declared as gaps.", prometheus.CounterValue, float64(q.Declared))
 		for _, p := range a.Status().PLCs {
 			live := 0.0
-			if p.State == plant.Live {
+			if p.State == plant.Live || p.State == plant.CatchingUp || p.State == plant.Backfilling {
 				live = 1
 			}
 			emit("plc_live", "1 while values or keep-alives arrive.", prometheus.GaugeValue, live, "plc", p.Name, "state", string(p.State))

@@ -121,6 +121,7 @@ func (e *engine) declareHoles(ctx context.Context) {
 		}
 	}
 	if !b.batch.Empty() {
+		b.batch.Late = true
 		if err := e.out.Write(ctx, b.batch); err != nil {
 			e.log.Error("what was missed could not be declared", "gaps", len(b.batch.Gaps), "err", err)
 		}

@@ -186,7 +186,7 @@ func (f *feed) Write(_ context.Context, b plant.Batch) error {
 			f.plc.Source.Committed(n)
 		}
 	}
-	if a.Detector == nil {
+	if a.Detector == nil || b.Late {
 		if err := a.put(b, done); err != nil {
 			return err
 		}

@@ -106,6 +106,7 @@ func TestBatchIsQueuedSentJudgedAndCommitted(t *testing.T) {
 		{Gaps: []plant.Gap{{Tag: first, To: 1e6}}},
 		{},
 		{Samples: []plant.Sample{{Tag: first, Time: 1e6, Value: 2}}},
+		{Samples: []plant.Sample{{Tag: first, Time: 5e5, Value: 500}}, Late: true}, // kept, and judged by nobody
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -116,7 +117,7 @@ func TestBatchIsQueuedSentJudgedAndCommitted(t *testing.T) {
 		src.mu.Lock()
 		n := len(src.durable)
 		src.mu.Unlock()
-		if n == 4 || time.Now().After(deadline) {
+		if n == 5 || time.Now().After(deadline) {
 			break
 		}
 		time.Sleep(time.Millisecond)
@@ -132,15 +133,22 @@ func TestBatchIsQueuedSentJudgedAndCommitted(t *testing.T) {
 			t.Fatalf("batches became durable in the order %v", src.durable)
 		}
 	}
-	if len(src.durable) != 4 {
-		t.Fatalf("durable: %v, want four batches", src.durable)
+	if len(src.durable) != 5 {
+		t.Fatalf("durable: %v, want five batches", src.durable)
 	}
 	var devices []string
 	var findings, gaps int
+	late := false
 	for _, r := range up.records {
 		devices = append(devices, r.Device)
 		findings += len(r.Batch.Findings)
 		gaps += len(r.Batch.Gaps)
+		for _, s := range r.Batch.Samples {
+			late = late || s.Value == 500
+		}
+	}
+	if !late {
+		t.Error("the late sample was not sent")
 	}
 	if findings != 1 || gaps != 1 || len(devices) < 5 || devices[0] != "plc" || devices[1] != "plc-2" {
 		t.Errorf("sent %v with %d findings and %d gaps", devices, findings, gaps)

@@ -52,6 +52,10 @@ type Batch struct {
 	States   []State
 	Gaps     []Gap
 	Findings []Finding
+
+	// Late marks what a server's history gave of the time before: it is stored, and
+	// judged by nobody, since models look at values in their order.
+	Late bool
 }
 
 // Empty reports whether the batch carries nothing.
@@ -61,7 +65,7 @@ func (b *Batch) Empty() bool {
 
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
-	b.Samples, b.States, b.Gaps, b.Findings = b.Samples[:0], b.States[:0], b.Gaps[:0], b.Findings[:0]
+	b.Samples, b.States, b.Gaps, b.Findings, b.Late = b.Samples[:0], b.States[:0], b.Gaps[:0], b.Findings[:0], false
 }
 
 // Sink takes batches. A nil error means accepted, not yet durable; the caller

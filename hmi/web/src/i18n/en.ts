@@ -551,6 +551,8 @@ export const en = {
   "gap.edge-restart": "Edge restarted",
   "gap.queue-full": "Edge queue full",
   "gap.missed-message": "Message missed",
+  "gap.node-gone": "Node gone from the PLC",
+  "gap.wrong-type": "Type changed in the PLC",
 
   "span.more": "> {span}",
   "span.ms": "{v} ms",
