@@ -71,6 +71,7 @@ test: tools web ## everything: Go with the race detector, web unit tests, real s
 	$(MAKE) check
 	cd hmi/web && npm test
 	CI=true go test -race -timeout 20m ./...
+	CI=true go test -count=1 -run 'TestSecureWithUser$$' ./collector
 
 bench: bench-line bench-users ## every figure
 
