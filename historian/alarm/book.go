@@ -150,13 +150,5 @@ func (b *Book) Ack(ctx context.Context, id int64, who, note string, ifState plan
 func (b *Book) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 	b.writing.Lock()
 	defer b.writing.Unlock()
-	tx, err := b.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if err := f(tx); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return sqlite.Update(ctx, b.db, f)
 }

@@ -220,15 +220,7 @@ func (d *Desk) able(kind string) bool { return d.lane(kind) != nil }
 func (d *Desk) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	tx, err := d.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if err := f(tx); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return sqlite.Update(ctx, d.db, f)
 }
 
 // wake lets somebody look who may be waiting.
