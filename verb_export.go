@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"millwright/historian/export"
-	"millwright/plant/config"
 )
 
 type exportCmd struct {
@@ -98,16 +97,9 @@ func (c *exportCmd) values() url.Values {
 
 // read exports from the data of a historian that does not run.
 func (c *exportCmd) read(ctx context.Context, q export.Query, show *meter) (_ *export.Manifest, err error) {
-	h := &config.Historian{Data: filepath.Join(cmp.Or(c.Data, "./millwright-data"), "historian")}
-	if c.Config != "" {
-		cfg, err := config.Load(c.Config)
-		if err != nil {
-			return nil, err
-		}
-		if cfg.Historian == nil {
-			return nil, fmt.Errorf("%s has no [historian] section, which holds the data", c.Config)
-		}
-		h = cfg.Historian
+	h, err := historianOf(c.Data, c.Config, "the data")
+	if err != nil {
+		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(h.Data, "alarms")); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: no data of a historian: name its folder with --data or -c, or ask a running plant with --url", h.Data)

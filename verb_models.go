@@ -21,7 +21,6 @@ import (
 	"millwright/historian/rollout"
 	"millwright/models/bundle"
 	"millwright/plant"
-	"millwright/plant/config"
 )
 
 type modelsCmd struct {
@@ -42,21 +41,12 @@ type repositoryFlags struct {
 	Who    string `help:"Who does it, for the history (default: the user of this machine)." placeholder:"NAME"`
 }
 
-// modelsDir is the repository's folder in the historian's data folder.
-const modelsDir = "models"
-
 func (f *repositoryFlags) folder() (string, error) {
-	if f.Config == "" {
-		return filepath.Join(cmp.Or(f.Data, "./millwright-data"), "historian", modelsDir), nil
-	}
-	cfg, err := config.Load(f.Config)
+	h, err := historianOf(f.Data, f.Config, "the models")
 	if err != nil {
 		return "", err
 	}
-	if cfg.Historian == nil {
-		return "", fmt.Errorf("%s has no [historian] section, which holds the models", f.Config)
-	}
-	return filepath.Join(cfg.Historian.Data, modelsDir), nil
+	return filepath.Join(h.Data, modelsFolder), nil
 }
 
 func (f *repositoryFlags) open() (*bundle.Repository, error) {

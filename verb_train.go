@@ -119,18 +119,27 @@ func (c *trainCmd) open(e *env, from, to int64) (*source, error) {
 	case c.URL != "":
 		return c.fetch(e, from, to)
 	}
-	h := &config.Historian{Data: filepath.Join(cmp.Or(c.Data, "./millwright-data"), "historian")}
-	if c.Config != "" {
-		cfg, err := config.Load(c.Config)
-		if err != nil {
-			return nil, err
-		}
-		if cfg.Historian == nil {
-			return nil, fmt.Errorf("%s has no [historian] section, which holds the data", c.Config)
-		}
-		h = cfg.Historian
+	h, err := historianOf(c.Data, c.Config, "the data")
+	if err != nil {
+		return nil, err
 	}
 	return openStopped(h)
+}
+
+// historianOf is the historian of a configuration file, or that of the data folder
+// of millwright up. what it holds is for the error.
+func historianOf(data, file, what string) (*config.Historian, error) {
+	if file == "" {
+		return &config.Historian{Data: filepath.Join(cmp.Or(data, "./millwright-data"), "historian")}, nil
+	}
+	cfg, err := config.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Historian == nil {
+		return nil, fmt.Errorf("%s has no [historian] section, which holds %s", file, what)
+	}
+	return cfg.Historian, nil
 }
 
 // openStopped opens the data of a historian that does not run.
