@@ -3,8 +3,8 @@
 import type { JSX } from "preact";
 import type { Contact, Person } from "../data/types.ts";
 import { t } from "../i18n/text.ts";
-import { Data } from "../parts/data.tsx";
 import { AddButton, type Faults, IconButton, moved, replaced, SelectField, TextField, without } from "./fields.tsx";
+import { NamedHead } from "./named.tsx";
 import { channels, coded, languages } from "./words.ts";
 
 interface Props {
@@ -57,19 +57,7 @@ function PersonForm(props: FormProps): JSX.Element {
   const quiet = p.quiet;
   return (
     <>
-      <div class="card-head">
-        <h3>{p.name ? <Data>{p.name}</Data> : t("roster.unnamed")}</h3>
-        <IconButton icon="close" label={t("roster.drop", { what: p.name || p.id })} press={props.drop} />
-      </div>
-      <div class="row">
-        <TextField
-          label={t("roster.name")}
-          place={`${place}.name`}
-          faults={faults}
-          value={p.name}
-          set={(name) => set({ ...p, name })}
-        />
-        <TextField label={t("roster.id")} place={`${place}.id`} faults={faults} value={p.id} ltr set={(id) => set({ ...p, id })} />
+      <NamedHead value={p} place={place} faults={faults} set={set} drop={props.drop}>
         <SelectField
           label={t("roster.language")}
           place={`${place}.language`}
@@ -86,7 +74,7 @@ function PersonForm(props: FormProps): JSX.Element {
           ltr
           set={(user) => set({ ...p, user })}
         />
-      </div>
+      </NamedHead>
       <h4>{t("roster.contacts")}</h4>
       <ul class="lines">
         {p.contacts.map((c, i) => (

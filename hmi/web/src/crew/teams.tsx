@@ -3,8 +3,8 @@
 import type { JSX } from "preact";
 import type { Override, Person, Rotation, Team } from "../data/types.ts";
 import { t } from "../i18n/text.ts";
-import { Data } from "../parts/data.tsx";
 import { AddButton, type Faults, IconButton, PickField, replaced, SelectField, TextField, without } from "./fields.tsx";
+import { NamedHead } from "./named.tsx";
 import { freshID } from "./people.tsx";
 import { coded } from "./words.ts";
 
@@ -85,26 +85,7 @@ function TeamForm(props: FormProps): JSX.Element {
   const overrides = team.overrides ?? [];
   return (
     <>
-      <div class="card-head">
-        <h3>{team.name ? <Data>{team.name}</Data> : t("roster.unnamed")}</h3>
-        <IconButton icon="close" label={t("roster.drop", { what: team.name || team.id })} press={props.drop} />
-      </div>
-      <div class="row">
-        <TextField
-          label={t("roster.name")}
-          place={`${place}.name`}
-          faults={faults}
-          value={team.name}
-          set={(name) => set({ ...team, name })}
-        />
-        <TextField
-          label={t("roster.id")}
-          place={`${place}.id`}
-          faults={faults}
-          value={team.id}
-          ltr
-          set={(id) => set({ ...team, id })}
-        />
+      <NamedHead value={team} place={place} faults={faults} set={set} drop={props.drop}>
         <TextField
           label={t("roster.zone")}
           place={`${place}.zone`}
@@ -114,7 +95,7 @@ function TeamForm(props: FormProps): JSX.Element {
           list="zones"
           set={(zone) => set({ ...team, zone })}
         />
-      </div>
+      </NamedHead>
       <h4>{t("roster.rotations")}</h4>
       <ul class="lines">
         {team.rotations.map((r, i) => (
