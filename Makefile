@@ -71,7 +71,8 @@ test: tools web ## everything: Go with the race detector, web unit tests, real s
 	$(MAKE) check
 	cd hmi/web && npm test
 	CI=true go test -race -timeout 20m ./...
-	CI=true go test -count=1 -run 'TestSecureWithUser$$' ./collector
+	CI=true go test -count=1 ./historian/export ./historian/notify ./models/train
+	CI=true go test -count=1 -run 'TestSecureWithUser$$|TestTokenRenewal$$' ./collector ./simulator/server
 
 bench: bench-line bench-users ## every figure
 
