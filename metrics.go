@@ -95,6 +95,9 @@ func (g *gauges) historian(st store.Store, book *alarm.Book, in *ingest.Ingest) 
 		emit("store_chunk_bytes_total", "Bytes of those chunks, keys included.", prometheus.CounterValue, float64(s.ChunkBytes))
 		emit("store_bytes", "Bytes on disk.", prometheus.GaugeValue, float64(s.DiskBytes))
 		emit("store_tags", "Known tags.", prometheus.GaugeValue, float64(s.Tags))
+		if q, ok := st.(interface{ Quarantined() uint64 }); ok {
+			emit("store_quarantined_total", "Points that the plant's database refused for ever.", prometheus.CounterValue, float64(q.Quarantined()))
+		}
 		for _, e := range in.Edges() {
 			live := 0.0
 			if e.State == "live" {

@@ -3,26 +3,26 @@ package main
 import (
 	"path/filepath"
 
-	"millwright/historian/alarm"
 	"millwright/historian/notify"
 	"millwright/historian/notify/channel"
-	"millwright/historian/store"
 	"millwright/plant/config"
 )
 
 // openDesk opens the desk that tells people of alarms; nil where nobody is to be
 // told.
-func (w *works) openDesk(c *config.Notify, data string, st store.Store, book *alarm.Book) (*notify.Desk, error) {
+func (w *works) openDesk(c *config.Notify, m *memory) (*notify.Desk, error) {
 	if c == nil {
 		return nil, nil
 	}
 	log := w.log.With("role", "notify")
 	d := &notify.Desk{
-		Dir: filepath.Join(data, "notify"), Alarms: book, Assets: st.Assets,
+		Dir: filepath.Join(m.dir, "notify"), Alarms: m.book, Assets: m.store.Assets,
 		PublicURL: c.PublicURL, Zone: c.Zone, Log: log,
 	}
-	if m := c.Mail; m != nil {
-		d.Via = append(d.Via, &channel.Mail{Server: m.Server, From: m.From, User: m.User, Password: m.Password, CA: m.CA, StartTLS: m.StartTLS})
+	if mail := c.Mail; mail != nil {
+		d.Via = append(d.Via, &channel.Mail{
+			Server: mail.Server, From: mail.From, User: mail.User, Password: mail.Password, CA: mail.CA, StartTLS: mail.StartTLS,
+		})
 	}
 	if s := c.SMS; s != nil {
 		spool := &channel.Spool{Dir: s.Spool, Log: log}
@@ -36,7 +36,7 @@ func (w *works) openDesk(c *config.Notify, data string, st store.Store, book *al
 		d.Via = append(d.Via, &channel.Ntfy{URL: n.URL, Token: n.Token, CA: n.CA})
 	}
 	if len(c.Webhooks) > 0 {
-		hook := &channel.Webhook{External: c.PublicURL, Alarm: book.Get}
+		hook := &channel.Webhook{External: c.PublicURL, Alarm: m.book.Get}
 		for _, h := range c.Webhooks {
 			hook.Hooks = append(hook.Hooks, channel.Hook{Name: h.Name, URL: h.URL, Secret: h.Secret, CA: h.CA})
 		}

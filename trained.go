@@ -8,10 +8,7 @@ import (
 
 	"millwright/edge"
 	follow "millwright/edge/rollout"
-	"millwright/historian/alarm"
-	"millwright/historian/ingest"
 	"millwright/historian/rollout"
-	"millwright/historian/store"
 	"millwright/models/detect"
 	"millwright/plant/config"
 )
@@ -22,9 +19,9 @@ const modelsFolder = "models"
 
 // openModels opens the plant's side of trained models. There need be no
 // repository yet.
-func (w *works) openModels(data string, st store.Store, book *alarm.Book, in *ingest.Ingest) (*rollout.Book, error) {
+func (w *works) openModels(m *memory) (*rollout.Book, error) {
 	b := &rollout.Book{
-		Dir: filepath.Join(data, modelsFolder), Store: st, Alarms: book, Edges: in.Edges, Log: w.log.With("role", "models"),
+		Dir: filepath.Join(m.dir, modelsFolder), Store: m.store, Alarms: m.book, Edges: m.ingest.Edges, Log: w.log.With("role", "models"),
 	}
 	if err := b.Open(); err != nil {
 		return nil, fmt.Errorf("models: %w", err)

@@ -78,13 +78,13 @@ func (w *works) startHistorian(ctx context.Context, c *config.Historian, web *co
 		_ = st.Close()
 		return fmt.Errorf("historian: %w", err)
 	}
-	hub := &hmi.Hub{}
-	in := &ingest.Ingest{
+	m := memory{dir: c.Data, store: st, book: book, hub: &hmi.Hub{}}
+	m.ingest = &ingest.Ingest{
 		Broker: cmp.Or(c.Broker, w.brokerURL), User: c.BrokerUser, Password: c.BrokerPass, CA: c.BrokerCA,
-		HostID: c.HostID, Store: st, Alarms: book, Live: hub, Log: w.log.With("role", "historian"),
+		HostID: c.HostID, Store: st, Alarms: book, Live: m.hub, Log: w.log.With("role", "historian"),
 	}
-	w.gauge.historian(st, book, in)
-	err = w.crew.start(ctx, &role{name: "historian", run: in.Run, close: func() error {
+	w.gauge.historian(st, book, m.ingest)
+	err = w.crew.start(ctx, &role{name: "historian", run: m.ingest.Run, close: func() error {
 		if err := book.Close(); err != nil {
 			return err
 		}
@@ -93,38 +93,47 @@ func (w *works) startHistorian(ctx context.Context, c *config.Historian, web *co
 	if err != nil {
 		return err
 	}
-	desk, err := w.openDesk(tell, c.Data, st, book)
-	if err != nil {
+	if m.desk, err = w.openDesk(tell, &m); err != nil {
 		return fmt.Errorf("notify: %w", err)
 	}
 	if web != nil {
-		if err := w.startHMI(ctx, web, c.Data, st, book, in, hub, desk, tell); err != nil {
+		if err := w.startHMI(ctx, web, &m); err != nil {
 			return err
 		}
 	}
-	if desk == nil {
+	if m.desk == nil {
 		return nil
 	}
-	w.gauge.desk(desk)
-	return w.crew.start(ctx, &role{name: "notify", run: desk.Run, close: desk.Close})
+	w.gauge.desk(m.desk)
+	return w.crew.start(ctx, &role{name: "notify", run: m.desk.Run, close: m.desk.Close})
+}
+
+// memory is what the roles of the plant's side share.
+type memory struct {
+	dir    string // the historian's data folder
+	store  store.Store
+	book   *alarm.Book
+	ingest *ingest.Ingest
+	hub    *hmi.Hub
+	desk   *notify.Desk // nil: nobody is told of alarms
 }
 
 // startHMI runs the web server over what the historian has.
-func (w *works) startHMI(ctx context.Context, web *config.HMI, data string, st store.Store, book *alarm.Book, in *ingest.Ingest, hub *hmi.Hub, desk *notify.Desk, tell *config.Notify) error {
-	models, err := w.openModels(data, st, book, in)
+func (w *works) startHMI(ctx context.Context, web *config.HMI, m *memory) error {
+	models, err := w.openModels(m)
 	if err != nil {
 		return err
 	}
-	exports := &export.Service{Source: export.Works{Store: st, Book: book}, Version: version, Dir: data}
+	exports := &export.Service{Source: export.Works{Store: m.store, Book: m.book}, Version: version, Dir: m.dir}
 	server := &hmi.Server{
 		Listen: web.Listen, TLSCertificate: web.TLSCertificate, TLSKey: web.TLSKey, NoLogin: web.NoLogin, Data: web.Data,
-		History: st, Alarms: book, Plant: in, Hub: hub, Metrics: w.gauge.handler(), Roles: w.crew.health,
+		History: m.store, Alarms: m.book, Plant: m.ingest, Hub: m.hub, Metrics: w.gauge.handler(), Roles: w.crew.health,
 		Version: version, Log: w.log.With("role", "hmi"),
 		ErrNotFound: alarm.ErrNotFound, ErrChanged: alarm.ErrChanged, ErrCursor: alarm.ErrCursor,
-		Labels: book, Models: models, Export: exports.Serve, Refusals: refusals(),
+		Labels: m.book, Models: models, Export: exports.Serve, Refusals: refusals(),
 	}
-	if desk != nil {
-		server.Alerts, server.Zone = desk, tell.Zone
+	if m.desk != nil {
+		server.Alerts, server.Zone = m.desk, m.desk.Zone
 	}
 	if err := w.crew.start(ctx, &role{name: "hmi", run: server.Run, started: server.Started()}); err != nil {
 		return err
