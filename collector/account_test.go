@@ -38,12 +38,17 @@ type store struct {
 	count  atomicCount
 	fresh  map[plant.TagID]bool  // heard since mark
 	first  map[plant.TagID]int64 // ms of what came first of a tag
+	newest map[plant.TagID]int64 // ns, of batches in order
 }
 
-type atomicCount struct{ n, again int }
+type atomicCount struct {
+	n, again int
+	late     int // of batches that say so
+	behind   int // older than what was there of the tag, in batches that do not
+}
 
 func newStore(s *Source) *store {
-	return &store{facts: map[key]fact{}, source: s, fresh: map[plant.TagID]bool{}, first: map[plant.TagID]int64{}}
+	return &store{facts: map[key]fact{}, source: s, fresh: map[plant.TagID]bool{}, first: map[plant.TagID]int64{}, newest: map[plant.TagID]int64{}}
 }
 
 // mark begins to count the tags that have a new value.
@@ -79,6 +84,14 @@ func (s *store) Write(_ context.Context, b plant.Batch) error {
 func (s *store) add(b plant.Batch) {
 	for _, x := range b.Samples {
 		s.count.n++
+		switch {
+		case b.Late:
+			s.count.late++
+		case x.Time < s.newest[x.Tag]:
+			s.count.behind++
+		default:
+			s.newest[x.Tag] = x.Time
+		}
 		k := key{x.Tag, x.Time / oneMilli}
 		s.heard(k)
 		if _, ok := s.facts[k]; ok {

@@ -121,7 +121,6 @@ func (e *engine) declareHoles(ctx context.Context) {
 		}
 	}
 	if !b.batch.Empty() {
-		b.batch.Late = true
 		if err := e.out.Write(ctx, b.batch); err != nil {
 			e.log.Error("what was missed could not be declared", "gaps", len(b.batch.Gaps), "err", err)
 		}
@@ -159,6 +158,7 @@ func (p *pump) handOver(ctx context.Context) bool {
 		return true
 	}
 	if !b.batch.Empty() {
+		b.batch.Late = true
 		if err := p.out.Write(ctx, b.batch); err != nil {
 			return false
 		}

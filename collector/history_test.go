@@ -193,6 +193,9 @@ func TestBackfill(t *testing.T) {
 	if !filling.Load() {
 		t.Error("the state never said that history is read")
 	}
+	if out.count.late == 0 || out.count.behind > 0 {
+		t.Errorf("%d values of history are marked late, %d older ones are not", out.count.late, out.count.behind)
+	}
 	srv.say("asked")
 	b, err := os.ReadFile(filepath.Join(srv.dir, "asked"))
 	var asked struct{ Requests, Continued, Most, Released int }
