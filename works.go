@@ -129,7 +129,6 @@ func (w *works) startHMI(ctx context.Context, web *config.HMI, m *memory) error 
 		Listen: web.Listen, TLSCertificate: web.TLSCertificate, TLSKey: web.TLSKey, NoLogin: web.NoLogin, Data: web.Data,
 		History: m.store, Alarms: m.book, Plant: m.ingest, Hub: m.hub, Metrics: w.gauge.handler(), Roles: w.crew.health,
 		Version: version, Log: w.log.With("role", "hmi"),
-		ErrNotFound: alarm.ErrNotFound, ErrChanged: alarm.ErrChanged, ErrCursor: alarm.ErrCursor,
 		Labels: m.book, Models: models, Export: exports.Serve, Refusals: refusals(),
 	}
 	if m.desk != nil {
@@ -157,6 +156,7 @@ func (w *works) openStore(c *config.Historian) (store.Store, error) {
 // refusals are what is the caller's doing, with the status of HTTP.
 func refusals() map[error]int {
 	return map[error]int{
+		alarm.ErrNotFound: http.StatusNotFound, alarm.ErrChanged: http.StatusConflict, alarm.ErrCursor: http.StatusBadRequest,
 		notify.ErrNotFound: http.StatusNotFound, notify.ErrChanged: http.StatusConflict, notify.ErrState: http.StatusConflict,
 		notify.ErrCursor:    http.StatusBadRequest,
 		rollout.ErrNotFound: http.StatusNotFound,

@@ -52,14 +52,6 @@ type faulty interface {
 
 // refusal is the status of an error that is the caller's doing, 0 for others.
 func (s *Server) refusal(err error) int {
-	switch {
-	case s.ErrNotFound != nil && errors.Is(err, s.ErrNotFound):
-		return http.StatusNotFound
-	case s.ErrChanged != nil && errors.Is(err, s.ErrChanged):
-		return http.StatusConflict
-	case s.ErrCursor != nil && errors.Is(err, s.ErrCursor):
-		return http.StatusBadRequest
-	}
 	for is, status := range s.Refusals {
 		if errors.Is(err, is) {
 			return status

@@ -79,11 +79,6 @@ type Server struct {
 	Models Models
 	Export Export
 
-	// What Alarms and Labels answer for an id that they do not have, and Alarms
-	// for an alarm that is in another state than the caller said, and for a cursor
-	// that is none.
-	ErrNotFound, ErrChanged, ErrCursor error
-
 	// Refusals are the errors of the parts that are the caller's doing, with the
 	// status of their answer; their text is told to the caller.
 	Refusals map[error]int

@@ -289,7 +289,7 @@ func run(t *testing.T, configure func(*Server)) *site {
 	w := newWorks()
 	out := &output{}
 	s := &Server{Listen: "127.0.0.1:0", NoLogin: true, Data: t.TempDir(), History: w, Alarms: book{w}, Plant: w, Hub: &Hub{}, Version: "1.2.3",
-		Log: slog.New(slog.NewTextHandler(out, nil)), ErrNotFound: errNoAlarm, ErrChanged: errMoved, ErrCursor: errCursor,
+		Log:     slog.New(slog.NewTextHandler(out, nil)),
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "up 1\n") }),
 		Roles:   func() []Role { return []Role{{Name: "edge", State: "running"}} }}
 	outfit(s, w)
