@@ -24,6 +24,8 @@
 //     absolute and percent deadband, monitoring modes, keep-alive and lifetime
 //     counters, bounded retransmission, Republish, TransferSubscriptions,
 //     StatusChangeNotification.
+//   - Troubles for tests: nodes removed, namespaces renumbered, publishing starved,
+//     subscriptions dropped, sessions expelled, the clock stepped.
 //
 // # Not supported
 //

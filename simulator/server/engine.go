@@ -21,6 +21,7 @@ type engine struct {
 	samplers map[time.Duration]*sampler
 	timers   timers
 	wake     chan struct{}
+	step     time.Duration // by Step
 
 	lastSub, lastItem uint32
 	items             int // monitored items of all subscriptions
@@ -69,7 +70,7 @@ func (e *engine) keepHouse(now time.Time) {
 func (e *engine) write(vals []Value) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := time.Now().UnixNano()
+	now := e.stamp(time.Now()).UnixNano()
 	for i := range vals {
 		v := &vals[i]
 		x := &e.vars[v.Var]

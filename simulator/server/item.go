@@ -196,11 +196,11 @@ func (e *engine) current(it *item, now time.Time) entry {
 	}
 	x := &e.vars[it.variable]
 	if x.version == 0 {
-		ns := now.UnixNano()
+		ns := e.stamp(now).UnixNano()
 		return entry{null: true, status: plant.BadWaitingForInitialData, source: ns, server: ns}
 	}
 	v := x.last
-	v.server = now.UnixNano()
+	v.server = e.stamp(now).UnixNano()
 	return v
 }
 

@@ -56,7 +56,7 @@ func (e *engine) publish(sub *subscription, p publishCall, now time.Time) {
 		sub.seq = nextSequence(seq)
 		e.keep(sub, keptMessage{seq, message})
 	} else {
-		message = appendKeepAlive(nil, seq, now.UnixNano())
+		message = appendKeepAlive(nil, seq, e.stamp(now).UnixNano())
 	}
 	more := sub.hasNews()
 	sub.late, sub.lateSince = more, now
@@ -70,7 +70,7 @@ func (e *engine) publish(sub *subscription, p publishCall, now time.Time) {
 func (e *engine) buildDataChange(sub *subscription, now time.Time) []byte {
 	room := sub.session.room()
 	b := make([]byte, 0, max(publishOverhead+maxEntryBytes*min(len(sub.ready), sub.maxNotes), sub.notification))
-	b = beginDataChange(b, sub.seq, now.UnixNano())
+	b = beginDataChange(b, sub.seq, e.stamp(now).UnixNano())
 	count, done := 0, 0
 fill:
 	for _, it := range sub.ready {
@@ -152,7 +152,7 @@ func (e *engine) serveStatuses(s *session) {
 	for len(s.statuses) > 0 && len(s.waiting) > 0 {
 		p, st := s.waiting[0], s.statuses[0]
 		s.waiting, s.statuses = s.waiting[1:], s.statuses[1:]
-		e.answer(p, st.sub, nil, false, appendStatusChange(nil, st.seq, time.Now().UnixNano(), st.status))
+		e.answer(p, st.sub, nil, false, appendStatusChange(nil, st.seq, e.stamp(time.Now()).UnixNano(), st.status))
 	}
 	e.afterLast(s)
 }

@@ -34,8 +34,9 @@ type Server struct {
 	// Listen is "host:port" or "opc.tcp://host:port"; port 0 takes a free one.
 	// Empty means 127.0.0.1:0.
 	Listen         string
-	Name           string // application name, default "Millwright mill"
-	ApplicationURI string // default "urn:millwright:simulator"
+	Name           string   // application name, default "Millwright mill"
+	ApplicationURI string   // default "urn:millwright:simulator"
+	Namespaces     []string // URIs that stand before Namespace and push its index up
 	Variables      []Variable
 
 	Modes []Mode // offered; None alone where empty

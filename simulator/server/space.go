@@ -28,7 +28,8 @@ func keyOf(n *ua.NodeID) nodeKey {
 	return nodeKey{ns: n.Namespace(), num: n.IntID()}
 }
 
-// node is one node of the address space. It does not change after Start.
+// node is one node of the address space. After Start only its references change
+// (Remove, Restore).
 type node struct {
 	id          *ua.NodeID
 	class       ua.NodeClass
@@ -59,22 +60,29 @@ const scalar, list = -1, 1 // ValueRank
 // space is the address space.
 type space struct {
 	nodes map[nodeKey]*node
+	own   uint16 // index of Namespace
 }
 
 func newSpace(s *Server, e *engine) *space {
-	sp := &space{nodes: make(map[nodeKey]*node, 200+3*len(s.Variables))}
+	sp := &space{nodes: make(map[nodeKey]*node, 200+3*len(s.Variables)), own: uint16(1 + len(s.Namespaces))}
 	sp.addStandard(s)
-	objects := sp.standard(id.ObjectsFolder)
 	for i := range s.Variables {
-		v := &s.Variables[i]
-		dir, name := objects, v.Path
-		if cut := strings.LastIndexByte(v.Path, '/'); cut >= 0 && cut < len(v.Path)-1 {
-			dir, name = sp.folder(objects, v.Path[:cut]), v.Path[cut+1:]
-		}
-		sp.addVariable(dir, v, i, name)
+		sp.place(&s.Variables[i], i)
 	}
 	return sp
 }
+
+// place adds a variable with the folders of its path.
+func (sp *space) place(v *Variable, index int) {
+	objects := sp.standard(id.ObjectsFolder)
+	dir, name := objects, v.Path
+	if cut := strings.LastIndexByte(v.Path, '/'); cut >= 0 && cut < len(v.Path)-1 {
+		dir, name = sp.folder(objects, v.Path[:cut]), v.Path[cut+1:]
+	}
+	sp.addVariable(dir, v, index, name)
+}
+
+func (sp *space) variable(path string) *node { return sp.get(ua.NewStringNodeID(sp.own, path)) }
 
 func (sp *space) get(n *ua.NodeID) *node { return sp.nodes[keyOf(n)] }
 
@@ -94,7 +102,7 @@ func link(kind uint32, from, to *node) {
 // folder returns the folder of a path. Its id ends in a slash, so that a folder
 // and a variable may have the same path.
 func (sp *space) folder(objects *node, path string) *node {
-	nid := ua.NewStringNodeID(1, path+"/")
+	nid := ua.NewStringNodeID(sp.own, path+"/")
 	if n := sp.nodes[keyOf(nid)]; n != nil {
 		return n
 	}
@@ -102,7 +110,7 @@ func (sp *space) folder(objects *node, path string) *node {
 	if cut := strings.LastIndexByte(path, '/'); cut >= 0 {
 		parent, name = sp.folder(objects, path[:cut]), path[cut+1:]
 	}
-	n := sp.add(&node{id: nid, class: ua.NodeClassObject, ns: 1, name: name, variable: -1})
+	n := sp.add(&node{id: nid, class: ua.NodeClassObject, ns: sp.own, name: name, variable: -1})
 	link(id.Organizes, parent, n)
 	link(id.HasTypeDefinition, n, sp.standard(id.FolderType))
 	return n
@@ -110,7 +118,7 @@ func (sp *space) folder(objects *node, path string) *node {
 
 func (sp *space) addVariable(dir *node, v *Variable, index int, name string) {
 	n := sp.add(&node{
-		id: ua.NewStringNodeID(1, v.Path), class: ua.NodeClassVariable, ns: 1, name: name,
+		id: ua.NewStringNodeID(sp.own, v.Path), class: ua.NodeClassVariable, ns: sp.own, name: name,
 		description: v.Description, dataType: typeID(v.dataType()), rank: scalar, variable: index,
 	})
 	link(id.Organizes, dir, n)
@@ -130,13 +138,13 @@ func (sp *space) addVariable(dir *node, v *Variable, index int, name string) {
 		sp.property(n, 0, "EngineeringUnits", id.EUInformation, ua.NewExtensionObject(unitInformation(v.Unit)))
 	}
 	if v.Resolution > 0 {
-		sp.property(n, 1, "Resolution", id.Double, v.Resolution)
+		sp.property(n, sp.own, "Resolution", id.Double, v.Resolution)
 	}
 }
 
 func (sp *space) property(of *node, ns uint16, name string, dataType uint32, value any) {
 	p := sp.add(&node{
-		id: ua.NewStringNodeID(1, of.id.StringID()+"#"+name), class: ua.NodeClassVariable, ns: ns, name: name,
+		id: ua.NewStringNodeID(sp.own, of.id.StringID()+"#"+name), class: ua.NodeClassVariable, ns: ns, name: name,
 		dataType: dataType, rank: scalar, variable: -1, value: func(time.Time) any { return value },
 	})
 	link(id.HasProperty, of, p)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"time"
 
 	"github.com/gopcua/opcua/id"
@@ -200,7 +201,7 @@ func (sp *space) addServerVariables(s *Server) {
 	}
 	status := func(now time.Time) any {
 		return ua.NewExtensionObject(&ua.ServerStatusDataType{
-			StartTime: begun, CurrentTime: now, State: ua.ServerStateRunning, BuildInfo: build, ShutdownReason: text(""),
+			StartTime: begun, CurrentTime: s.engine.stamp(now), State: ua.ServerStateRunning, BuildInfo: build, ShutdownReason: text(""),
 		})
 	}
 	fixed := func(v any) func(time.Time) any { return func(time.Time) any { return v } }
@@ -209,7 +210,7 @@ func (sp *space) addServerVariables(s *Server) {
 	}
 	property(id.Server, id.Server_ServerArray, "ServerArray", id.String, list, []string{s.applicationURI()})
 	property(id.Server, id.Server_NamespaceArray, "NamespaceArray", id.String, list,
-		[]string{"http://opcfoundation.org/UA/", Namespace})
+		slices.Concat([]string{"http://opcfoundation.org/UA/"}, s.Namespaces, []string{Namespace}))
 	property(id.Server, id.Server_ServiceLevel, "ServiceLevel", id.Byte, scalar, uint8(255))
 	property(id.Server, id.Server_Auditing, "Auditing", id.Boolean, scalar, false)
 	property(id.Server_ServerDiagnostics, id.Server_ServerDiagnostics_EnabledFlag, "EnabledFlag", id.Boolean, scalar, false)
@@ -223,7 +224,7 @@ func (sp *space) addServerVariables(s *Server) {
 	st.dynamic = true
 	component(id.Server_ServerStatus, id.Server_ServerStatus_StartTime, "StartTime", id.UtcTime, fixed(begun))
 	component(id.Server_ServerStatus, id.Server_ServerStatus_CurrentTime, "CurrentTime", id.UtcTime,
-		func(now time.Time) any { return now }).dynamic = true
+		func(now time.Time) any { return s.engine.stamp(now) }).dynamic = true
 	component(id.Server_ServerStatus, id.Server_ServerStatus_State, "State", id.ServerState, fixed(int32(ua.ServerStateRunning)))
 	component(id.Server_ServerStatus, id.Server_ServerStatus_BuildInfo, "BuildInfo", id.BuildInfo, fixed(ua.NewExtensionObject(build)))
 	component(id.Server_ServerStatus, id.Server_ServerStatus_SecondsTillShutdown, "SecondsTillShutdown", id.UInt32, fixed(uint32(0)))

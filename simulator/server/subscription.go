@@ -25,6 +25,7 @@ type subscription struct {
 	seq          uint32 // number of the next notification message
 	sent         bool   // something was sent
 	late         bool   // something is due and waits for a PublishRequest
+	starved      bool   // by Starve
 	lateSince    time.Time
 	items        map[uint32]*item
 	ready        []*item // reporting items with queued values
@@ -89,7 +90,7 @@ func (e *engine) serve(s *session, now time.Time) {
 	for len(s.waiting) > 0 {
 		var next *subscription
 		for _, sub := range s.subs {
-			if sub.late && (next == nil || sub.before(next)) {
+			if sub.late && !sub.starved && (next == nil || sub.before(next)) {
 				next = sub
 			}
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // Namespace is the URI of the namespace of all variables and folders. Its
-// index is 1.
+// index is 1 where the server has no other Namespaces.
 const Namespace = "urn:millwright:mill"
 
 // DataType is the OPC UA data type of a variable.
@@ -26,7 +26,7 @@ const (
 	encoded // internal: Text holds an encoded Variant
 )
 
-// Variable is one variable of the server, NodeId ns=1;s=<Path>. The parts of
+// Variable is one variable of the server, NodeId nsu=<Namespace>;s=<Path>. The parts of
 // Path between slashes are folders below Objects.
 type Variable struct {
 	Path        string
