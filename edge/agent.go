@@ -60,6 +60,7 @@ type Agent struct {
 	Uplink    Uplink
 	Beacon    *Beacon                    // nil: none
 	Models    func() []plant.ModelStatus // trained models, for the status; nil: none
+	Orders    func() *plant.OrderStatus  // of the plant, for the status; nil: none are followed
 	Log       *slog.Logger               // nil = slog.Default()
 
 	fresh   []string   // assets without learned state, from Load

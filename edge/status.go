@@ -55,6 +55,9 @@ func (a *Agent) Status() plant.EdgeStatus {
 	if a.Models != nil {
 		s.Models = a.Models()
 	}
+	if a.Orders != nil {
+		s.Orders = a.Orders()
+	}
 	return s
 }
 

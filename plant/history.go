@@ -78,4 +78,5 @@ type EdgeStatus struct {
 	PLCs       []PLCStatus `json:"plcs"`
 
 	Models []ModelStatus `json:"models,omitempty"`
+	Orders *OrderStatus  `json:"orders,omitempty"` // nil: it follows no plant's orders
 }

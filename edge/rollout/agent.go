@@ -42,11 +42,12 @@ type Agent struct {
 	Assets []plant.Asset
 	Models Models
 
-	Every   time.Duration       // between looks at the plan; 30 s where 0, ± 20 %
-	Changed func()              // Status has changed; may be nil
-	Tell    func(plant.Finding) // takes findings about the repository; may be nil
-	Now     func() time.Time    // nil: time.Now
-	Log     *slog.Logger        // nil: slog.Default()
+	Every   time.Duration           // between looks at the plan; 30 s where 0, ± 20 %
+	Changed func()                  // Status has changed; may be nil
+	Tell    func(plant.Finding)     // takes findings about the repository; may be nil
+	Obey    func(plant.Order) error // carries out what an engineer has decided; nil: no orders
+	Now     func() time.Time        // nil: time.Now
+	Log     *slog.Logger            // nil: slog.Default()
 
 	client *bundle.Client
 	audit  audit
@@ -57,8 +58,9 @@ type Agent struct {
 	told   bool                // the finding about the repository is open
 	quiet  string              // the last line logged about an absent plant
 
-	mu     sync.Mutex // guards status
+	mu     sync.Mutex // guards what follows
 	status map[string]plant.ModelStatus
+	orders plant.OrderStatus // Refused is replaced, never changed
 }
 
 const defaultEvery = 30 * time.Second
@@ -82,6 +84,9 @@ func (a *Agent) Open() error {
 	a.passed, a.status = map[string][]string{}, map[string]plant.ModelStatus{}
 	var err error
 	if a.record, err = loadRecord(a.Dir); err != nil {
+		a.refuse("", "", err)
+	}
+	if err := a.loadOrders(); err != nil {
 		a.refuse("", "", err)
 	}
 	for asset, is := range a.record {
@@ -205,7 +210,7 @@ func (a *Agent) poll(ctx context.Context) error {
 	if good {
 		a.trust()
 	}
-	return errors.Join(append(errs, a.save())...)
+	return errors.Join(append(errs, a.save(), a.obey(view.Plan))...)
 }
 
 // follow makes one asset run what the plan says. It reports false where the

@@ -388,3 +388,28 @@ func TestSignedAnewAtStart(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestGive(t *testing.T) {
+	w := newWorks(t)
+	o := plant.Order{Who: "eva", Reason: "seen on site", Edge: "edge-1", PLC: "plc1", Tag: gbx + "/A", As: plant.ReleaseSame}
+	if err := w.Give(t.Context(), o); !errors.Is(err, ErrNotReady) {
+		t.Errorf("without a repository: %v", err)
+	}
+	if got, err := w.Orders(t.Context()); err != nil || got != nil {
+		t.Errorf("without a repository: %v, %v", got, err)
+	}
+	w.init()
+	for range 2 {
+		if err := w.Give(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := w.Orders(t.Context())
+	if err != nil || len(got) != 2 || got[0].Number >= got[1].Number || got[1].At != w.now.UnixNano() || got[1].Tag != o.Tag {
+		t.Errorf("%+v, %v", got, err)
+	}
+	o.As = "write"
+	if err := w.Give(t.Context(), o); err == nil {
+		t.Error("an order that says nothing was signed")
+	}
+}

@@ -18,6 +18,7 @@ const (
 	maxPlan    = 1 << 20 // bytes of rollout.json
 	maxAssets  = 5000
 	maxHistory = 500
+	maxOrders  = 200
 	maxReason  = 500 // bytes
 	planTarget = "rollout.json"
 )
@@ -33,6 +34,8 @@ type Plan struct {
 	Version int64        `json:"version"`
 	Assets  []Assignment `json:"assets"`  // by asset
 	History []Entry      `json:"history"` // oldest first, the last 500
+
+	Orders []plant.Order `json:"orders,omitempty"` // oldest first, the last 200
 }
 
 // Assignment is the plan for one asset. IDs are of bundles; Running and Previous
@@ -80,6 +83,18 @@ func (p *Plan) check() error {
 	if p.Version < 1 || len(p.Assets) > maxAssets || len(p.History) > maxHistory {
 		return fmt.Errorf("version %d, %d assets and %d lines of history: from 1, at most %d, at most %d",
 			p.Version, len(p.Assets), len(p.History), maxAssets, maxHistory)
+	}
+	if len(p.Orders) > maxOrders {
+		return fmt.Errorf("%d orders, at most %d", len(p.Orders), maxOrders)
+	}
+	for i := range p.Orders {
+		o := &p.Orders[i]
+		if err := o.Check(); err != nil {
+			return err
+		}
+		if o.Number < 1 || o.Number > p.Version || i > 0 && o.Number <= p.Orders[i-1].Number {
+			return fmt.Errorf("order %d of version %d is out of order", o.Number, p.Version)
+		}
 	}
 	for i, a := range p.Assets {
 		if a.Asset == "" || len(a.Asset) > maxName || i > 0 && a.Asset <= p.Assets[i-1].Asset {
@@ -198,6 +213,18 @@ func (p *Plan) Rollback(e Entry) error {
 		}
 	}
 	p.tell(e)
+	return nil
+}
+
+// Give adds an order. Its number is the plan's version.
+func (p *Plan) Give(o plant.Order) error {
+	o.Number = p.Version
+	o.Who, o.Reason = cut(o.Who, maxName), cut(o.Reason, maxReason)
+	if err := o.Check(); err != nil {
+		return err
+	}
+	p.Orders = append(p.Orders, o)
+	p.Orders = p.Orders[max(0, len(p.Orders)-maxOrders):]
 	return nil
 }
 

@@ -291,6 +291,44 @@ func TestHistoryIsBounded(t *testing.T) {
 	}
 }
 
+// TestOrdersAreBounded gives more orders than the plan holds, and wrong ones.
+func TestOrdersAreBounded(t *testing.T) {
+	p := Plan{Version: 1}
+	good := plant.Order{At: 1, Who: "eva", Reason: strings.Repeat("ü", 2000), Edge: "edge-1", PLC: "plc1", Tag: "HSM/A", As: plant.ReleaseSame}
+	for range 2 * maxOrders {
+		p.Version++
+		if err := p.Give(good); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := p.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := DecodePlan(b)
+	if err != nil || len(got.Orders) != maxOrders || got.Orders[maxOrders-1].Number != p.Version {
+		t.Fatal(len(got.Orders), err)
+	}
+	for name, change := range map[string]func(o *plant.Order){
+		"no reason":         func(o *plant.Order) { o.Reason = " " },
+		"no edge":           func(o *plant.Order) { o.Edge = "" },
+		"nothing to do":     func(o *plant.Order) { o.Tag, o.As = "", "" },
+		"two things":        func(o *plant.Order) { o.Trust = strings.Repeat("ab", 32) },
+		"another word":      func(o *plant.Order) { o.As = "write" },
+		"short fingerprint": func(o *plant.Order) { o.Tag, o.As, o.Trust = "", "", "abcd" },
+	} {
+		o := good
+		change(&o)
+		if err := p.Give(o); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	p.Orders[3].Number = p.Orders[2].Number
+	if _, err := p.encode(); err == nil {
+		t.Error("two orders of one number were written")
+	}
+}
+
 func TestServerSignsAnewInTime(t *testing.T) {
 	s := newSite(t)
 	edge := s.edge()
