@@ -13,7 +13,7 @@ import (
 // mayImport says which parts of the house a part may use, besides its own
 // subpackages. A new folder needs a line here.
 var mayImport = map[string][]string{
-	"plant":            {},
+	"plant":            {"firmware-configs"}, // the profiles of PLCs
 	"sparkplug":        {"plant"},
 	"models":           {"plant"},
 	"collector":        {"plant"},
@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"edge":             {"plant", "collector", "models", "sparkplug"},
 	"historian":        {"plant", "sparkplug", "models/bundle"},
 	"hmi":              {"plant"},
-	"firmware-configs": {"plant"},
+	"firmware-configs": {},
 	"e2e":              {"plant", "simulator"}, // tests only
 }
 

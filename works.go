@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"millwright/collector"
 	"millwright/edge"
@@ -205,6 +206,9 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 			if err != nil {
 				return fmt.Errorf("plc %s: %w", p.Name, err)
 			}
+			if over := p.Overload(found); len(over) > 0 {
+				return fmt.Errorf("plc %s: %s", p.Name, strings.Join(over, "; "))
+			}
 			config.Assign(found, c.Assets)
 			tags = found
 		}
@@ -251,7 +255,7 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 // subscription lie in the edge's data folder.
 func newSource(p config.PLC, data string, log *slog.Logger) *collector.Source {
 	return &collector.Source{
-		Name: p.Name, URL: p.URL, Publishing: p.Publishing,
+		Name: p.Name, URL: p.URL, Publishing: p.Publishing, Budget: p.Budget,
 		Security: collector.Security{
 			Policy: p.SecurityPolicy, Mode: p.SecurityMode, User: p.User, Password: p.Password,
 			UserCertificate: p.UserCertificate, UserKey: p.UserKey,

@@ -25,6 +25,7 @@ type Source struct {
 	Tags       []plant.Tag // with ID and Node set; IDs are the client handles and must stay the same for a state file
 	Security   Security
 	Publishing time.Duration // asked of the server; DefaultPublishing where 0
+	Budget     plant.Budget  // of the load that it asks of the server
 
 	// StateFile is where the subscription survives a restart of the process. A
 	// second file beside it ends in ".ack". Where empty, Run closes the session

@@ -8,3 +8,9 @@ import "embed"
 //
 //go:embed demo/assets.toml demo/tags.csv
 var Demo embed.FS
+
+// PLC holds a profile for each kind of OPC UA server that is known: what it
+// bears, and how it is told to trust us.
+//
+//go:embed plc
+var PLC embed.FS

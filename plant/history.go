@@ -60,6 +60,20 @@ type PLCStatus struct {
 	ValuesS   float64  `json:"values_s"`
 	Overflows uint64   `json:"overflows"`
 	Received  uint64   `json:"received"`
+
+	Holes        int               `json:"holes,omitempty"`         // spans that are being read from history or not declared yet
+	Backfilled   uint64            `json:"backfilled,omitempty"`    // values that history gave
+	RTTMS        float64           `json:"rtt_ms,omitempty"`        // round trip to the server, ms
+	InFlight     int               `json:"in_flight,omitempty"`     // Publish requests at the server
+	Window       int               `json:"window,omitempty"`        // Publish requests that should be there
+	SequenceGaps uint64            `json:"sequence_gaps,omitempty"` // times that a notification was missing
+	Republished  uint64            `json:"republished,omitempty"`   // notifications that the server sent again
+	Connects     uint64            `json:"connects,omitempty"`      // connections tried
+	LastError    string            `json:"last_error,omitempty"`    // why the last connection failed, also when it is long mended
+	LastErrorAt  int64             `json:"last_error_at,omitempty"` // ns UTC
+	Stale        int               `json:"stale,omitempty"`         // cyclic tags that are silent although the connection is live
+	StaleTags    []string          `json:"stale_tags,omitempty"`    // the first of them
+	Requests     map[string]uint64 `json:"requests,omitempty"`      // sent, by service
 }
 
 // EdgeStatus is one edge as the historian sees it. The edge sends the part that

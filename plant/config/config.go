@@ -59,6 +59,9 @@ type PLC struct {
 	AnyHost    bool   // it need not name the host of the URL
 	Revocation string // "required": its issuer must have a list of revoked ones; "if-present"
 	AllowSHA1  bool   // it may be signed with SHA-1
+
+	Profile Profile      // of the kind of server
+	Budget  plant.Budget // the profile's, and what [plc.budget] says against it
 }
 
 // Edge is the agent beside the PLCs, section [edge].
@@ -244,6 +247,10 @@ func (t *table) plc() PLC {
 		t.fault("discover_root", "is of no use without discover = true")
 	}
 	p.Tags = t.tags(p.TagsFile)
+	p.Profile, p.Budget = t.profile()
+	for _, what := range p.Overload(p.Tags) {
+		t.fault("tags", "%s", what)
+	}
 	return p
 }
 
