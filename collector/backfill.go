@@ -444,7 +444,7 @@ func (p *pump) receive(s *slice, values []*ua.DataValue, arrived int64) {
 			if n := len(b.batch.Samples); n > 0 && b.batch.Samples[n-1].Tag == tag.ID && b.batch.Samples[n-1].Time == at {
 				b.batch.Samples = b.batch.Samples[:n-1] // one value per ms, the last
 			}
-			b.batch.Samples = append(b.batch.Samples, plant.Sample{Tag: tag.ID, Quality: nullQuality(q, v.Value), Time: at, Value: x})
+			b.batch.Samples = append(b.batch.Samples, plant.Sample{Tag: tag.ID, Quality: nullQuality(q, v.Value), Time: at, Value: scaled(tag, v.Value, x)})
 			b.received++
 		}
 	}

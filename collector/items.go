@@ -211,7 +211,7 @@ func parameters(t *plant.Tag, publishing time.Duration) *ua.MonitoringParameters
 		ClientHandle:     uint32(t.ID),
 		SamplingInterval: float64(t.Sampling) / float64(time.Millisecond),
 		QueueSize:        queueSize(t, publishing),
-		DiscardOldest:    true,
+		DiscardOldest:    t.Discard != plant.DiscardNewest,
 	}
 	trigger := ua.DataChangeTriggerStatusValue
 	switch t.Trigger {

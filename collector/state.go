@@ -292,6 +292,9 @@ func itemsHash(url string, publishing time.Duration, tags []plant.Tag) uint64 {
 	for i := range tags {
 		t := &tags[i]
 		fmt.Fprintf(h, "|%d %q %s %d %d %s", t.ID, t.Node, t.Kind, t.Sampling, t.Queue, t.Trigger)
+		if t.Discard == plant.DiscardNewest || t.Deadband != 0 { // as before there were these, where they are not used
+			fmt.Fprintf(h, " %s %v %v %v", t.Discard, t.Deadband, t.DeadbandPercent, t.Scale)
+		}
 	}
 	return h.Sum64()
 }

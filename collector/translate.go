@@ -135,7 +135,7 @@ func (t *translator) value(item *ua.MonitoredItemNotification, arrived int64) {
 		return
 	}
 	t.gaps(tag, i, at, arrived, overflow)
-	t.sample(i, plant.Sample{Tag: tag, Quality: nullQuality(q, v.Value), Time: at, Value: f})
+	t.sample(i, plant.Sample{Tag: tag, Quality: nullQuality(q, v.Value), Time: at, Value: scaled(&t.tags[i], v.Value, f)})
 }
 
 // gaps closes what was open before this value, or declares what the server's

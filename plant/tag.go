@@ -23,6 +23,15 @@ const (
 	TriggerStatusValueTimestamp Trigger = "status-value-timestamp"
 )
 
+// Discard says which value a full queue gives up (OPC 10000-4, 5.13.1.5).
+type Discard string
+
+// Discard policies. The default is DiscardOldest.
+const (
+	DiscardOldest Discard = "oldest"
+	DiscardNewest Discard = "newest" // the last value in the queue gives way to the new one
+)
+
 // Tag is one measured or derived quantity. Path is its identity everywhere.
 type Tag struct {
 	ID          TagID
@@ -42,9 +51,32 @@ type Tag struct {
 	Sampling time.Duration // asked of the server; 0 = on every change
 	Queue    uint32        // asked of the server; 0 = ⌈publishing/sampling⌉ + margin
 	Trigger  Trigger       // StatusValue where empty
+	Discard  Discard       // which value the server's full queue gives up; DiscardOldest where empty
+
+	// A value is new when it differs from the last one handed on by more than the
+	// deadband: in the tag's unit, or in percent of the range.
+	Deadband        float64 // 0 none
+	DeadbandPercent bool
+
+	// A number of the PLC becomes one in the tag's unit by Scale and Offset: see
+	// Scaled. Low, High, Resolution, MaxRate and Deadband are in the tag's unit.
+	Scale  float64 // 0 means 1
+	Offset float64
 
 	// Derived tags are made by the edge's models, not read from a PLC.
 	Derived bool
+}
+
+// Scaled converts a number of the PLC to the tag's unit. Where neither Scale nor
+// Offset is given it is the same, bit by bit.
+func (t *Tag) Scaled(raw float64) float64 {
+	if t.Scale != 0 && t.Scale != 1 {
+		raw *= t.Scale
+	}
+	if t.Offset != 0 {
+		raw += t.Offset
+	}
+	return raw
 }
 
 // Names of the derived tags below an asset's path, e.g. "HSM/FM/F3/GBX/$SCORE".

@@ -76,7 +76,7 @@ func TestLoad(t *testing.T) {
 	}
 	speed := plant.Tag{Path: "HSM/FM/F3/GBX/SPEED", Asset: "HSM/FM/F3/GBX", Node: "ns=2;s=F3.Speed", Unit: "r/min",
 		Description: "Motor speed, measured", Kind: plant.Analog, High: 300, Resolution: 0.1,
-		Sampling: 100 * time.Millisecond, Queue: 20, Trigger: plant.TriggerStatusValue}
+		Sampling: 100 * time.Millisecond, Queue: 20, Trigger: plant.TriggerStatusValue, Discard: plant.DiscardOldest}
 	if !reflect.DeepEqual(p.Tags[0], speed) {
 		t.Errorf("tag: %+v", p.Tags[0])
 	}
@@ -226,6 +226,25 @@ func TestUnits(t *testing.T) {
 		}
 		if _, err := ParseDuration(s); err == nil {
 			t.Errorf("duration %q was read", s)
+		}
+	}
+}
+
+// TestTagValues: how the values of a tag are taken.
+func TestTagValues(t *testing.T) {
+	tags, err := ParseTags("t.csv", strings.NewReader("path,node,discard,deadband,scale,offset\n"+
+		"A/T1,ns=1;s=a,newest,0.5,0.1,-40\nA/T2,ns=1;s=b,,2 %,,\nA/T3,ns=1;s=c,,0,-1,\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []plant.Tag{
+		{Discard: plant.DiscardNewest, Deadband: 0.5, Scale: 0.1, Offset: -40},
+		{Discard: plant.DiscardOldest, Deadband: 2, DeadbandPercent: true},
+		{Discard: plant.DiscardOldest, Scale: -1}} {
+		got := tags[i]
+		want.Path, want.Node, want.Asset, want.Kind, want.Trigger = got.Path, got.Node, got.Asset, plant.Analog, plant.TriggerStatusValue
+		if got != want {
+			t.Errorf("got %+v, want %+v", got, want)
 		}
 	}
 }

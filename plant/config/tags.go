@@ -15,12 +15,13 @@ import (
 )
 
 var tagColumns = []string{"path", "asset", "node", "unit", "low", "high", "kind", "resolution", "max_rate",
-	"sampling", "queue", "trigger", "cyclic", "description"}
+	"sampling", "queue", "trigger", "cyclic", "description",
+	"discard", "deadband", "scale", "offset"}
 
 // ParseTags reads a tag list: CSV (comma or semicolon) with a header that names
 // the columns path, asset, node, unit, low, high, kind, resolution, max_rate,
-// sampling, queue, trigger, cyclic and description in any order. Path and node
-// must be there. Lines that begin with # are comments. Tags of which no asset is
+// sampling, queue, trigger, cyclic, description, discard, deadband, scale and
+// offset in any order. Path and node must be there. Lines that begin with # are comments. Tags of which no asset is
 // named have an empty Asset; see Assign. The error is Faults where the content
 // is wrong.
 func ParseTags(name string, r io.Reader) ([]plant.Tag, error) {
@@ -175,6 +176,7 @@ func (r *tagReader) tag() plant.Tag {
 		Queue:       r.queue(),
 		Trigger:     plant.Trigger(r.oneOf("trigger", "status-value", "status", "status-value", "status-value-timestamp")),
 		Cyclic:      r.flag("cyclic"),
+		Discard:     plant.Discard(r.oneOf("discard", "oldest", "oldest", "newest")),
 	}
 	if err := checkPath(t.Path); err != nil {
 		r.fault("path", "%v", err)
@@ -197,6 +199,8 @@ func (r *tagReader) tag() plant.Tag {
 		r.fault("cyclic", "needs the interval in the column sampling, such as 1s")
 	}
 	r.span(&t)
+	r.deadband(&t)
+	r.scaling(&t)
 	return t
 }
 
@@ -230,6 +234,10 @@ func (r *tagReader) number(column string) float64 {
 		r.fault(column, "%q is no number, allowed are numbers such as 12.5", s)
 		return 0
 	}
+	return parseNumber(s)
+}
+
+func parseNumber(s string) float64 {
 	v, _ := strconv.ParseFloat(s, 64)
 	return v
 }
