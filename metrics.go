@@ -15,6 +15,7 @@ import (
 	"millwright/historian/notify"
 	"millwright/historian/store"
 	"millwright/plant"
+	"millwright/simulator"
 )
 
 // gauges turns the counters that each part keeps into Prometheus metrics when
@@ -83,6 +84,14 @@ func (g *gauges) edge(a *edge.Agent) {
 			emit("plc_overflows_total", "Queue overflows in the server.", prometheus.CounterValue, float64(p.Overflows), "plc", p.Name)
 			emit("plc_tags", "Monitored tags.", prometheus.GaugeValue, float64(p.Tags), "plc", p.Name)
 			emit("plc_rejected", "Tags in quarantine.", prometheus.GaugeValue, float64(len(p.Rejected)), "plc", p.Name)
+		}
+	})
+}
+
+func (g *gauges) simulator(s *simulator.Simulator) {
+	g.add(func(emit emit) {
+		for service, n := range s.Counts() {
+			emit("simulator_requests_total", "Requests of OPC UA clients to the simulated PLC.", prometheus.CounterValue, float64(n), "service", service)
 		}
 	})
 }

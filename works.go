@@ -51,6 +51,7 @@ func newWorks(log *slog.Logger) *works {
 func (w *works) startSimulator(ctx context.Context, s *simulator.Simulator) error {
 	s.Log = w.log.With("role", "simulator")
 	w.simulator = s
+	w.gauge.simulator(s)
 	return w.crew.start(ctx, &role{name: "simulator", run: s.Run, started: s.Started()})
 }
 

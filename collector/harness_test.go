@@ -83,7 +83,12 @@ func newForeign(t testing.TB, args []string, set map[string]any) *foreign {
 	s := &foreign{t: t, args: args, dir: t.TempDir(), port: port.Free(t), set: set}
 	set["dir"], set["port"], set["log"] = s.dir, s.port, s.logFile()
 	s.start()
-	t.Cleanup(s.kill)
+	t.Cleanup(func() {
+		s.kill()
+		if b, err := os.ReadFile(filepath.Join(s.dir, "changing")); err == nil {
+			t.Errorf("a reader asked for changes: %s", b)
+		}
+	})
 	return s
 }
 

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"millwright/simulator/server"
 )
 
 // binary is the program under test, built once.
@@ -81,6 +83,9 @@ func start(t *testing.T, name, path string, args ...string) *process {
 	}()
 	t.Cleanup(func() {
 		p.kill()
+		if strings.Contains(p.text(), server.Changed) {
+			t.Errorf("%s: %s", name, server.Changed)
+		}
 		if t.Failed() {
 			t.Logf("--- output of %s ---\n%s", name, tail(p.text(), 60))
 		}

@@ -196,6 +196,8 @@ func (s *Simulator) serve(ctx context.Context, tags []plant.Tag, work func(*serv
 		s.server, s.mill = nil, nil
 		s.mu.Unlock()
 		err = errors.Join(err, srv.Close())
+		counts := srv.Counts()
+		s.log().Info("what clients asked for", "requests", counts, "of_these_could_change_a_plc", server.Changing(counts))
 	}()
 	return work(srv, l)
 }

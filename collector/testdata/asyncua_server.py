@@ -3,13 +3,39 @@
 It writes every value into a log before it offers it. Settings are the JSON of
 the first argument; commands come in as lines on stdin.
 """
-import asyncio, json, logging, sys, time
+import asyncio, json, logging, os, sys, time
 from datetime import datetime, timezone
 
 from asyncua import Server, ua
+from asyncua.server.uaprocessor import UaProcessor
+from asyncua.ua.ua_binary import struct_from_binary
 
 conf = json.loads(sys.argv[1])
 logging.basicConfig(level=logging.ERROR)
+
+# What could change this server; a ConditionRefresh changes nothing.
+CHANGING = {ua.NodeId(getattr(ua.ObjectIds, n + "Request_Encoding_DefaultBinary")): n for n in (
+    "Write", "Call", "HistoryUpdate", "AddNodes", "AddReferences", "DeleteNodes", "DeleteReferences")}
+REFRESH = (ua.NodeId(2782), ua.NodeId(3875))
+process = UaProcessor._process_message
+
+
+def refreshes(name, body):
+    if name != "Call":
+        return False
+    calls = struct_from_binary(ua.CallParameters, body.copy()).MethodsToCall
+    return bool(calls) and all((c.ObjectId, c.MethodId) == REFRESH for c in calls)
+
+
+def watched(self, typeid, requesthdr, seqhdr, body):
+    name = CHANGING.get(typeid)
+    if name and not refreshes(name, body):
+        with open(os.path.join(conf["dir"], "changing"), "a") as f:
+            f.write(name + "\n")
+    return process(self, typeid, requesthdr, seqhdr, body)
+
+
+UaProcessor._process_message = watched
 
 
 async def main():

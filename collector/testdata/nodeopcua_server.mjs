@@ -70,6 +70,13 @@ if (set.hideLimits) // enforces limits that it does not declare
   space.findNode("i=11714").bindVariable({ get: () => new ua.Variant({ dataType: "UInt32", value: 0 }) }, true);
 const subscriptions = () => Object.values(server.engine._sessions).flatMap((s) => [...s.publishEngine.subscriptions]);
 
+// What could change this server; a ConditionRefresh changes nothing.
+const changing = /^(Write|Call|HistoryUpdate|AddNodes|AddReferences|DeleteNodes|DeleteReferences)Request$/;
+const refreshes = (r) => r.methodsToCall?.length && r.methodsToCall.every((m) => m.objectId.toString() === "ns=0;i=2782" && m.methodId.toString() === "ns=0;i=3875");
+server.on("request", (r) => {
+  if (changing.test(r.schema.name) && !refreshes(r)) fs.appendFileSync(path.join(set.dir, "changing"), r.schema.name + "\n");
+});
+
 // How a client read the history.
 const asked = { requests: 0, continued: 0, most: 0, released: 0 };
 const readHistory = server._on_HistoryReadRequest;

@@ -89,6 +89,9 @@ func (s *Server) serve(c *conn, reqID uint32, body []byte) error {
 		return err
 	}
 	if name := refusedService(service); name != "" {
+		if name == "Call" {
+			name = callName(body)
+		}
 		s.count(name)
 		c.fault(reqID, handle, ua.StatusBadServiceUnsupported)
 		return nil

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net"
 	"strings"
 	"sync"
@@ -107,7 +106,6 @@ func (s *Server) Start(ctx context.Context) error {
 	s.listener, s.url = l, "opc.tcp://"+l.Addr().String()
 	s.begun = time.Now()
 	s.conns = map[*conn]struct{}{}
-	s.counts = map[string]uint64{}
 	s.stop = make(chan struct{})
 	// Ids that differ from those before a restart, so that an old client is not
 	// taken for a new one (OPC 10000-6, 6.7.2.2).
@@ -208,20 +206,6 @@ func (s *Server) Monitored() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.monitored
-}
-
-// Counts is how often each service was requested since Start, refused requests
-// included: "Publish", "Write", …
-func (s *Server) Counts() map[string]uint64 {
-	s.countMu.Lock()
-	defer s.countMu.Unlock()
-	return maps.Clone(s.counts)
-}
-
-func (s *Server) count(service string) {
-	s.countMu.Lock()
-	s.counts[service]++
-	s.countMu.Unlock()
 }
 
 func (s *Server) running() *engine {

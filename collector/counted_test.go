@@ -1,0 +1,47 @@
+package collector
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gopcua/opcua"
+	"github.com/gopcua/opcua/ua"
+)
+
+// TestForeignServersCountChanges: the foreign servers of the tests note what a
+// client could change them by, so that finding no note says something. A client
+// of the library stands for a reader gone wrong.
+func TestForeignServersCountChanges(t *testing.T) {
+	t.Parallel()
+	for name, srv := range map[string]*foreign{
+		"node-opcua": newNodeServer(t, map[string]any{"nodes": 1}),
+		"asyncua":    newAsyncua(t, map[string]any{"nodes": 1}),
+	} {
+		c, err := opcua.NewClient(srv.url(), opcua.SecurityMode(ua.MessageSecurityModeNone))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		if err := c.Connect(ctx); err != nil {
+			t.Fatal(err)
+		}
+		refresh := &ua.CallMethodRequest{ObjectID: ua.NewNumericNodeID(0, 2782), MethodID: ua.NewNumericNodeID(0, 3875)}
+		_, _ = c.Call(ctx, refresh) // refused or not: it was sent
+		if b, err := os.ReadFile(filepath.Join(srv.dir, "changing")); err == nil {
+			t.Errorf("%s: a ConditionRefresh counts as a change: %s", name, b)
+		}
+		_, _ = c.Write(ctx, &ua.WriteRequest{NodesToWrite: []*ua.WriteValue{{NodeID: ua.NewStringNodeID(9, "x"),
+			AttributeID: ua.AttributeIDValue, Value: &ua.DataValue{EncodingMask: ua.DataValueValue, Value: ua.MustVariant(1.0)}}}})
+		_, _ = c.Call(ctx, &ua.CallMethodRequest{ObjectID: ua.NewNumericNodeID(0, 2253), MethodID: ua.NewNumericNodeID(0, 11492)})
+		_ = c.Close(ctx)
+		b, err := os.ReadFile(filepath.Join(srv.dir, "changing"))
+		if err != nil || strings.Count(string(b), "Write") != 1 || strings.Count(string(b), "Call") != 1 {
+			t.Errorf("%s: noted %q, %v", name, b, err)
+		}
+		_ = os.Remove(filepath.Join(srv.dir, "changing")) // or the harness complains
+	}
+}
