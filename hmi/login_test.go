@@ -212,7 +212,7 @@ func TestPermissions(t *testing.T) {
 			return account.Viewer
 		case strings.HasSuffix(rt.path, "/ack"), strings.HasSuffix(rt.path, "/label"), strings.HasSuffix(rt.path, "/retry"), rt.method == "DELETE":
 			return account.Operator
-		case strings.HasPrefix(rt.path, "/api/v1/models/"), strings.HasSuffix(rt.path, "/test"), rt.path == "/api/v1/roster":
+		case strings.HasPrefix(rt.path, "/api/v1/models/"), strings.HasSuffix(rt.path, "/test"), rt.path == "/api/v1/roster", rt.path == "/api/v1/orders":
 			return account.Engineer
 		}
 		t.Fatalf("%s %s: who may do this?", rt.method, rt.path)

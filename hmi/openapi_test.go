@@ -204,7 +204,10 @@ func TestOpenAPIBodies(t *testing.T) {
 	}
 	post("POST", "models/rollback", "models/rollback", `{"assets":["HSM/FM/F3/GBX"],"reason":"worse"}`)
 	post("POST", "models/rollback", "models/rollback", `{"assets":["BOF/FAN"],"reason":"worse"}`)
-	for _, c := range [][2]string{{"labels", "labels"}, {"precision", "precision"}, {"roster", "roster"}, {"roster/revisions", "roster/revisions"}, {"roster/revisions/1", "roster/revisions/{id}"},
+	s.works.edges = []plant.EdgeStatus{follows(0)}
+	post("POST", "orders", "orders", `{"edge":"demo","plc":"plc1","tag":"HSM/T","as":"same","reason":"x"}`)
+	post("POST", "orders", "orders", `{"edge":"gone","plc":"plc1","tag":"HSM/T","as":"same","reason":"x"}`)
+	for _, c := range [][2]string{{"orders", "orders"}, {"labels", "labels"}, {"precision", "precision"}, {"roster", "roster"}, {"roster/revisions", "roster/revisions"}, {"roster/revisions/1", "roster/revisions/{id}"},
 		{"roster/revisions/9", "roster/revisions/{id}"}, {"oncall", "oncall"}, {"messages", "messages"}, {"channels", "channels"}, {"models", "models"}, {"models/GBX-1/report", "models/{id}/report"},
 		{"export?format=csv", "export"}, {"export", "export"}, {"alarms/1", "alarms/{id}"}} {
 		check("GET", c[0], c[1], s.get(c[0]))
@@ -212,7 +215,7 @@ func TestOpenAPIBodies(t *testing.T) {
 	post("DELETE", "labels/9", "labels/{id}", "")
 	check("POST", "ack", "alarms/{id}/ack", s.ask("POST", "/api/v1/alarms/1/ack", `{"if_state":"unacked"}`, "Content-Type", "application/json"))
 	check("POST", "ack again", "alarms/{id}/ack", s.ask("POST", "/api/v1/alarms/1/ack", `{"if_state":"unacked"}`, "Content-Type", "application/json"))
-	if checked != 19+28 {
+	if checked != 19+31 {
 		t.Errorf("%d answers checked", checked)
 	}
 	// The checker itself must be able to fail.

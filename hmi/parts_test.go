@@ -307,7 +307,7 @@ func exported(_ context.Context, w http.ResponseWriter, values url.Values) error
 
 // outfit gives a server all the parts that a works may lack.
 func outfit(s *Server, w *works) {
-	s.Labels, s.Alerts, s.Models, s.Export = &answers{works: w}, newDesk(), &shelf{}, exported
+	s.Labels, s.Alerts, s.Models, s.Orders, s.Export = &answers{works: w}, newDesk(), &shelf{}, &orderBook{}, exported
 	s.Refusals = map[error]int{errNoAlarm: 404, errMoved: 409, errNoRow: 404, errRaced: 409, errBusy: 429, errRemote: 409, errCursor: 400}
 }
 

@@ -77,6 +77,7 @@ type Server struct {
 	Labels Labels
 	Alerts Alerts
 	Models Models
+	Orders Orders
 	Export Export
 
 	// Refusals are the errors of the parts that are the caller's doing, with the
