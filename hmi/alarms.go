@@ -47,6 +47,8 @@ type findingBody struct {
 	Value         *number            `json:"value"`
 	Unit          *string            `json:"unit"`
 	Extrapolated  bool               `json:"extrapolated"`
+	Text          *string            `json:"text"`
+	Condition     *string            `json:"condition"`
 }
 
 type contributionBody struct {
@@ -68,6 +70,7 @@ func newAlarmBody(a *plant.Alarm) alarmBody {
 			Detector: f.Detector, Score: number(f.Score), Limit: number(f.Limit), Contributions: []contributionBody{},
 			Key: f.Key, Kind: f.Kind, Phase: f.Phase, Tag: optional(f.Tag), Mode: optional(f.Mode), Time: when(f.Time),
 			Unit: optional(f.Unit), Extrapolated: f.Extrapolated,
+			Text: optional(f.Text), Condition: optional(f.Condition),
 		},
 	}
 	if a.Label != nil {

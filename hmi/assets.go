@@ -17,7 +17,7 @@ import (
 // Words for the state of an asset, worst first. The first that holds is it.
 const (
 	assetStale    = "stale"    // no measured tag is live
-	assetAlarm    = "alarm"    // an alarm of class alarm is active
+	assetAlarm    = "alarm"    // one of class alarm or plc is active
 	assetWarning  = "warning"  // one of class advisory or system is active
 	assetSensor   = "sensor"   // one of class sensor is active
 	assetLearning = "learning" // the model is being commissioned
@@ -63,6 +63,7 @@ type worstBody struct {
 	Title    string           `json:"title"`
 	Kind     string           `json:"kind"`
 	Tag      *string          `json:"tag"`
+	Text     *string          `json:"text"`
 	Raised   *stamp           `json:"raised"`
 }
 
@@ -169,7 +170,7 @@ func (s *Server) openAlarms(ctx context.Context, asset string) (map[string][]pla
 	return open, nil
 }
 
-var classOrder = []plant.Class{plant.LimitAlarm, plant.Advisory, plant.SystemFault, plant.SensorFault}
+var classOrder = []plant.Class{plant.LimitAlarm, plant.PLCAlarm, plant.Advisory, plant.SystemFault, plant.SensorFault}
 
 func moreUrgent(a, b plant.Alarm) int {
 	return cmp.Or(cmp.Compare(is(a.State == plant.RtnUnacked), is(b.State == plant.RtnUnacked)),
@@ -238,7 +239,7 @@ func (s *Server) judge(ctx context.Context, a *plant.Asset, m *members, open []p
 	if len(open) > 0 {
 		w := &open[0]
 		b.Worst = &worstBody{ID: w.ID, Class: w.Finding.Class, State: w.State, Priority: w.Finding.Priority, Title: w.Finding.Title(),
-			Kind: w.Finding.Kind, Tag: optional(w.Finding.Tag), Raised: when(w.Raised)}
+			Kind: w.Finding.Kind, Tag: optional(w.Finding.Tag), Text: optional(w.Finding.Text), Raised: when(w.Raised)}
 	}
 	b.State = stateOf(&b, open)
 	b.rank = rank{State: slices.Index(assetStates, b.State), Priority: 9, Alarms: b.Alarms, Health: 1, Path: b.Path}
@@ -262,7 +263,7 @@ func stateOf(b *assetBody, open []plant.Alarm) string {
 		})
 	}
 	switch {
-	case active(plant.LimitAlarm):
+	case active(plant.LimitAlarm, plant.PLCAlarm):
 		return assetAlarm
 	case active(plant.Advisory, plant.SystemFault):
 		return assetWarning

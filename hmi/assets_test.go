@@ -70,7 +70,7 @@ func TestAssets(t *testing.T) {
 	a.body = a.body[:cut] + rest
 	s.is(a, `{"assets":[{"path":"HSM/FM/F3/GBX","name":"F3 gearbox","class":"gearbox","criticality":"A","health":0.97,"state":"warning","mode":"rolling","alarms":2,
 		"score":0.25,"unacked":1,"tags":3,"stale_tags":0,"model":{"phase":"monitoring","mode":"rolling","learned":1,"limit":0.5,"guess":true},
-		"worst":{"id":17,"class":"advisory","state":"acked","priority":2,"title":"Unusual behaviour: HSM/FM/F3/GBX/VIB_H","kind":"machine.anomaly","tag":null,"raised":"2026-11-22T00:05:17.000Z"}}],"next":null}`)
+		"worst":{"id":17,"class":"advisory","state":"acked","priority":2,"title":"Unusual behaviour: HSM/FM/F3/GBX/VIB_H","kind":"machine.anomaly","tag":null,"text":null,"raised":"2026-11-22T00:05:17.000Z"}}],"next":null}`)
 }
 
 func TestAssetNeverHeard(t *testing.T) {
@@ -95,6 +95,7 @@ func TestAssetStates(t *testing.T) {
 		{name: "sensor", model: learning, alarms: []plant.Alarm{alarmAt(1, plant.Unacked, plant.SensorFault, 1)}, want: "sensor"},
 		{name: "advisory", alarms: []plant.Alarm{alarmAt(1, plant.Unacked, plant.SensorFault, 1), alarmAt(2, plant.Acked, plant.Advisory, 4)}, want: "warning"},
 		{name: "system", alarms: []plant.Alarm{alarmAt(2, plant.Acked, plant.SystemFault, 4)}, want: "warning"},
+		{name: "plc", alarms: []plant.Alarm{alarmAt(1, plant.Unacked, plant.Advisory, 1), alarmAt(2, plant.Acked, plant.PLCAlarm, 4)}, want: "alarm"},
 		{name: "limit", alarms: []plant.Alarm{alarmAt(1, plant.Unacked, plant.Advisory, 1), alarmAt(2, plant.Acked, plant.LimitAlarm, 4)}, want: "alarm"},
 		{name: "returned", alarms: []plant.Alarm{alarmAt(2, plant.RtnUnacked, plant.LimitAlarm, 1)}, want: "normal"},
 		{name: "cleared", alarms: []plant.Alarm{alarmAt(2, plant.Cleared, plant.LimitAlarm, 1)}, want: "normal"},

@@ -5,12 +5,15 @@ type Class string
 
 // Classes. What a learned model says is advisory until somebody rationalizes
 // it (ISA-18.2); fixed limits are alarms; sensor faults go to maintenance and
-// never count as machine faults; system findings concern Millwright itself.
+// never count as machine faults; system findings concern Millwright itself. A PLC
+// alarm is what the program of a PLC says by itself (OPC 10000-9): it is shown and
+// told like the others, and judges no detector of ours and trains none.
 const (
 	Advisory    Class = "advisory"
 	LimitAlarm  Class = "alarm"
 	SensorFault Class = "sensor"
 	SystemFault Class = "system"
+	PLCAlarm    Class = "plc"
 )
 
 // Phase says what a finding does to the alarm it belongs to.
@@ -42,6 +45,11 @@ type Finding struct {
 	Unit         string  `json:"unit,omitempty"`
 	Priority     int     `json:"priority"` // 1 (act now) … 4
 	Extrapolated bool    `json:"extrapolated,omitempty"`
+
+	// Of PLC alarms: the PLC's own words in its own language, one line, and the
+	// names of source and condition by which its program knows it.
+	Text      string `json:"text,omitempty"`
+	Condition string `json:"condition,omitempty"`
 
 	Contributions []Contribution `json:"contributions,omitempty"`
 }
@@ -80,6 +88,8 @@ const (
 	KindEdge     = "system.edge"
 	KindQueue    = "system.queue"
 	KindModel    = "system.model" // a trained model was dropped
+	KindPLCAlarm = "plc.alarm"
+	KindPLCFlood = "plc.flood" // alarms of a PLC are held back: Score of them
 )
 
 var titles = map[string]string{
@@ -99,19 +109,27 @@ var titles = map[string]string{
 	KindEdge:     "Edge lost",
 	KindQueue:    "Edge queue",
 	KindModel:    "Model dropped",
+	KindPLCAlarm: "PLC alarm",
+	KindPLCFlood: "Many PLC alarms",
 }
 
-// Title is the finding in a few English words.
+// Title is the finding in a few English words, and in the PLC's own.
 func (f *Finding) Title() string {
 	t, ok := titles[f.Kind]
 	if !ok {
 		t = f.Kind
+	}
+	if f.Text != "" {
+		t += ` "` + f.Text + `"`
 	}
 	if f.Tag != "" {
 		return t + ": " + f.Tag
 	}
 	if len(f.Contributions) > 0 {
 		return t + ": " + f.Contributions[0].Tag
+	}
+	if f.Condition != "" {
+		return t + ": " + f.Condition
 	}
 	return t
 }

@@ -80,9 +80,11 @@ func clearAll(ctx context.Context, tx *sql.Tx, edge string, f *plant.Finding) (i
 	return entries, nil
 }
 
-// openKeys are the conditions of an asset whose alarms are active.
+// openKeys are the conditions of an asset whose alarms are active, without those
+// that its PLC has found: who asks knows nothing of them.
 func openKeys(ctx context.Context, tx *sql.Tx, asset string) ([]string, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT DISTINCT key FROM alarm WHERE asset = ? AND state IN (?, ?)`, asset, plant.Unacked, plant.Acked)
+	rows, err := tx.QueryContext(ctx, `SELECT DISTINCT key FROM alarm WHERE asset = ? AND state IN (?, ?)
+		AND coalesce(json_extract(finding, '$.class'), '') <> ?`, asset, plant.Unacked, plant.Acked, string(plant.PLCAlarm))
 	if err != nil {
 		return nil, err
 	}

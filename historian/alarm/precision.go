@@ -10,11 +10,12 @@ import (
 // Precision counts alarms and their answers for each asset, at and below the one
 // named, and each detector: those whose last raise was at or after since. A label
 // counts for the detector that was answered, also where another one has taken the
-// condition over meanwhile.
+// condition over meanwhile. Alarms of PLCs are no word of a detector.
 func (b *Book) Precision(ctx context.Context, asset string, since int64) ([]plant.Precision, error) {
 	var w where
 	w.and("a.raised >= ?", since)
 	w.below("a.asset", asset)
+	w.and("coalesce(json_extract(a.finding, '$.class'), '') <> ?", string(plant.PLCAlarm))
 	verdicts := []any{string(plant.Confirmed), string(plant.NotAFault), string(plant.SensorWrong), string(plant.ProcessChange), string(plant.Duplicate)}
 	rows, err := b.db.QueryContext(ctx, `SELECT asset, detector, count(*), count(verdict),
 			count(*) FILTER (WHERE verdict = ?), count(*) FILTER (WHERE verdict = ?), count(*) FILTER (WHERE verdict = ?),

@@ -283,10 +283,10 @@ func (r *reader) route(at string, in *plant.Route) {
 	if in.Area != "" && (strings.Trim(in.Area, "/") != in.Area || strings.Contains(in.Area, "//") || len(in.Area) > 500) {
 		r.fault(at+".area", "%.70q is not the path of an asset such as \"HSM/FM\"", in.Area)
 	}
-	classes := []plant.Class{plant.Advisory, plant.LimitAlarm, plant.SensorFault, plant.SystemFault}
+	classes := []plant.Class{plant.Advisory, plant.LimitAlarm, plant.SensorFault, plant.SystemFault, plant.PLCAlarm}
 	for i, c := range in.Classes {
 		if !slices.Contains(classes, c) {
-			r.fault(fmt.Sprintf("%s.classes[%d]", at, i), "%.70q is not one of advisory, alarm, sensor, system", c)
+			r.fault(fmt.Sprintf("%s.classes[%d]", at, i), "%.70q is not one of advisory, alarm, sensor, system, plc", c)
 		}
 	}
 	if in.Priority < 0 || in.Priority > 4 {

@@ -46,7 +46,7 @@ func TestFaults(t *testing.T) {
 		`teams[0].rotations[0].to: "" is not a time of day such as "06:00"`,
 		`teams[0].overrides[0]: ends before it begins`,
 		`routes[0].area: "/HSM" is not the path of an asset such as "HSM/FM"`,
-		`routes[0].classes[0]: "red" is not one of advisory, alarm, sensor, system`,
+		`routes[0].classes[0]: "red" is not one of advisory, alarm, sensor, system, plc`,
 		`routes[0].priority: 5 is not a priority from 1 to 4`,
 		`routes[0].repeat: -1: 0 to 20`,
 		`routes[0].steps: is empty: a route that tells nobody is muted`,

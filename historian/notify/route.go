@@ -40,8 +40,8 @@ func priority(f *plant.Finding) int {
 	return f.Priority
 }
 
-// family is the part of a finding's class that causes share: what a model and a
-// limit say about a machine is one story, what its sensors say another.
+// family is the part of a finding's class that causes share: what a model, a
+// limit and the PLC say about a machine is one story, what its sensors say another.
 func family(c plant.Class) string {
 	switch c {
 	case plant.SensorFault, plant.SystemFault:

@@ -122,6 +122,9 @@ func exclusionsOf(ctx context.Context, src Source, asset string, tags []plant.Ta
 				e.masks[verdict.Tag] = append(e.masks[verdict.Tag], s)
 			}
 		case plant.NotAFault:
+			if l.Detector == string(plant.PLCAlarm) {
+				continue // what a PLC's program calls an alarm says nothing about our models
+			}
 			e.cleared = append(e.cleared, s)
 		default: // a duplicate of what has no answer
 			continue

@@ -36,7 +36,7 @@ var quantities = map[string]topic{
 
 // advise looks up what is known to a finding on a machine of a class.
 func (l *language) advise(f *plant.Finding, class string) advice {
-	if strings.HasPrefix(f.Kind, "sensor.") || strings.HasPrefix(f.Kind, "system.") {
+	if strings.HasPrefix(f.Kind, "sensor.") || strings.HasPrefix(f.Kind, "system.") || strings.HasPrefix(f.Kind, "plc.") {
 		if a, ok := l.advice[topic(f.Kind)]; ok {
 			return a
 		}

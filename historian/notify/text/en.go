@@ -29,6 +29,8 @@ var english = language{
 		plant.KindEdge:     "Edge connection lost",
 		plant.KindQueue:    "Edge queue fault",
 		plant.KindModel:    "Model dropped",
+		plant.KindPLCAlarm: "PLC alarm",
+		plant.KindPLCFlood: "Many PLC alarms",
 	},
 	direction: map[string]string{"high": "high", "low": "low", "noisy": "noisy", "frozen": "frozen"},
 
@@ -41,6 +43,7 @@ var english = language{
 		labelCause:   "Likely cause",
 		labelFirst:   "Do this first",
 		labelRespond: "Respond by",
+		labelPLC:     "In the PLC",
 		labelAck:     "Acknowledge",
 		labelOpen:    "Open",
 
@@ -52,6 +55,7 @@ var english = language{
 		withLimit:    "{what}: {tag} {value}, limit {limit}",
 		withExpected: "{what}: {tag} {value}, expected {expected}",
 		contribution: "{tag} {value}, expected {expected} ({direction}, {share})",
+		said:         `{what} "{text}"`,
 		noWay:        "Step {n} of the escalation: nobody has taken it yet",
 		nextStop:     "Next planned stop",
 		overdue:      "{time} – overdue",
@@ -222,5 +226,13 @@ var english = language{
 			"a trained model that failed on this machine",
 			"Nothing at the machine: the model from before judges again. Tell the engineer.",
 			"Tell the engineer"},
+		plant.KindPLCAlarm: {
+			"what the PLC's own program watches",
+			"Do what the PLC's instruction at the control desk says; acknowledging here does not acknowledge there.",
+			"Look at the control desk"},
+		plant.KindPLCFlood: {
+			"one cause with many alarms, or a signal that chatters",
+			"Look at the PLC's alarm list at the control desk; the rest comes here one by one, the most urgent first.",
+			"See the list at the desk"},
 	},
 }

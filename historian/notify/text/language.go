@@ -38,6 +38,7 @@ const (
 	labelCause   phrase = "cause"
 	labelFirst   phrase = "first"
 	labelRespond phrase = "respond"
+	labelPLC     phrase = "plc"  // before the names that a PLC has for its alarm
 	labelAck     phrase = "ack"  // before the link
 	labelOpen    phrase = "open" // before the link, where there is nothing to acknowledge
 
@@ -49,6 +50,7 @@ const (
 	withLimit    phrase = "limit"    // {what} {tag} {value} {limit}
 	withExpected phrase = "expected" // {what} {tag} {value} {expected}
 	contribution phrase = "contribution"
+	said         phrase = "said"      // {what} {text}
 	noWay        phrase = "escalated" // {n} the step of the escalation
 	nextStop     phrase = "next-stop"
 	overdue      phrase = "overdue" // {time}

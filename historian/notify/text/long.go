@@ -90,6 +90,7 @@ func (w *writer) alarm() (string, string) {
 	p.fact(labelWhat, w.headline(f, f.Tag))
 	p.fact(labelSince, w.since(&w.Alarm))
 	p.why(f)
+	p.fact(labelPLC, w.own(f.Condition))
 	a := w.l.advise(f, w.AssetClass)
 	p.fact(labelCause, a.cause)
 	p.fact(labelFirst, a.first)

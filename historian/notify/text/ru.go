@@ -37,6 +37,8 @@ var russian = language{
 		plant.KindEdge:     "Нет связи с узлом сбора",
 		plant.KindQueue:    "Сбой очереди узла сбора",
 		plant.KindModel:    "Модель отключена",
+		plant.KindPLCAlarm: "Тревога ПЛК",
+		plant.KindPLCFlood: "Много тревог ПЛК",
 	},
 	brief: map[string]string{
 		plant.KindHigh:     "Высокое",
@@ -56,6 +58,7 @@ var russian = language{
 		labelCause:   "Вероятная причина",
 		labelFirst:   "Сделать сначала",
 		labelRespond: "Срок реакции",
+		labelPLC:     "В ПЛК",
 		labelAck:     "Принять тревогу",
 		labelOpen:    "Открыть",
 
@@ -67,6 +70,7 @@ var russian = language{
 		withLimit:    "{what}: {tag} {value}, предел {limit}",
 		withExpected: "{what}: {tag} {value}, ожидалось {expected}",
 		contribution: "{tag} {value}, ожидалось {expected} ({direction}, {share})",
+		said:         "{what} «{text}»",
 		noWay:        "Ступень {n} оповещения: тревогу ещё никто не принял",
 		nextStop:     "Ближайшая плановая остановка",
 		overdue:      "{time} – срок прошёл",
@@ -237,5 +241,13 @@ var russian = language{
 			"обученная модель дала сбой на этой машине",
 			"У машины делать нечего: снова работает прежняя модель. Сообщить инженеру.",
 			"Сообщить инженеру"},
+		plant.KindPLCAlarm: {
+			"то, за чем следит программа самого ПЛК",
+			"Выполнить указание ПЛК на пульте; принятая здесь тревога на пульте остаётся непринятой.",
+			"Посмотреть на пульт"},
+		plant.KindPLCFlood: {
+			"одна причина многих тревог или дребезг сигнала",
+			"Посмотреть список тревог ПЛК на пульте; остальные придут сюда по одной, самые важные первыми.",
+			"Смотреть список на пульте"},
 	},
 }

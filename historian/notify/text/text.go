@@ -77,6 +77,7 @@ func cleaned(a plant.Alarm) plant.Alarm {
 	f := &a.Finding
 	a.AckedBy = clean(a.AckedBy)
 	f.Asset, f.Kind, f.Tag, f.Unit = clean(f.Asset), clean(f.Kind), clean(f.Tag), clean(f.Unit)
+	f.Text, f.Condition = clean(f.Text), clean(f.Condition)
 	list := make([]plant.Contribution, len(f.Contributions))
 	for i, c := range f.Contributions {
 		c.Tag, c.Unit = clean(c.Tag), clean(c.Unit)
@@ -104,8 +105,15 @@ func clean(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// title is a kind of finding in a few words.
+// title is a kind of finding in a few words, and what a PLC says itself.
 func (w *writer) title(f *plant.Finding) string {
+	if f.Text != "" {
+		return w.l.say(said, "what", w.kind(f), "text", w.own(f.Text))
+	}
+	return w.kind(f)
+}
+
+func (w *writer) kind(f *plant.Finding) string {
 	if t, ok := w.l.brief[f.Kind]; ok && w.short {
 		return t
 	}
@@ -134,7 +142,7 @@ func (w *writer) evidence(f *plant.Finding) (e evidence) {
 		c := f.Contributions[0]
 		e.tag = c.Tag
 		e.value, e.expected = w.pair(c.Value, c.Expected, c.Unit)
-	case f.Tag == "" || f.Kind == plant.KindDropout || f.Kind == plant.KindBad:
+	case f.Tag == "" || f.Kind == plant.KindDropout || f.Kind == plant.KindBad || f.Class == plant.PLCAlarm:
 	case strings.HasPrefix(f.Kind, "sensor."):
 		e.value = w.quantity(f.Value, f.Unit)
 	default:

@@ -225,6 +225,8 @@ var scenes = map[string]Context{
 	"sensor": {Purpose: plant.PurposeAlarm, AssetName: "Descaling pump 1", AssetClass: "pump", Link: link, Code: "08",
 		Alarm: other(plant.KindStuck, "HSM/DSC/P1", "P_SUC", "bar", -0.35, 0, 3, plant.Unacked)},
 	"plc": {Purpose: plant.PurposeAlarm, Alarm: other(plant.KindPLC, "hsm-edge-1/plc1", "", "", 0, 0, 2, plant.Unacked), Link: link, Code: "31"},
+	"plcalarm": {Purpose: plant.PurposeAlarm, Link: link, Code: "31", Alarm: plant.Alarm{ID: 14, State: plant.Unacked, Raised: at("2026-11-30 02:48"), Count: 1,
+		Finding: plant.Finding{Asset: "HSM/DSC/P1", Kind: plant.KindPLCAlarm, Class: plant.PLCAlarm, Priority: 2, Text: "ٹینک 3 میں تیل کم ہے (LT-301)", Condition: "Tank3 / OilLow"}}},
 	"more": {Purpose: plant.PurposeMore, Alarm: limitAlarm(), AssetName: gbxName, AssetClass: "gearbox", Link: link, Code: "47", Others: []plant.Alarm{
 		other(plant.KindHigh, "HSM/FM/F3/GBX", "OIL_T", "°C", 71.4, 70, 2, plant.Unacked),
 		other(plant.KindLow, "HSM/FM/F3/GBX", "OIL_P", "bar", 1.2, 1.5, 2, plant.Unacked)}},

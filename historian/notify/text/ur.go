@@ -33,6 +33,8 @@ var urdu = language{
 		plant.KindEdge:     "ایج کمپیوٹر سے رابطہ منقطع",
 		plant.KindQueue:    "ایج کی قطار میں خرابی",
 		plant.KindModel:    "ماڈل بند کر دیا گیا",
+		plant.KindPLCAlarm: "پی ایل سی کا الارم",
+		plant.KindPLCFlood: "پی ایل سی کے بہت سے الارم",
 	},
 	direction: map[string]string{"high": "زیادہ", "low": "کم", "noisy": "بے ترتیب", "frozen": "ساکن"},
 
@@ -45,6 +47,7 @@ var urdu = language{
 		labelCause:   "ممکنہ وجہ",
 		labelFirst:   "پہلے یہ کریں",
 		labelRespond: "جواب کا آخری وقت",
+		labelPLC:     "پی ایل سی میں",
 		labelAck:     "الارم قبول کریں",
 		labelOpen:    "کھولیں",
 
@@ -56,6 +59,7 @@ var urdu = language{
 		withLimit:    "{what}: {tag} {value}، حد {limit}",
 		withExpected: "{what}: {tag} {value}، متوقع {expected}",
 		contribution: "{tag} {value}، متوقع {expected} ({direction}، {share})",
+		said:         "{what} “{text}”",
 		noWay:        "اطلاع کا مرحلہ {n}: ابھی تک کسی نے الارم قبول نہیں کیا",
 		nextStop:     "اگلا طے شدہ وقفہ",
 		overdue:      "{time} – وقت گزر چکا ہے",
@@ -226,5 +230,13 @@ var urdu = language{
 			"تربیت یافتہ ماڈل اس مشین پر ناکام ہوا",
 			"مشین پر کچھ نہیں کرنا: پہلے والا ماڈل پھر کام کر رہا ہے۔ انجینئر کو بتائیں۔",
 			"انجینئر کو بتائیں"},
+		plant.KindPLCAlarm: {
+			"وہ چیز جس پر پی ایل سی کا اپنا پروگرام نظر رکھتا ہے",
+			"کنٹرول ڈیسک پر پی ایل سی کی ہدایت پر عمل کریں؛ یہاں قبول کرنے سے الارم وہاں قبول نہیں ہوتا۔",
+			"کنٹرول ڈیسک دیکھیں"},
+		plant.KindPLCFlood: {
+			"ایک وجہ سے بہت سے الارم، یا بار بار بدلتا ہوا سگنل",
+			"کنٹرول ڈیسک پر پی ایل سی کے الارم کی فہرست دیکھیں؛ باقی یہاں ایک ایک کر کے آئیں گے، سب سے اہم پہلے۔",
+			"ڈیسک پر فہرست دیکھیں"},
 	},
 }

@@ -130,6 +130,14 @@ export function Facts(props: { alarm: Alarm; long?: boolean }): JSX.Element {
           </dd>
         </div>
       )}
+      {f.condition && (
+        <div>
+          <dt>{t("alarm.condition")}</dt>
+          <dd>
+            <Data>{f.condition}</Data>
+          </dd>
+        </div>
+      )}
       {f.mode && (
         <div>
           <dt>{t("asset.mode")}</dt>

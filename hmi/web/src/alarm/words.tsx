@@ -14,13 +14,23 @@ export function word(prefix: "kind" | "detector" | "direction" | "gap", value: s
   return known(key) ? t(key as PlainKey) : value;
 }
 
-/** What is the headline: kind and tag. Findings of several tags name the largest part. */
+/** Said is what a PLC says in its own words, whatever their direction. */
+function Said(props: { text: string | null | undefined }): JSX.Element | null {
+  return props.text ? (
+    <q class="said">
+      <bdi>{props.text}</bdi>
+    </q>
+  ) : null;
+}
+
+/** What is the headline: kind, the PLC's words, and tag. Findings of several tags name the largest part. */
 export function What(props: { alarm: Alarm }): JSX.Element {
   const f = props.alarm.finding;
   const tag = f.tag ?? f.contributions?.[0]?.tag;
   return (
     <span class="what">
       <span class="what-kind">{word("kind", f.kind)}</span>
+      <Said text={f.text} />
       {tag && <TagName path={tag} asset={props.alarm.asset} />}
     </span>
   );
@@ -31,14 +41,15 @@ export function WhatWorst(props: { worst: Worst; asset: string }): JSX.Element {
   return (
     <span class="what">
       <span class="what-kind">{word("kind", props.worst.kind)}</span>
+      <Said text={props.worst.text} />
       {props.worst.tag && <TagName path={props.worst.tag} asset={props.asset} />}
     </span>
   );
 }
 
-/** isMeasured says whether there is a number behind the finding: a lost link has none. */
+/** isMeasured says whether there is a number behind the finding: a lost link has none, nor what a PLC says. */
 export function isMeasured(a: Alarm): boolean {
-  return a.finding.limit !== null || a.finding.value !== null;
+  return a.class !== "plc" && (a.finding.limit !== null || a.finding.value !== null);
 }
 
 /** Measure is what was judged against its limit. */

@@ -17,7 +17,7 @@ interface Props {
   faults: Faults;
 }
 
-const classes: readonly AlarmClass[] = ["alarm", "advisory", "sensor", "system"];
+const classes: readonly AlarmClass[] = ["alarm", "plc", "advisory", "sensor", "system"];
 
 export function Routes(props: Props): JSX.Element {
   const { routes, set, faults } = props;

@@ -33,7 +33,7 @@ export function needsAck(a: { state: AlarmState }): boolean {
   return a.state === "unacked" || a.state === "rtn_unacked";
 }
 
-const classRank: Record<AlarmClass, number> = { alarm: 0, advisory: 1, system: 2, sensor: 3 };
+const classRank: Record<AlarmClass, number> = { alarm: 0, plc: 1, advisory: 2, system: 3, sensor: 4 };
 
 /** byUrgency: active before returned, then priority, unseen first, class, newest. */
 export function byUrgency(a: Alarm, b: Alarm): number {

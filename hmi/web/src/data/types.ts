@@ -1,6 +1,6 @@
 // What the HTTP API gives, as hmi/API.md describes it.
 
-export type AlarmClass = "advisory" | "alarm" | "sensor" | "system";
+export type AlarmClass = "advisory" | "alarm" | "sensor" | "system" | "plc";
 export type AlarmState = "unacked" | "acked" | "rtn_unacked" | "cleared";
 export type AssetState = "stale" | "alarm" | "warning" | "sensor" | "learning" | "normal";
 
@@ -27,6 +27,10 @@ export interface Finding {
   value: number | null;
   unit: string | null;
   extrapolated: boolean;
+  /** of class plc: the PLC's own words */
+  text?: string | null;
+  /** of class plc: source and condition as the PLC names them */
+  condition?: string | null;
 }
 
 export interface Alarm {
@@ -107,6 +111,8 @@ export interface Worst {
   title: string;
   kind: string;
   tag: string | null;
+  /** the PLC's own words */
+  text?: string | null;
   raised: string;
 }
 

@@ -23,7 +23,7 @@ import { setTitle } from "../parts/title.ts";
 import { alarmPath, assetPath, params, setParams } from "../route.ts";
 
 const shows: readonly Show[] = ["open", "unacked", "active", "cleared", "all"];
-const classes: readonly AlarmClass[] = ["alarm", "advisory", "sensor", "system"];
+const classes: readonly AlarmClass[] = ["alarm", "plc", "advisory", "sensor", "system"];
 /** Rows that are drawn; the filters find the rest. */
 const MOST = 300;
 
@@ -244,6 +244,7 @@ function Detail(props: { id: number; alarm: Alarm | null; query: string }): JSX.
           <LabelBox key={a.id} alarm={a} />
           <Facts alarm={a} long />
           <Told id={a.id} />
+          {a.class === "plc" && <p class="muted small">{t("alarm.plcText")}</p>}
           {a.class === "advisory" && <p class="muted small">{t("alarm.advisoryText")}</p>}
         </>
       )}
