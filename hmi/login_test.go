@@ -252,7 +252,7 @@ func TestPermissions(t *testing.T) {
 			n++
 		}
 	}
-	if want := 36 * 5; n != want {
+	if want := 38 * 5; n != want {
 		t.Errorf("%d combinations, want %d: a new route needs a line in this test", n, want)
 	}
 	for _, h := range []string{"Bearer ", "Bearer x", "Basic dmlld2VyOnB3", "bearer", "Bearer " + tokens["viewer"] + "x"} {
