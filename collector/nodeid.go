@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/gopcua/opcua/ua"
+
+	"millwright/plant"
 )
 
 // node is a node id as a tag list writes it (OPC 10000-6, 5.3.1.10). The
@@ -42,7 +44,7 @@ func parseNode(s string) (node, error) {
 		if !ok || uri == "" {
 			return n, fmt.Errorf("node %q: want nsu=URI;s=…, i=…, g=… or b=…", s)
 		}
-		n.uri, rest = unescapeURI(uri), after
+		n.uri, rest = plant.UnescapeURI(uri), after
 	case strings.HasPrefix(rest, "ns="):
 		idx, after, ok := strings.Cut(rest[len("ns="):], ";")
 		v, err := strconv.ParseUint(idx, 10, 16)
@@ -113,7 +115,7 @@ func formatNode(id *ua.NodeID, namespaces []string) string {
 	switch ns := int(id.Namespace()); {
 	case ns == 0:
 	case ns < len(namespaces) && namespaces[ns] != "":
-		prefix = "nsu=" + escapeURI(namespaces[ns]) + ";"
+		prefix = "nsu=" + plant.EscapeURI(namespaces[ns]) + ";"
 	default:
 		prefix = fmt.Sprintf("ns=%d;", ns)
 	}
@@ -135,16 +137,6 @@ func indexOf(list []string, s string) int {
 		}
 	}
 	return -1
-}
-
-// In a URI the characters ; and % are written %3B and %25.
-func escapeURI(s string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(s, "%", "%25"), ";", "%3B")
-}
-
-func unescapeURI(s string) string {
-	s = strings.ReplaceAll(strings.ReplaceAll(s, "%3B", ";"), "%3b", ";")
-	return strings.ReplaceAll(s, "%25", "%")
 }
 
 func isGUID(s string) bool {

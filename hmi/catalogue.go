@@ -92,4 +92,6 @@ var english = map[string]string{
 	"kind.system.edge":     "Edge lost",
 	"kind.system.queue":    "Edge queue fills",
 	"kind.system.model":    "Model dropped",
+
+	"kind.system.quarantine": "Tag in quarantine",
 }

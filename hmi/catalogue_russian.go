@@ -60,4 +60,6 @@ var russian = map[string]string{
 	"kind.system.edge":     "Нет связи с пограничным узлом",
 	"kind.system.queue":    "Очередь узла растёт",
 	"kind.system.model":    "Модель отключена",
+
+	"kind.system.quarantine": "Тег в карантине",
 }

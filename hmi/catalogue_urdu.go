@@ -60,4 +60,6 @@ var urdu = map[string]string{
 	"kind.system.edge":     "ایج سے رابطہ ٹوٹ گیا",
 	"kind.system.queue":    "ایج کی قطار بھر رہی ہے",
 	"kind.system.model":    "ماڈل ہٹا دیا گیا",
+
+	"kind.system.quarantine": "ٹیگ قرنطینہ میں",
 }

@@ -90,6 +90,8 @@ const (
 	KindModel    = "system.model" // a trained model was dropped
 	KindPLCAlarm = "plc.alarm"
 	KindPLCFlood = "plc.flood" // alarms of a PLC are held back: Score of them
+
+	KindQuarantine = "system.quarantine" // a tag's node is not what it was
 )
 
 var titles = map[string]string{
@@ -111,6 +113,8 @@ var titles = map[string]string{
 	KindModel:    "Model dropped",
 	KindPLCAlarm: "PLC alarm",
 	KindPLCFlood: "Many PLC alarms",
+
+	KindQuarantine: "Tag in quarantine",
 }
 
 // Title is the finding in a few English words, and in the PLC's own.

@@ -74,6 +74,25 @@ type PLCStatus struct {
 	Stale        int               `json:"stale,omitempty"`         // cyclic tags that are silent although the connection is live
 	StaleTags    []string          `json:"stale_tags,omitempty"`    // the first of them
 	Requests     map[string]uint64 `json:"requests,omitempty"`      // sent, by service
+
+	// Quarantined are the tags whose nodes are not what they were, at most
+	// MostQuarantined of them, and the number of those that are not listed.
+	Quarantined     []QuarantinedTag `json:"quarantined,omitempty"`
+	QuarantinedMore int              `json:"quarantined_more,omitempty"`
+}
+
+// MostQuarantined bounds PLCStatus.Quarantined: a status stays a small message
+// when a whole program has changed.
+const MostQuarantined = 200
+
+// QuarantinedTag is a tag of which nothing is taken until an engineer has said
+// what its node is now.
+type QuarantinedTag struct {
+	Tag   string   `json:"tag"`   // path
+	Since int64    `json:"since"` // ns UTC
+	Was   string   `json:"was"`   // for people: "Double, °C, 0 to 200"
+	Is    string   `json:"is"`
+	What  []string `json:"what"` // of "type", "unit", "range", "path"
 }
 
 // EdgeStatus is one edge as the historian sees it. The edge sends the part that

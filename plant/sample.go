@@ -44,7 +44,14 @@ const (
 	GapEdgeRestart   = "edge-restart"   // the edge process died
 	GapQueueFull     = "queue-full"     // the edge's disk queue was full
 	GapMissedMessage = "missed-message" // a notification the server no longer holds
+	GapQuarantined   = "quarantined"    // the tag's node was not what it had been: its values were not taken
+	GapRescaled      = "rescaled"       // as quarantined, and what follows is in another unit or range
+	GapReplaced      = "replaced"       // as quarantined, and what follows is another quantity
 )
+
+// Voids reports whether what a tag was before the gap says nothing of what it is
+// after it: an engineer has released it from quarantine as rescaled or new.
+func (g *Gap) Voids() bool { return g.Reason == GapRescaled || g.Reason == GapReplaced }
 
 // Batch is what moves between stages in one call.
 type Batch struct {

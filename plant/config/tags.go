@@ -16,12 +16,12 @@ import (
 
 var tagColumns = []string{"path", "asset", "node", "unit", "low", "high", "kind", "resolution", "max_rate",
 	"sampling", "queue", "trigger", "cyclic", "description",
-	"discard", "deadband", "scale", "offset"}
+	"discard", "deadband", "scale", "offset", "browse"}
 
 // ParseTags reads a tag list: CSV (comma or semicolon) with a header that names
 // the columns path, asset, node, unit, low, high, kind, resolution, max_rate,
-// sampling, queue, trigger, cyclic, description, discard, deadband, scale and
-// offset in any order. Path and node must be there. Lines that begin with # are comments. Tags of which no asset is
+// sampling, queue, trigger, cyclic, description, discard, deadband, scale,
+// offset and browse in any order. Path and node must be there. Lines that begin with # are comments. Tags of which no asset is
 // named have an empty Asset; see Assign. The error is Faults where the content
 // is wrong.
 func ParseTags(name string, r io.Reader) ([]plant.Tag, error) {
@@ -167,6 +167,7 @@ func (r *tagReader) tag() plant.Tag {
 		Path:        strings.Clone(r.cell("path")),
 		Asset:       strings.Clone(r.cell("asset")),
 		Node:        strings.Clone(r.cell("node")),
+		Browse:      strings.Clone(r.cell("browse")),
 		Unit:        strings.Clone(r.cell("unit")),
 		Description: strings.Clone(r.cell("description")),
 		Kind:        plant.Kind(r.oneOf("kind", "analog", "analog", "setpoint", "discrete", "text")),
@@ -188,6 +189,9 @@ func (r *tagReader) tag() plant.Tag {
 	}
 	if err := checkNode(t.Node); err != nil {
 		r.fault("node", "%v", err)
+	}
+	if _, err := plant.ParseBrowse(t.Browse); err != nil {
+		r.fault("browse", "%v", err)
 	}
 	if t.Resolution < 0 {
 		r.fault("resolution", "%v, allowed is 0 or more", t.Resolution)

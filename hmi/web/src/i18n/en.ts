@@ -538,6 +538,7 @@ export const en = {
   "kind.system.model": "Trained model dropped",
   "kind.plc.alarm": "PLC alarm",
   "kind.plc.flood": "Many PLC alarms: the rest is held back",
+  "kind.system.quarantine": "Tag in quarantine",
   "detector.wpca": "Learned model (window PCA)",
   "detector.autoencoder": "Trained model (autoencoder)",
   "detector.limit": "Fixed limit",
@@ -560,6 +561,9 @@ export const en = {
   "gap.missed-message": "Message missed",
   "gap.node-gone": "Node gone from the PLC",
   "gap.wrong-type": "Type changed in the PLC",
+  "gap.quarantined": "Tag in quarantine",
+  "gap.rescaled": "Tag rescaled",
+  "gap.replaced": "Tag replaced by another quantity",
 
   "span.more": "> {span}",
   "span.ms": "{v} ms",
