@@ -44,6 +44,8 @@ type PLC struct {
 	Name   string
 	Tags   []plant.Tag
 	Source Source
+
+	states states // of Run
 }
 
 // Agent runs the parts of one edge. Fill in the fields, call Intern, then Run.
@@ -89,6 +91,9 @@ func (a *Agent) Intern() error {
 		if err := a.intern(p.Name, p.Tags); err != nil {
 			return err
 		}
+	}
+	if err := a.internStates(); err != nil {
+		return err
 	}
 	return a.intern(ModelsDevice, a.Derived)
 }

@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -163,14 +164,14 @@ func TestDevicesFollowTheConnection(t *testing.T) {
 	a, _ := newAgent(t, src)
 	alive := func() (n int) {
 		for _, d := range a.Devices() {
-			if d.Alive {
+			if d.Alive && d.Name != StateDevice {
 				n++
 			}
 		}
 		return n
 	}
-	if n := len(a.Devices()); n != 2 {
-		t.Fatalf("%d devices, want plc and plc-2", n)
+	if n := len(a.Devices()); n != 3 {
+		t.Fatalf("%d devices, want plc, plc-2 and connections", n)
 	}
 	for state, want := range map[plant.PLCState]int{plant.Connecting: 0, plant.Live: 2, plant.Stale: 0, plant.CatchingUp: 2, plant.Down: 0} {
 		src.state.State = state
@@ -204,6 +205,44 @@ func TestPLCThatStaysAwayIsTold(t *testing.T) {
 	f(plant.Connecting, time.Second)
 	f(plant.Live, 0, plant.Clear)
 	f(plant.Live, time.Minute)
+}
+
+// TestStatesOfAConnectionAreTold holds that each change of state and reason is a
+// state of the tags below EDGE/PLC, in the order of their times, and the rate a
+// sample.
+func TestStatesOfAConnectionAreTold(t *testing.T) {
+	a, up := newAgent(t, &script{})
+	p := &a.PLCs[0]
+	for _, s := range []plant.PLCStatus{
+		{State: plant.Connecting}, {State: plant.Live, ValuesS: 5}, {State: plant.Live, ValuesS: 7},
+		{State: plant.Down, Reason: "refused"}, {State: plant.Down, Reason: "no answer"}, {State: plant.Live},
+	} {
+		a.tellState(p, s)
+	}
+	var got []string
+	last, rates := int64(0), 0
+	for _, r := range up.records {
+		if r.Device != StateDevice {
+			t.Errorf("a record of %q", r.Device)
+		}
+		for _, s := range r.Batch.States {
+			if s.Time < last {
+				t.Errorf("%d follows %d", s.Time, last)
+			}
+			last = s.Time
+			for _, tag := range p.states.tags {
+				if tag.ID == s.Tag {
+					got = append(got, tag.Path+"="+s.Value)
+				}
+			}
+		}
+		rates += len(r.Batch.Samples)
+	}
+	want := "edge/plc/$STATE=Connecting edge/plc/$REASON= edge/plc/$STATE=Live edge/plc/$STATE=Down edge/plc/$REASON=refused " +
+		"edge/plc/$REASON=no answer edge/plc/$STATE=Live edge/plc/$REASON="
+	if s := strings.Join(got, " "); s != want || rates != 1 {
+		t.Errorf("told %s and %d rates, want %s and one", s, rates, want)
+	}
 }
 
 func TestLearningAfreshEndsOldAlarms(t *testing.T) {

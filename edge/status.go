@@ -67,6 +67,7 @@ func (a *Agent) watch(ctx context.Context, p *PLC) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	was := p.Source.Status()
+	a.tellState(p, was)
 	for {
 		select {
 		case <-ctx.Done():
@@ -84,6 +85,7 @@ func (a *Agent) watch(ctx context.Context, p *PLC) {
 			a.Uplink.Changed()
 		}
 		was = now
+		a.tellState(p, now)
 		a.judge(p.Name, now)
 	}
 }

@@ -90,6 +90,13 @@ const (
 	TagWould  = "$WOULD"  // sample: 1 while the shadow model would have a finding open, else 0
 )
 
+// Names of the tags of a PLC's connection, below EDGE/PLC.
+const (
+	TagState  = "$STATE"  // state: a PLCState
+	TagReason = "$REASON" // state: why, for people; empty where there is nothing to say
+	TagRate   = "$RATE"   // sample: values received a second, once a minute
+)
+
 // ModelState is the JSON value of the $MODEL state: what the asset's model can
 // say now and the learned band of each tag in the present mode.
 type ModelState struct {

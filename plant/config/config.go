@@ -220,6 +220,8 @@ func (t *table) plc() PLC {
 	}
 	if err := checkName(p.Name); err != nil {
 		t.fault("name", "%v", err)
+	} else if p.Name == "models" || p.Name == "connections" {
+		t.fault("name", "%q is a device of the edge's own, allowed is any other name", p.Name)
 	}
 	if err := checkURL(p.URL, "opc.tcp"); err != nil && p.URL != "" {
 		t.fault("url", "%v", err)
