@@ -85,32 +85,18 @@ func (b *browser) tags(ctx context.Context) ([]plant.Tag, error) {
 
 // properties finds the nodes of EngineeringUnits and EURange.
 func (b *browser) properties(ctx context.Context) error {
-	for at := 0; at < len(b.found); {
-		n := min(len(b.found)-at, limit(b.srv.perBrowse, mostPerBrowse))
-		from := make([]place, n)
-		for i := range from {
-			from[i] = b.found[at+i].place
-		}
-		refs, err := b.browse(ctx, from, id.HasProperty)
-		if err != nil {
-			return err
-		}
-		for i := range refs {
-			for _, r := range refs[i] {
-				if r == nil || r.BrowseName == nil || r.NodeID == nil || r.NodeID.NodeID == nil {
-					continue
-				}
-				switch r.BrowseName.Name {
-				case "EngineeringUnits":
-					b.found[at+i].units = ua.NewNodeIDFromExpandedNodeID(r.NodeID)
-				case "EURange":
-					b.found[at+i].ranges = ua.NewNodeIDFromExpandedNodeID(r.NodeID)
-				}
-			}
-		}
-		at += n
+	nodes := make([]*ua.NodeID, len(b.found))
+	for i := range nodes {
+		nodes[i] = b.found[i].id
 	}
-	return nil
+	return b.eachProperty(ctx, nodes, func(i int, name string, property *ua.NodeID) {
+		switch name {
+		case "EngineeringUnits":
+			b.found[i].units = property
+		case "EURange":
+			b.found[i].ranges = property
+		}
+	})
 }
 
 // readAll reads an attribute of many nodes; a nil id gives a nil result.

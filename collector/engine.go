@@ -62,6 +62,9 @@ type engine struct {
 	version   uint64 // of the newest state handed to the keeper
 	need      uint64 // version that must be on disk before anything is acknowledged
 
+	learned   bool  // what the server says of the tags' variables is known
+	learnedOf int64 // start time of the server that said it
+
 	peer      peer // of the present connection
 	back      backfill
 	holesKept time.Time // when the state file was last brought up to the holes

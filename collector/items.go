@@ -69,10 +69,14 @@ type item struct {
 	node      node
 	fault     error // the node id as written is wrong: never asked for
 	monitored bool
-	id        uint32    // of the monitored item, while the server has one
-	queue     uint32    // granted for it, 0 unknown
-	refused   string    // why not
-	since     time.Time // when the server last took it
+	id        uint32        // of the monitored item, while the server has one
+	queue     uint32        // granted for it, 0 unknown
+	sampling  time.Duration // granted; known where queue is
+	filtered  bool          // the server took the tag's deadband and was not seen to ignore it
+	plain     bool          // its deadband is not asked of the server, which refuses or ignores it
+	span      float64       // of the server's EURange, 0 unknown
+	refused   string        // why not
+	since     time.Time     // when the server last took it
 	retry     time.Time
 	wait      time.Duration
 }
@@ -81,7 +85,9 @@ type item struct {
 type items struct {
 	list  []item
 	tags  []plant.Tag
-	batch int // items per call that the server was seen to take
+	batch int   // items per call that the server was seen to take
+	met   int64 // start time of the server that plain is about
+	again []int // whose deadbands the server refused in the last call: to be asked for without
 
 	// Since the subscription was made: items that the server samples more slowly
 	// than asked, with shorter queues than asked, with a queue of one, which
@@ -118,12 +124,14 @@ func (x *items) create(ctx context.Context, l *link, s subscription, srv peer, w
 	if srv.batch > 0 && x.batch > int(srv.batch) {
 		x.batch = int(srv.batch)
 	}
+	x.again = x.again[:0]
 	for len(which) > 0 {
 		n := min(x.batch, len(which))
 		done, err := x.createSome(ctx, l, s, srv, which[:n])
 		switch {
 		case err == nil:
-			which = which[done:]
+			which = append(which[done:len(which):len(which)], x.again...)
+			x.again = x.again[:0]
 		case tooMuch(err) && n > 1:
 			x.batch = n / 2
 		case tooMuch(err):
@@ -169,7 +177,7 @@ func (x *items) request(s subscription, srv peer, which []int) (*ua.CreateMonito
 		req.ItemsToCreate = append(req.ItemsToCreate, &ua.MonitoredItemCreateRequest{
 			ItemToMonitor:       &ua.ReadValueID{NodeID: id, AttributeID: ua.AttributeIDValue, DataEncoding: &ua.QualifiedName{}},
 			MonitoringMode:      ua.MonitoringModeReporting,
-			RequestedParameters: parameters(&x.tags[i], s.publishing),
+			RequestedParameters: parameters(&x.tags[i], s.publishing, x.filter(i)),
 		})
 	}
 	return req, asked
@@ -185,11 +193,15 @@ func (x *items) apply(s subscription, asked []int, res *ua.CreateMonitoredItemsR
 		switch {
 		case r == nil:
 			x.refuse(i, "no result")
+		case filterRefused(r.StatusCode) && x.asksDeadband(i):
+			it := &x.list[i]
+			it.plain, it.monitored, it.refused, it.retry = true, false, statusText(r.StatusCode), time.Time{}
+			x.again = append(x.again, i)
 		case r.StatusCode != ua.StatusOK:
 			x.refuse(i, statusText(r.StatusCode))
 		default:
 			it := &x.list[i]
-			it.queue = r.RevisedQueueSize
+			it.queue, it.sampling, it.filtered = r.RevisedQueueSize, millis(r.RevisedSamplingInterval), x.asksDeadband(i)
 			it.monitored, it.refused, it.id, it.since = true, "", r.MonitoredItemID, time.Now()
 			if x.tags[i].Sampling > 0 && millis(r.RevisedSamplingInterval) > x.tags[i].Sampling {
 				x.slower++
@@ -206,23 +218,16 @@ func (x *items) apply(s subscription, asked []int, res *ua.CreateMonitoredItemsR
 }
 
 // parameters are what is asked of the server for a tag.
-func parameters(t *plant.Tag, publishing time.Duration) *ua.MonitoringParameters {
+func parameters(t *plant.Tag, publishing time.Duration, filter *ua.DataChangeFilter) *ua.MonitoringParameters {
 	p := &ua.MonitoringParameters{
 		ClientHandle:     uint32(t.ID),
 		SamplingInterval: float64(t.Sampling) / float64(time.Millisecond),
 		QueueSize:        queueSize(t, publishing),
 		DiscardOldest:    t.Discard != plant.DiscardNewest,
 	}
-	trigger := ua.DataChangeTriggerStatusValue
-	switch t.Trigger {
-	case plant.TriggerStatus:
-		trigger = ua.DataChangeTriggerStatus
-	case plant.TriggerStatusValueTimestamp:
-		trigger = ua.DataChangeTriggerStatusValueTimestamp
-	default:
-		return p // the server's default; some servers know no filters at all
+	if filter != nil {
+		p.Filter = ua.NewExtensionObject(filter)
 	}
-	p.Filter = ua.NewExtensionObject(&ua.DataChangeFilter{Trigger: trigger, DeadbandType: uint32(ua.DeadbandTypeNone)})
 	return p
 }
 

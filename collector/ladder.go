@@ -32,6 +32,9 @@ func (e *engine) connect(ctx context.Context) (*link, error) {
 		return l, err
 	}
 	e.peer = srv
+	if err := e.learn(ctx, l, srv); err != nil {
+		return l, err
+	}
 	ok, err := e.resume(ctx, l, srv, same)
 	if err != nil {
 		if e.stuck++; e.stuck >= mostStuck {
@@ -218,10 +221,14 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 		return err
 	}
 	e.items.slower, e.items.shorter, e.items.blind = 0, 0, 0
+	e.items.meet(srv)
 	all := make([]int, len(e.items.list))
 	for i := range all {
 		all[i] = i
-		e.items.list[i].monitored, e.items.list[i].id = false, 0
+		e.items.list[i].monitored, e.items.list[i].id, e.items.list[i].filtered = false, 0, false
+		if b := e.tr.bands[i]; b != nil {
+			b.inside = 0
+		}
 	}
 	if err := e.items.create(ctx, l, sub, srv, all); err != nil {
 		return err
@@ -243,6 +250,7 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 	if x := e.items; x.slower+x.shorter > 0 {
 		e.log.Warn("the server grants less than was asked", "sampled_more_slowly", x.slower, "shorter_queues", x.shorter)
 	}
+	e.logDeadbands()
 	if n := e.items.blind; n > 0 {
 		e.log.Warn("tags with a queue of one: values between two publishings are lost without a sign", "tags", n)
 	}
@@ -276,6 +284,7 @@ func (e *engine) why(srv peer) reason {
 
 // showItems tells what is monitored and what was refused.
 func (e *engine) showItems() {
+	e.showRevised()
 	monitored, refused := e.items.count(e.tr.wrong)
 	e.src.board.update(true, func(s *plant.PLCStatus) { s.Tags, s.Rejected = monitored, refused })
 	const most = 20

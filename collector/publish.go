@@ -60,6 +60,7 @@ type answer struct {
 	describe *peer
 	items    *ua.CreateMonitoredItemsResponse
 	asked    []int
+	details  []detail
 	values   []*ua.DataValue
 	history  *ua.HistoryReadResponse
 	slices   []*slice
@@ -319,7 +320,10 @@ func (p *pump) rate(now time.Time) {
 	v := float64(n-p.counted) / d.Seconds()
 	p.rated, p.counted = now, n
 	monitored, refused := p.items.count(p.tr.wrong)
+	p.judgeFilters()
+	spilled := p.tr.overflowing()
 	p.src.board.update(false, func(s *plant.PLCStatus) {
+		s.Overflowing, s.Deadbands.Thinned = spilled, p.tr.thinned
 		if s.ValuesS == 0 || v == 0 {
 			s.ValuesS = v
 		} else {

@@ -43,13 +43,24 @@ func (p *pump) bury(ctx context.Context) {
 
 // retry asks for the refused items whose time has come, off the receive path.
 func (p *pump) retry(ctx context.Context, now time.Time) {
-	if !p.retrying && len(p.items.due(now)) > 0 {
-		p.retrying = true
-		p.do(ctx, func() answer {
-			srv, err := p.link.describe(ctx)
-			return answer{kind: gotServer, describe: &srv, err: err}
-		})
+	due := p.items.due(now)
+	if p.retrying || len(due) == 0 {
+		return
 	}
+	p.retrying = true
+	resolve := p.items.curious(due)
+	p.do(ctx, func() answer {
+		srv, err := p.link.describe(ctx)
+		if err != nil {
+			return answer{kind: gotServer, err: err}
+		}
+		asked, nodes := resolve(srv.namespaces)
+		d, err := p.link.details(ctx, srv, nodes)
+		if refusedService(err) && !sessionGone(err) {
+			err = nil // said when it was asked for all
+		}
+		return answer{kind: gotServer, describe: &srv, asked: asked, details: d, err: err}
+	})
 }
 
 // retried goes on with refused items: first with the namespaces as they are
@@ -64,6 +75,7 @@ func (p *pump) retried(ctx context.Context, a answer) error {
 		return fmt.Errorf("retrying refused tags: %w", a.err)
 	}
 	if a.kind == gotServer {
+		p.know(a.asked, a.details)
 		req, asked := p.items.request(p.sub, *a.describe, p.items.due(time.Now()))
 		if len(asked) == 0 {
 			return nil
@@ -79,6 +91,7 @@ func (p *pump) retried(ctx context.Context, a answer) error {
 		return err
 	}
 	p.queues()
+	p.showRevised()
 	monitored, refused := p.items.count(p.tr.wrong)
 	back := monitored - p.src.board.get().Tags
 	p.src.board.update(true, func(s *plant.PLCStatus) { s.Tags, s.Rejected = monitored, refused })

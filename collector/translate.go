@@ -22,14 +22,19 @@ type translator struct {
 	slots []slot
 	queue []uint32 // that the server granted; 0 or 1: not known, or nothing to be seen by it
 	runs  []run
+	bands []*band   // by position, nil without a deadband
+	names []texts   // by position, nil where numbers have none
 	cycle uint64    // number of the server's publishing cycle
 	cycAt time.Time // PublishTime of its messages
 
-	received   uint64 // values handed on
+	received   uint64 // values handed on, or within a deadband
 	overflows  uint64 // values with the overflow bit
 	merged     uint64 // values that gave way to a later one of the same tag and ms
 	mismatched uint64 // values of a type that the tag cannot hold
 	strangers  uint64 // values for a handle that is none of ours
+	thinned    uint64 // values within their tag's deadband, not handed on
+
+	spilled []uint64 // overflows by position
 
 	wrong  map[int]string                               // position → what came instead, while it does
 	gone   map[int]plant.Quality                        // positions whose nodes the server has no more, until they are dealt with
@@ -56,7 +61,8 @@ type run struct {
 
 func newTranslator(tags []plant.Tag) *translator {
 	t := &translator{tags: tags, index: make(map[uint32]int, len(tags)), tracks: newTracks(len(tags)),
-		slots: make([]slot, len(tags)), queue: make([]uint32, len(tags)), runs: make([]run, len(tags)), wrong: map[int]string{}, gone: map[int]plant.Quality{}, top: noTime}
+		slots: make([]slot, len(tags)), queue: make([]uint32, len(tags)), runs: make([]run, len(tags)),
+		bands: newBands(tags), names: make([]texts, len(tags)), spilled: make([]uint64, len(tags)), wrong: map[int]string{}, gone: map[int]plant.Quality{}, top: noTime}
 	for i := range tags {
 		t.index[uint32(tags[i].ID)] = i
 	}
@@ -120,7 +126,7 @@ func (t *translator) value(item *ua.MonitoredItemNotification, arrived int64) {
 	at := sourceTime(v, arrived)
 	tag := t.tags[i].ID
 	if t.tags[i].Kind == plant.Text {
-		s, ok := text(v.Value)
+		s, ok := t.names[i].text(v.Value)
 		if !ok {
 			t.mismatch(i, v.Value)
 			return
@@ -134,8 +140,14 @@ func (t *translator) value(item *ua.MonitoredItemNotification, arrived int64) {
 		t.mismatch(i, v.Value)
 		return
 	}
+	q = nullQuality(q, v.Value)
+	fresh := overflow || t.reason[i] != noGap
 	t.gaps(tag, i, at, arrived, overflow)
-	t.sample(i, plant.Sample{Tag: tag, Quality: nullQuality(q, v.Value), Time: at, Value: scaled(&t.tags[i], v.Value, f)})
+	if b := t.bands[i]; b != nil && b.holds(f, q, fresh) {
+		t.thinned++
+		return
+	}
+	t.sample(i, plant.Sample{Tag: tag, Quality: q, Time: at, Value: scaled(&t.tags[i], v.Value, f)})
 }
 
 // gaps closes what was open before this value, or declares what the server's
@@ -146,6 +158,7 @@ func (t *translator) gaps(tag plant.TagID, i int, at, arrived int64, overflow bo
 	}
 	if overflow {
 		t.overflows++
+		t.spilled[i]++
 		if t.reason[i] == noGap {
 			t.lose(i, at, overflowed)
 		}
@@ -297,9 +310,9 @@ func number(v *ua.Variant) (float64, bool) {
 	return 0, false
 }
 
-// text converts what a text tag may hold: strings as they are, numbers (of
-// enumerations) in decimal.
-func text(v *ua.Variant) (string, bool) {
+// text converts what a text tag may hold: strings as they are, numbers by their
+// names, those without one in decimal.
+func (t texts) text(v *ua.Variant) (string, bool) {
 	if v == nil {
 		return "", true
 	}
@@ -313,6 +326,9 @@ func text(v *ua.Variant) (string, bool) {
 			return "", true
 		}
 		return x.Text, true
+	}
+	if s, ok := t.name(v); ok {
+		return s, true
 	}
 	if f, ok := number(v); ok {
 		return strconv.FormatFloat(f, 'g', -1, 64), true

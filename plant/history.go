@@ -79,6 +79,11 @@ type PLCStatus struct {
 	// MostQuarantined of them, and the number of those that are not listed.
 	Quarantined     []QuarantinedTag `json:"quarantined,omitempty"`
 	QuarantinedMore int              `json:"quarantined_more,omitempty"`
+
+	Revised      []RevisedTag `json:"revised,omitempty"`       // the first of those that the server grants otherwise than asked
+	RevisedCount int          `json:"revised_count,omitempty"` // all of them
+	Overflowing  []TagCount   `json:"overflowing,omitempty"`   // tags with most values that carried the overflow bit
+	Deadbands    Deadbands    `json:"deadbands,omitzero"`
 }
 
 // MostQuarantined bounds PLCStatus.Quarantined: a status stays a small message

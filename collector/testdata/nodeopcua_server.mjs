@@ -56,12 +56,32 @@ const add = (i) => {
   const text = set.text?.includes(i);
   vars[i] = text
     ? ns.addVariable({ ...common, componentOf: mill, dataType: "String" })
+    : set.plain?.[i] // a data type, without unit and range
+    ? ns.addVariable({ ...common, componentOf: mill, dataType: set.plain[i] })
     : ns.addAnalogDataItem({ ...common, componentOf: mill, dataType: "Double", engineeringUnitsRange: { low: 0, high: 100 + i },
         engineeringUnits: ua.standardUnits.degree_celsius, valuePrecision: 0.1 });
   vars[i].isText = text;
   if (set.history?.includes(i)) space.installHistoricalDataNode(vars[i], { maxOnlineValues: set.keep ?? 100000 });
 };
 for (let i = 0; i < set.nodes; i++) if (!(set.absent ?? []).includes(i)) add(i);
+const named = (i, dataType, names, make) => { // a variable whose numbers have names
+  vars[i] = make({ browseName: "T" + i, nodeId: "s=T" + i, componentOf: mill, minimumSamplingInterval: 0 });
+  vars[i].pick = (t) => {
+    const [value, text] = names[t % names.length];
+    return [{ dataType, value }, text];
+  };
+};
+if (set.enums) {
+  named(100, "UInt32", [[0, "stop"], [1, "run"], [2, "fault"]], (o) => ns.addMultiStateDiscrete({ ...o, enumStrings: ["stop", "run", "fault"], value: 0 }));
+  named(101, "UInt32", [[10, "ladle"], [20, "mould"], [10, "ladle"]], (o) => ns.addMultiStateValueDiscrete({ ...o, dataType: "UInt32", value: 10,
+    enumValues: [{ displayName: "ladle", value: 10 }, { displayName: "mould", value: 20 }] }));
+  named(102, "Int32", [[0, "cold"], [1, "hot"], [7, "7"]], (o) => ns.addVariable({ ...o,
+    dataType: ns.addEnumerationType({ browseName: "Heat", enumeration: ["cold", "hot"] }).nodeId }));
+  named(103, "Int32", [[5, "auto"], [6, "manual"]], (o) => ns.addVariable({ ...o,
+    dataType: ns.addEnumerationType({ browseName: "Hand", enumeration: [{ displayName: "auto", value: 5 }, { displayName: "manual", value: 6 }] }).nodeId }));
+  named(104, "Boolean", [[false, "shut"], [true, "open"]], (o) => ns.addTwoStateDiscrete({ ...o, trueState: "open", falseState: "shut", value: false }));
+  named(105, "Int32", [[3, "Suspended"], [0, "Running"]], (o) => ns.addVariable({ ...o, dataType: "ServerState" }));
+}
 ns.addVariable({ browseName: "Array", nodeId: "s=Array", componentOf: mill, dataType: "Double", valueRank: 1, arrayDimensions: [3],
   value: { dataType: "Double", arrayType: ua.VariantArrayType.Array, value: [1, 2, 3] } });
 ns.addVariable({ browseName: "Count", nodeId: "s=Count", componentOf: mill, dataType: "UInt32", value: { dataType: "UInt32", value: 7 } });
@@ -105,12 +125,13 @@ const write = () => {
     v.last = ms;
     const status = !set.good && tick % 50 === 0 && i % 7 === 0 ? ua.StatusCodes.UncertainLastUsableValue : ua.StatusCodes.Good;
     const value = v.isText ? "tick " + tick : tick + i / 1000;
-    lines += JSON.stringify([i, ms, value, status.value]) + "\n";
-    todo.push([v, value, status]);
+    const [variant, logged] = v.pick?.(tick) ?? [{ dataType: v.isText ? "String" : "Double", value }, value];
+    lines += JSON.stringify([i, ms, logged, status.value]) + "\n";
+    todo.push([v, variant, status]);
   }
   if (log >= 0) fs.writeSync(log, lines);
-  for (const [v, value, status] of todo)
-    v.setValueFromSource({ dataType: v.isText ? "String" : "Double", value }, status, now);
+  for (const [v, variant, status] of todo)
+    v.setValueFromSource(variant, status, now);
 };
 running = set.run ?? false;
 write();

@@ -1,0 +1,210 @@
+package collector
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gopcua/opcua/ua"
+
+	"millwright/plant"
+)
+
+// reckonBands is reckon for tags with deadbands, widths in the unit of the tag by
+// id: a value is owed that differs by more than the deadband, or in quality, from
+// the last one stored before it. Those within are excluded by definition.
+func (s *store) reckonBands(t testing.TB, offered map[key]fact, widths map[plant.TagID]float64) account {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	type row struct {
+		key
+		fact
+	}
+	var rows []row
+	for k, x := range offered {
+		rows = append(rows, row{k, x})
+	}
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.seq, b.seq) })
+	gaps := map[plant.TagID][]plant.Gap{}
+	for _, g := range s.gaps {
+		gaps[g.Tag] = append(gaps[g.Tag], g)
+	}
+	var a account
+	last := map[plant.TagID]fact{}
+	for _, r := range rows {
+		since, ok := s.first[r.tag]
+		if !ok || r.seq < offered[key{r.tag, since}].seq {
+			continue
+		}
+		got, stored := s.facts[r.key]
+		ref, seen := last[r.tag]
+		switch {
+		case stored:
+			a.offered++
+			a.stored++
+			if got.value != r.value || got.quality != r.quality {
+				a.differing++
+			}
+			last[r.tag] = got
+		case seen && ref.quality == r.quality && math.Abs(ref.value-r.value) <= widths[r.tag]:
+		case within(gaps[r.tag], r.ms*oneMilli):
+			a.offered++
+			a.declared++
+		default:
+			a.offered++
+			if a.undeclared++; a.undeclared < 5 {
+				t.Errorf("undeclared: tag %d, %v after %v at %s", r.tag, r.value, ref.value, time.UnixMilli(r.ms).UTC().Format("05.000"))
+			}
+		}
+	}
+	for k := range s.facts {
+		if _, ok := offered[k]; !ok {
+			a.surplus++
+		}
+	}
+	return a
+}
+
+// TestDeadbandServer: a deadband is applied by the server where it will, here
+// where it will not, and nothing outside of it is lost either way, also over a
+// cut.
+func TestDeadbandServer(t *testing.T) {
+	t.Parallel()
+	srv := newNodeServer(t, map[string]any{"nodes": 6, "run": true, "plain": map[string]string{"3": "BaseDataType", "4": "Double"}})
+	p := newProxy(t, srv.port)
+	log, said := listen(t)
+	s := &Source{Name: "PLC", URL: p.url(), Tags: srv.tags(6), Log: log}
+	s.Tags[0].Deadband = 2.5
+	s.Tags[1].Deadband, s.Tags[1].DeadbandPercent = 5, true
+	s.Tags[2].Deadband, s.Tags[2].Scale = 0.35, -0.1
+	s.Tags[3].Deadband = 4.5
+	s.Tags[4].Deadband, s.Tags[4].DeadbandPercent, s.Tags[4].High = 5, true, 50
+	widths := map[plant.TagID]float64{1: 2.5, 2: 5.05, 3: 0.35, 4: 4.5, 5: 2.5}
+	out := newStore(s)
+	start(t, s, out)
+	eventually(t, 10*time.Second, "live", live(s))
+	time.Sleep(2 * time.Second)
+	p.cut()
+	eventually(t, 10*time.Second, "live", live(s))
+	time.Sleep(2 * time.Second)
+	settled(t, srv, s, out)
+	offered := offeredBy(t, srv.logFile())
+	for k, x := range offered {
+		if k.tag == 3 {
+			x.value *= -0.1
+			offered[k] = x
+		}
+	}
+	out.reckonBands(t, offered, widths).check(t)
+	st := s.Status()
+	if st.Deadbands.Server != 3 || st.Deadbands.Edge != 2 || st.Deadbands.None != 0 || len(st.Rejected) > 0 || st.Tags != 6 {
+		t.Errorf("%+v", st)
+	}
+	// Of the two that the server does not apply, 3 of 5 and 1 of 3 values.
+	if n := st.Deadbands.Thinned; n < 40 {
+		t.Errorf("%d thinned", n)
+	}
+	if n := said("accepts deadbands and does not apply"); n > 0 {
+		t.Error("a server that applies its deadbands was found not to")
+	}
+	count := map[plant.TagID]int{}
+	for k := range out.facts {
+		count[k.tag]++
+	}
+	for id, w := range map[plant.TagID]int{1: 3, 2: 6, 3: 4, 4: 5, 5: 3} {
+		if got, all := count[id], count[6]; got > all/w+all/50*3+6 || got < all/w-6 {
+			t.Errorf("tag %d: %d of %d values, want about one in %d", id, got, all, w)
+		}
+	}
+	t.Logf("values by tag %v, %+v", count, st.Deadbands)
+}
+
+// TestDeadbandRefusedOnce: a server that will not have a filter is not asked
+// again at each creation, and is by its next run.
+func TestDeadbandRefusedOnce(t *testing.T) {
+	tag := plant.Tag{ID: 1, Path: "a", Node: "ns=1;s=a", Deadband: 1}
+	x := newItems([]plant.Tag{tag, {ID: 2, Path: "b", Node: "ns=1;s=b"}})
+	sub, srv := subscription{id: 1, publishing: time.Second}, peer{namespaces: []string{"", "urn:x"}, started: 7}
+	x.meet(srv)
+	ask := func(which ...int) []*ua.MonitoredItemCreateRequest {
+		r, _ := x.request(sub, srv, which)
+		return r.ItemsToCreate
+	}
+	if f := ask(0, 1); f[0].RequestedParameters.Filter == nil || f[1].RequestedParameters.Filter != nil {
+		t.Error("the deadband is not asked for, or one that nobody wants")
+	}
+	for _, code := range []ua.StatusCode{ua.StatusBadMonitoredItemFilterUnsupported, ua.StatusBadFilterNotAllowed, ua.StatusBadDeadbandFilterInvalid} {
+		x.list[0].plain, x.again = false, nil
+		if err := x.apply(sub, []int{0, 1}, &ua.CreateMonitoredItemsResponse{Results: []*ua.MonitoredItemCreateResult{
+			{StatusCode: code}, {StatusCode: code}}}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(x.again, []int{0}) || !x.list[1].retry.After(time.Now()) {
+			t.Errorf("%v: again %v", code, x.again)
+		}
+		if due := x.due(time.Now()); !slices.Equal(due, []int{0}) {
+			t.Errorf("%v: due at once %v", code, due)
+		}
+	}
+	x.meet(srv)
+	if ask(0)[0].RequestedParameters.Filter != nil {
+		t.Error("asked again")
+	}
+	srv.started++
+	x.meet(srv)
+	if ask(0)[0].RequestedParameters.Filter == nil {
+		t.Error("another run of the server is not asked")
+	}
+}
+
+// TestBand: what passes a deadband.
+func TestBand(t *testing.T) {
+	tr := newTranslator([]plant.Tag{{ID: 1, Path: "a", Deadband: 0.2, Scale: 0.1}})
+	feed := func(want bool, what string, v any, q ua.StatusCode, ms int64) {
+		t.Helper()
+		tr.translate(dataChange(1, value(1, v, q, at(ms))))
+		if got := len(tr.batch.Samples) == 1; got != want {
+			t.Errorf("%s: handed on %v", what, got)
+		}
+	}
+	feed(true, "the first", 10.0, 0, 1000)
+	feed(false, "at the edge", 12.0, 0, 1010)
+	feed(true, "outside", 12.1, 0, 1020)
+	feed(false, "back inside", 10.1, 0, 1030)
+	feed(true, "quality", 10.1, ua.StatusUncertain, 1040)
+	feed(false, "same quality", 10.2, ua.StatusUncertain, 1050)
+	feed(true, "no number", nil, noData, 1060)
+	feed(true, "a number", 10.2, 0, 1070)
+	feed(true, "NaN", math.NaN(), 0, 1080)
+	feed(true, "a number after NaN", 10.2, 0, 1090)
+	feed(true, "after values dropped", 10.2, overflow, 1200)
+	if want := []plant.Gap{{Tag: 1, From: 1091 * oneMilli, To: 1200 * oneMilli, Reason: plant.GapOverflow}}; !same(tr.batch.Gaps, want) {
+		t.Errorf("%v", tr.batch.Gaps)
+	}
+	feed(false, "inside", 10.3, 0, 1210)
+	tr.open(0, linkDown)
+	feed(true, "after a gap", 10.3, 0, 1300)
+	// What was within the deadband was not lost.
+	if want := []plant.Gap{{Tag: 1, From: 1211 * oneMilli, To: 1300 * oneMilli, Reason: plant.GapLinkDown}}; !same(tr.batch.Gaps, want) {
+		t.Errorf("%v", tr.batch.Gaps)
+	}
+	if tr.thinned != 4 || tr.bands[0].inside != 2 || tr.spilled[0] != 1 {
+		t.Errorf("thinned %d, inside %d, spilled %v", tr.thinned, tr.bands[0].inside, tr.spilled)
+	}
+}
+
+// TestThinAllocates: a value within a deadband costs no memory.
+func TestThinAllocates(t *testing.T) {
+	tags, m := bigNotification(1000)
+	for i := range tags {
+		tags[i].Deadband, tags[i].Scale = 1, 0.5
+	}
+	tr := newTranslator(tags)
+	tr.translate(m)
+	if n := testing.AllocsPerRun(100, func() { tr.translate(m) }); n != 0 || len(tr.batch.Samples) > 0 {
+		t.Errorf("%v allocations for 1000 values, %d handed on", n, len(tr.batch.Samples))
+	}
+}

@@ -1,0 +1,256 @@
+package collector
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gopcua/opcua/id"
+	"github.com/gopcua/opcua/ua"
+
+	"millwright/plant"
+)
+
+// texts are the names of a variable's numbers, as an enumeration or a discrete
+// item of OPC 10000-8 (5.3.3) gives them.
+type texts map[int64]string
+
+const mostTexts = 10_000
+
+// detail is what the server says of a variable that its values do not.
+type detail struct {
+	names texts   // nil: its numbers have none
+	span  float64 // of its EURange, 0 unknown
+}
+
+// curious reports whether the detail of a tag's variable is needed.
+func curious(t *plant.Tag) bool { return t.Kind == plant.Text || t.DeadbandPercent }
+
+// curious gives what resolves the nodes of those of which whose detail is
+// needed. It may be called aside.
+func (x *items) curious(which []int) func(namespaces []string) (asked []int, ids []*ua.NodeID) {
+	nodes := map[int]node{}
+	for _, i := range which {
+		if curious(&x.tags[i]) && x.list[i].fault == nil {
+			nodes[i] = x.list[i].node
+		}
+	}
+	return func(namespaces []string) (asked []int, ids []*ua.NodeID) {
+		for i, n := range nodes {
+			if id, err := n.resolve(namespaces); err == nil {
+				asked, ids = append(asked, i), append(ids, id)
+			}
+		}
+		return asked, ids
+	}
+}
+
+// details reads the details of variables, an empty one where the server has none.
+func (l *link) details(ctx context.Context, srv peer, nodes []*ua.NodeID) ([]detail, error) {
+	if len(nodes) == 0 {
+		return nil, nil
+	}
+	b := &browser{link: l, srv: srv}
+	out := make([]detail, len(nodes))
+	ranges := make([]*ua.NodeID, len(nodes))
+	err := b.eachProperty(ctx, nodes, func(i int, name string, property *ua.NodeID) {
+		if name == "EURange" {
+			ranges[i] = property
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	v, err := b.readAll(ctx, ua.AttributeIDValue, ranges)
+	if err != nil {
+		return nil, err
+	}
+	for i := range v {
+		if x, ok := good[*ua.ExtensionObject](v[i]); ok && x != nil {
+			if r, ok := x.Value.(*ua.Range); ok && r.High > r.Low {
+				out[i].span = r.High - r.Low
+			}
+		}
+	}
+	names, err := b.names(ctx, nodes)
+	if err != nil {
+		return nil, err
+	}
+	// What the variable does not say itself its data type may.
+	types, err := b.readAll(ctx, ua.AttributeIDDataType, nodes)
+	if err != nil {
+		return nil, err
+	}
+	var kinds []*ua.NodeID
+	at := map[string]int{} // position in kinds
+	for i := range nodes {
+		if t, ok := good[*ua.NodeID](types[i]); ok && t != nil && names[i] == nil && mayName(t) {
+			if _, known := at[t.String()]; !known {
+				at[t.String()] = len(kinds)
+				kinds = append(kinds, t)
+			}
+		}
+	}
+	ofTypes, err := b.names(ctx, kinds)
+	if err != nil {
+		return nil, err
+	}
+	definitions, err := b.readAll(ctx, ua.AttributeIDDataTypeDefinition, kinds)
+	if err != nil {
+		return nil, err
+	}
+	for i := range nodes {
+		out[i].names = names[i]
+		t, ok := good[*ua.NodeID](types[i])
+		if !ok || t == nil {
+			continue
+		}
+		if k, ok := at[t.String()]; ok && names[i] == nil {
+			if out[i].names = ofTypes[k]; out[i].names == nil {
+				out[i].names = textsOf(definitions[k])
+			}
+		}
+	}
+	return out, nil
+}
+
+// mayName reports whether a data type may be an enumeration: none of the basic
+// ones is.
+func mayName(t *ua.NodeID) bool { return t.Namespace() != 0 || t.IntID() > id.DiagnosticInfo }
+
+// names reads the texts that nodes have as properties.
+func (b *browser) names(ctx context.Context, nodes []*ua.NodeID) ([]texts, error) {
+	names, no, yes := make([]*ua.NodeID, len(nodes)), make([]*ua.NodeID, len(nodes)), make([]*ua.NodeID, len(nodes))
+	err := b.eachProperty(ctx, nodes, func(i int, name string, property *ua.NodeID) {
+		switch name {
+		case "EnumValues":
+			names[i] = property
+		case "EnumStrings":
+			if names[i] == nil {
+				names[i] = property
+			}
+		case "FalseState":
+			no[i] = property
+		case "TrueState":
+			yes[i] = property
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]texts, len(nodes))
+	var v [3][]*ua.DataValue
+	for k, list := range [][]*ua.NodeID{names, no, yes} {
+		if v[k], err = b.readAll(ctx, ua.AttributeIDValue, list); err != nil {
+			return nil, err
+		}
+	}
+	for i := range out {
+		out[i] = textsOf(v[0][i])
+		f, ok := good[*ua.LocalizedText](v[1][i])
+		t, too := good[*ua.LocalizedText](v[2][i])
+		if out[i] == nil && ok && too && f != nil && t != nil {
+			out[i] = texts{0: f.Text, 1: t.Text}
+		}
+	}
+	return out, nil
+}
+
+// textsOf reads EnumStrings, EnumValues (OPC 10000-3, 5.5.2 and 8.40) or the
+// definition of an enumeration (8.50). Nil: it is none of them.
+func textsOf(v *ua.DataValue) texts {
+	if v == nil || v.Status != ua.StatusOK || v.Value == nil {
+		return nil
+	}
+	t := texts{}
+	switch x := v.Value.Value().(type) {
+	case []*ua.LocalizedText:
+		for i, s := range x {
+			if s != nil {
+				t.add(int64(i), s, "")
+			}
+		}
+	case []*ua.ExtensionObject:
+		for _, o := range x {
+			if o == nil {
+				continue
+			}
+			if e, ok := o.Value.(*ua.EnumValueType); ok && e != nil {
+				t.add(e.Value, e.DisplayName, "")
+			}
+		}
+	case *ua.ExtensionObject:
+		if x == nil {
+			return nil
+		}
+		if d, ok := x.Value.(*ua.EnumDefinition); ok && d != nil {
+			for _, f := range d.Fields {
+				if f != nil {
+					t.add(f.Value, f.DisplayName, f.Name)
+				}
+			}
+		}
+	}
+	if len(t) == 0 {
+		return nil
+	}
+	return t
+}
+
+// add gives a number its name, the second where the first is empty.
+func (t texts) add(n int64, s *ua.LocalizedText, name string) {
+	if s != nil && s.Text != "" {
+		name = s.Text
+	}
+	if name != "" && len(t) < mostTexts {
+		t[n] = name
+	}
+}
+
+// name is the text of a number of v, if it has one.
+func (t texts) name(v *ua.Variant) (string, bool) {
+	if t == nil {
+		return "", false
+	}
+	f, ok := number(v)
+	if !ok || f != float64(int64(f)) {
+		return "", false
+	}
+	s, ok := t[int64(f)]
+	return s, ok
+}
+
+// learn reads what is to know of the tags' variables, once for each run of the
+// server. A server that does not tell leaves numbers as they are.
+func (e *engine) learn(ctx context.Context, l *link, srv peer) error {
+	if e.learned && e.learnedOf == srv.started {
+		return nil
+	}
+	all := make([]int, len(e.items.list))
+	for i := range all {
+		all[i] = i
+	}
+	asked, nodes := e.items.curious(all)(srv.namespaces)
+	d, err := l.details(ctx, srv, nodes)
+	timeout := errors.Is(err, ua.StatusBadTimeout)
+	switch {
+	case err == nil:
+	case refusedService(err) && !sessionGone(err), timeout:
+		e.log.Warn("the server does not tell the names of states and the ranges of values", "err", err)
+	default:
+		return err
+	}
+	e.learned, e.learnedOf = !timeout, srv.started
+	e.know(asked, d)
+	return nil
+}
+
+// know takes the details of the tags asked.
+func (e *engine) know(asked []int, d []detail) {
+	for k := range d {
+		i := asked[k]
+		e.tr.names[i], e.items.list[i].span = d[k].names, d[k].span
+		if b := e.tr.bands[i]; b != nil {
+			b.width = bandWidth(&e.items.tags[i], d[k].span)
+		}
+	}
+}
