@@ -40,7 +40,7 @@ func securedMill(t *testing.T, vars int) (m *mill, pki, srv string) {
 	return m, y.pki, srv
 }
 
-func allow(t *testing.T, pki string, der []byte) {
+func allow(t testing.TB, pki string, der []byte) {
 	t.Helper()
 	name := filepath.Join(pki, trustedDir, strings.ReplaceAll(fingerprint(der), ":", "")+".der")
 	if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, der, 0o600)); err != nil {

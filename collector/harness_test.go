@@ -49,6 +49,7 @@ type foreign struct {
 	t    testing.TB
 	args []string
 	set  map[string]any
+	ns   string // of its tags
 	dir  string
 	port int
 	cmd  *exec.Cmd
@@ -80,7 +81,7 @@ func newAsyncua(t testing.TB, set map[string]any) *foreign {
 
 func newForeign(t testing.TB, args []string, set map[string]any) *foreign {
 	t.Helper()
-	s := &foreign{t: t, args: args, dir: t.TempDir(), port: port.Free(t), set: set}
+	s := &foreign{t: t, args: args, dir: t.TempDir(), port: port.Free(t), set: set, ns: "urn:test:mill"}
 	set["dir"], set["port"], set["log"] = s.dir, s.port, s.logFile()
 	s.start()
 	t.Cleanup(func() {
@@ -126,7 +127,8 @@ func (s *foreign) start() {
 	s.await("ready")
 }
 
-func (s *foreign) await(word string) {
+// await gives what follows the word.
+func (s *foreign) await(word string) string {
 	s.t.Helper()
 	timeout := time.After(2 * time.Minute)
 	for {
@@ -136,8 +138,8 @@ func (s *foreign) await(word string) {
 				b, _ := os.ReadFile(filepath.Join(s.dir, "stderr"))
 				s.t.Fatalf("the foreign server has ended: %s", b)
 			}
-			if strings.HasPrefix(line, word) {
-				return
+			if rest, ok := strings.CutPrefix(line, word); ok {
+				return rest
 			}
 		case <-timeout:
 			s.t.Fatalf("the foreign server does not say %q", word)
@@ -145,12 +147,12 @@ func (s *foreign) await(word string) {
 	}
 }
 
-func (s *foreign) say(cmd string) {
+func (s *foreign) say(cmd string) string {
 	s.t.Helper()
 	if _, err := io.WriteString(s.in, cmd+"\n"); err != nil {
 		s.t.Fatal(err)
 	}
-	s.await("ok " + cmd)
+	return s.await("ok " + cmd)
 }
 
 func (s *foreign) kill() {
@@ -172,7 +174,7 @@ func (s *foreign) kill() {
 func (s *foreign) tags(n int) []plant.Tag {
 	tags := make([]plant.Tag, n)
 	for i := range tags {
-		tags[i] = plant.Tag{ID: plant.TagID(i + 1), Path: fmt.Sprintf("T%d", i), Node: fmt.Sprintf("nsu=urn:test:mill;s=T%d", i)}
+		tags[i] = plant.Tag{ID: plant.TagID(i + 1), Path: fmt.Sprintf("T%d", i), Node: fmt.Sprintf("nsu=%s;s=T%d", s.ns, i)}
 	}
 	return tags
 }

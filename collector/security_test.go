@@ -27,7 +27,7 @@ func trustedPair(t *testing.T, set map[string]any) (string, *foreign) {
 }
 
 // accept puts the server's certificate into our trusted folder.
-func accept(t *testing.T, pki string, srv *foreign) {
+func accept(t testing.TB, pki string, srv *foreign) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(srv.dir, "server.der"))
 	if err != nil {
