@@ -171,14 +171,43 @@ func (s *store) reckon(t testing.TB, offered map[key]fact) account {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	gaps := map[plant.TagID][]plant.Gap{}
 	for _, g := range s.gaps {
 		if g.From >= g.To || g.From%oneMilli != 0 || g.To%oneMilli != 0 || g.Reason == "" {
 			t.Errorf("malformed gap %+v", g)
 		}
+	}
+	gaps := s.gapsByTag()
+	a, lost := s.compare(offered, gaps)
+	for i, k := range lost {
+		if i < 4 {
+			t.Errorf("undeclared: tag %d at %s", k.tag, time.UnixMilli(k.ms).UTC().Format("05.000"))
+		}
+	}
+	for k := range s.facts {
+		if _, ok := offered[k]; !ok {
+			a.surplus++
+		}
+	}
+	return a
+}
+
+// account is the same while values are still on their way, with the keys that
+// are neither stored nor declared.
+func (s *store) account(offered map[key]fact) (account, []key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.compare(offered, s.gapsByTag())
+}
+
+func (s *store) gapsByTag() map[plant.TagID][]plant.Gap {
+	gaps := map[plant.TagID][]plant.Gap{}
+	for _, g := range s.gaps {
 		gaps[g.Tag] = append(gaps[g.Tag], g)
 	}
-	var a account
+	return gaps
+}
+
+func (s *store) compare(offered map[key]fact, gaps map[plant.TagID][]plant.Gap) (a account, lost []key) {
 	for k, want := range offered {
 		since, ok := s.first[k.tag]
 		if !ok || want.seq == 0 && k.ms < since || want.seq < offered[key{k.tag, since}].seq {
@@ -196,17 +225,11 @@ func (s *store) reckon(t testing.TB, offered map[key]fact) account {
 		case within(gaps[k.tag], k.ms*oneMilli):
 			a.declared++
 		default:
-			if a.undeclared++; a.undeclared < 5 {
-				t.Errorf("undeclared: tag %d at %s", k.tag, time.UnixMilli(k.ms).UTC().Format("05.000"))
-			}
+			a.undeclared++
+			lost = append(lost, k)
 		}
 	}
-	for k := range s.facts {
-		if _, ok := offered[k]; !ok {
-			a.surplus++
-		}
-	}
-	return a
+	return a, lost
 }
 
 func within(gaps []plant.Gap, at int64) bool {

@@ -4,24 +4,27 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"millwright/plant"
 )
 
-// The disturbance bench: a foreign server with a log of its own, a proxy
-// between, one collector that lives through all of it, and the account of what
-// is neither stored nor declared. MILLWRIGHT_DISTURBANCES=N does N in random
-// order, with the times of real faults, instead of the quick ones once.
+// The disturbance bench: a server in a process of its own with a log of its
+// own, a proxy between, one collector that lives through all of it, and after
+// each disturbance the account of what is neither stored nor declared.
+// MILLWRIGHT_DISTURBANCES=N does N on each server in random order, with the
+// times of real faults, instead of the quick ones once.
 
 // bench is one server with its collector.
 type bench struct {
 	t      *testing.T
+	make   string // of the server
+	pki    string // of the collector, empty without security
 	srv    *foreign
 	p      *proxy
 	s      *Source
@@ -91,7 +94,29 @@ func kill(b *bench) time.Time { return b.restart(nil) }
 
 // blocked is a server that computes something else for a while.
 func blocked(b *bench) time.Time {
+	begin := time.Now()
 	b.srv.say("block 3000")
+	return begin.Add(3 * time.Second)
+}
+
+func renumbered(b *bench) time.Time {
+	return b.restart(func(set map[string]any) { set["shift"] = (set["shift"].(int) + 1) % 3 })
+}
+
+func withoutNode(b *bench) time.Time {
+	b.absent = []int{5}
+	at := b.restart(func(set map[string]any) { set["absent"] = b.absent })
+	eventually(b.t, patience, "the node is named", func() bool { return strings.HasPrefix(strings.Join(b.s.Status().Rejected, ";"), "T5: ") })
+	b.srv.say("add 5")
+	b.absent, b.srv.set["absent"] = nil, nil
+	return at
+}
+
+// starved is a server whose subscriptions publish nothing any more while it
+// answers everything else.
+func starved(b *bench) time.Time {
+	b.srv.say("starve")
+	eventually(b.t, patience, "silence is noticed", func() bool { return b.s.Status().State != plant.Live })
 	return time.Now()
 }
 
@@ -109,8 +134,58 @@ func steps(ms int) func(b *bench) time.Time {
 	}
 }
 
-// onNode is what a node-opcua server can suffer.
-var onNode = []disturbance{
+// serverRenewed restarts the server with a certificate that nobody has approved.
+func serverRenewed(b *bench) time.Time {
+	at := b.restart(func(map[string]any) {
+		name := filepath.Join(b.srv.dir, "pki", "own", "cert.der") // ours
+		if b.make == onNode {
+			name = filepath.Join(b.srv.dir, "pki", "own", "certs", "certificate.pem")
+		}
+		if err := os.Remove(name); err != nil {
+			b.t.Error(err)
+		}
+	})
+	eventually(b.t, patience, "the certificate is refused", refused(b.s, "not trusted"))
+	if time.Since(at) > 10*time.Second+slack {
+		b.t.Errorf("refused after %v", time.Since(at))
+	}
+	der, err := os.ReadFile(filepath.Join(b.srv.dir, "server.der"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := Trust(b.pki, fingerprint(der)); err != nil {
+		b.t.Error(err)
+	}
+	return time.Now()
+}
+
+// ownRenewed lets the collector go on with another certificate.
+func ownRenewed(b *bench) time.Time {
+	file, print, err := Renew(b.pki, "")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.srv.say("trust " + file)
+	if err := UseNew(b.pki); err != nil {
+		b.t.Fatal(err)
+	}
+	eventually(b.t, patience, "the new certificate is in use", func() bool {
+		all := b.s.Certificates(time.Now()).List
+		return len(all) > 0 && all[0].Fingerprint == print
+	})
+	return time.Now()
+}
+
+// The servers of the bench.
+const (
+	onNode    = "node-opcua"
+	onOwn     = "our simulator"
+	onAsyncua = "asyncua"
+)
+
+// everyRung is what a server can suffer that keeps sessions and subscriptions
+// over a connection.
+var everyRung = []disturbance{
 	{name: "TCP cut", does: cut},
 	{name: "three cuts in a row", soak: true, does: func(b *bench) time.Time {
 		for range 3 {
@@ -125,33 +200,22 @@ var onNode = []disturbance{
 	{name: "restart with lower limits", does: func(b *bench) time.Time {
 		return b.restart(func(set map[string]any) { set["perCall"] = 5 + rand.IntN(20) })
 	}, reasons: loses},
-	{name: "namespaces renumbered", does: func(b *bench) time.Time {
-		return b.restart(func(set map[string]any) { set["shift"] = (set["shift"].(int) + 1) % 3 })
-	}, reasons: loses},
+	{name: "namespaces renumbered", does: renumbered, reasons: loses},
 	{name: "node removed and back", does: func(b *bench) time.Time {
 		b.srv.say("del 3")
 		eventually(b.t, 5*time.Second, "the node is named", func() bool { return strings.HasPrefix(strings.Join(b.s.Status().Rejected, ";"), "T3: ") })
 		b.srv.say("add 3")
 		return time.Now()
 	}, unseen: true, within: 45 * time.Second, reasons: goneNode},
-	{name: "restart without a node", soak: true, does: func(b *bench) time.Time {
-		b.absent = []int{5}
-		at := b.restart(func(set map[string]any) { set["absent"] = b.absent })
-		eventually(b.t, 10*time.Second, "the node is named", func() bool { return strings.HasPrefix(strings.Join(b.s.Status().Rejected, ";"), "T5: ") })
-		b.srv.say("add 5")
-		b.absent, b.srv.set["absent"] = nil, nil
-		return at
-	}, within: 45 * time.Second, reasons: loses},
+	{name: "restart without a node", soak: true, does: withoutNode, within: 45 * time.Second, reasons: loses},
+	{name: "certificate of the server rotated", soak: true, does: serverRenewed, reasons: loses},
+	{name: "certificate of the collector rotated", does: ownRenewed, unseen: true},
 	{name: "publish starvation", soak: true, does: func(b *bench) time.Time {
 		b.srv.say("starve 6000")
 		time.Sleep(6 * time.Second)
 		return time.Now()
 	}, reasons: everything},
-	{name: "publish starvation for good", does: func(b *bench) time.Time {
-		b.srv.say("starve")
-		eventually(b.t, 6*time.Second, "silence is noticed", func() bool { return b.s.Status().State != plant.Live })
-		return time.Now()
-	}, within: 12 * time.Second, reasons: losesLink},
+	{name: "publish starvation for good", does: starved, within: 12 * time.Second, reasons: losesLink},
 	{name: "subscription dropped", does: func(b *bench) time.Time {
 		b.srv.say("drop")
 		return time.Now()
@@ -169,34 +233,24 @@ var onNode = []disturbance{
 	}, reasons: loses},
 }
 
-// onAsyncua is what an asyncua server can. Its queues run over without a sign.
-var onAsyncua = []disturbance{
+// fromRecreate is what an asyncua server can suffer: its sessions end with the
+// connection. Its queues run over without a sign.
+var fromRecreate = []disturbance{
 	{name: "TCP cut", does: cut, reasons: losesLink},
 	{name: "messages lost on the way", does: lossOnTheWay, reasons: losesLink},
 	{name: "half open", soak: true, does: halfOpen, reasons: []string{plant.GapLinkDown, plant.GapOverflow}},
 	{name: "kill -9 and restart", does: kill, reasons: loses},
+	{name: "namespaces renumbered", soak: true, does: renumbered, reasons: loses},
+	{name: "restart without a node", soak: true, does: withoutNode, within: 45 * time.Second, reasons: loses},
+	{name: "publish starvation for good", soak: true, does: starved, within: 12 * time.Second, reasons: losesLink},
 	{name: "slow server", soak: true, does: blocked, unseen: true, reasons: losesLink},
 	{name: "slow way", soak: true, does: slowWay, unseen: true},
 	{name: "clock an hour ahead", soak: true, does: steps(3_600_000), unseen: true},
 	{name: "clock an hour back", does: steps(-3_600_000), unseen: true},
 }
 
-// total is what all disturbances came to.
-type total struct {
-	mu              sync.Mutex
-	done, silent    int
-	detect, recover []time.Duration
-}
-
-func (x *total) print(t *testing.T) {
-	t.Logf("disturbances %d, silent gaps %d, noticed p95 %v, back p95 %v", x.done, x.silent, p95(x.detect), p95(x.recover))
-	if os.Getenv("MILLWRIGHT_DISTURBANCES") != "" {
-		fmt.Printf("FIGURE collector.detect_s %.2f s\nFIGURE collector.recover_s %.2f s\nFIGURE collector.silent_gaps %d of %d\n",
-			p95(x.detect).Seconds(), p95(x.recover).Seconds(), x.silent, x.done)
-	}
-}
-
-// disturbances deals what is to be done to two servers side by side.
+// disturbances are what is to be done on two servers of a make side by side: all
+// kinds in turn, shuffled, as often as it takes.
 func disturbances(all []disturbance) (lanes [2][]disturbance, long bool) {
 	var todo []disturbance
 	for _, d := range all {
@@ -206,8 +260,10 @@ func disturbances(all []disturbance) (lanes [2][]disturbance, long bool) {
 	}
 	if n, _ := strconv.Atoi(os.Getenv("MILLWRIGHT_DISTURBANCES")); n > 0 {
 		todo, long = nil, true
-		for range n {
-			todo = append(todo, all[rand.IntN(len(all))])
+		for len(todo) < n {
+			deck := slices.Clone(all)
+			rand.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
+			todo = append(todo, deck[:min(len(deck), n-len(todo))]...)
 		}
 	}
 	for i, d := range todo {
@@ -216,20 +272,42 @@ func disturbances(all []disturbance) (lanes [2][]disturbance, long bool) {
 	return lanes, long
 }
 
-func TestDisturbances(t *testing.T) {
-	t.Parallel()
-	const tags = 30
-	var sum total
-	lanes, long := disturbances(onNode)
-	t.Run("node-opcua", func(t *testing.T) {
+// disturb does all of it to two servers that `make` makes.
+func disturb(t *testing.T, all []disturbance, make func(t *testing.T) *bench) {
+	lanes, long := disturbances(all)
+	var r rounds
+	t.Run("lane", func(t *testing.T) {
 		for i, todo := range lanes {
 			t.Run(strconv.Itoa(i), func(t *testing.T) {
 				t.Parallel()
-				newBench(t, newNodeServer(t, map[string]any{"nodes": tags, "run": true, "good": true, "tick": 0, "shift": 0, "step": 0}), tags).suffer(todo, long, &sum)
+				b := make(t)
+				b.long = long
+				b.suffer(todo, &r)
 			})
 		}
 	})
-	sum.print(t)
+	r.tell(t)
+}
+
+func TestDisturbances(t *testing.T) {
+	t.Parallel()
+	disturb(t, everyRung, func(t *testing.T) *bench {
+		return newBench(t, onNode, 30, func(pki string) *foreign {
+			return newNodeServer(t, map[string]any{"nodes": 30, "run": true, "good": true, "tick": 0, "shift": 0, "step": 0,
+				"anonymous": false, "users": map[string]string{"op": "secret"}, "trust": []string{filepath.Join(pki, ownDir, ownName+certSuffix)}})
+		})
+	})
+}
+
+// TestDisturbancesOwn: our simulator suffers the same.
+func TestDisturbancesOwn(t *testing.T) {
+	t.Parallel()
+	disturb(t, everyRung, func(t *testing.T) *bench {
+		return newBench(t, onOwn, 30, func(pki string) *foreign {
+			return newMillServer(t, map[string]any{"nodes": 30, "run": true, "tick": 0, "shift": 0, "step": 0,
+				"secure": true, "users": map[string]string{"op": "secret"}, "trust": []string{filepath.Join(pki, ownDir, ownName+certSuffix)}})
+		})
+	})
 }
 
 // TestDisturbancesAsyncua: a second foreign stack. Unlike others it answers a
@@ -237,54 +315,56 @@ func TestDisturbances(t *testing.T) {
 // the same subscription ids after a restart.
 func TestDisturbancesAsyncua(t *testing.T) {
 	t.Parallel()
-	const tags = 20
-	var sum total
-	lanes, long := disturbances(onAsyncua)
-	t.Run("asyncua", func(t *testing.T) {
-		for i, todo := range lanes {
-			t.Run(strconv.Itoa(i), func(t *testing.T) {
-				t.Parallel()
-				b := newBench(t, newAsyncua(t, map[string]any{"nodes": tags, "tick": 0}), tags)
-				b.suffer(todo, long, &sum)
-				found, err := Discover(t.Context(), b.srv.url(), Security{}, "")
-				if err != nil || len(found) != tags || found[0].Path != "Mill/T0" {
-					t.Errorf("discovered %d, %v", len(found), err)
-				}
-			})
+	disturb(t, fromRecreate, func(t *testing.T) *bench {
+		b := newBench(t, onAsyncua, 20, func(string) *foreign {
+			return newAsyncua(t, map[string]any{"nodes": 20, "tick": 0, "shift": 0})
+		})
+		found, err := Discover(t.Context(), b.srv.url(), Security{}, "")
+		if err != nil || len(found) != b.tags || found[0].Path != "Mill/T0" {
+			t.Errorf("discovered %d, %v", len(found), err)
 		}
+		return b
 	})
-	sum.print(t)
 }
 
-func newBench(t *testing.T, srv *foreign, tags int) *bench {
-	p := newProxy(t, srv.port)
-	s := &Source{Name: "PLC", URL: p.url(), Tags: srv.tags(tags)}
-	out := newStore(s)
-	start(t, s, out)
-	eventually(t, patience, "live", live(s))
-	return &bench{t: t, srv: srv, p: p, s: s, out: out, tags: tags}
+// newBench connects to a server: signed, encrypted and with a user where it can.
+func newBench(t *testing.T, make string, tags int, server func(pki string) *foreign) *bench {
+	b := &bench{t: t, make: make, tags: tags}
+	if make != onAsyncua {
+		b.pki = t.TempDir()
+		if _, err := ownIdentity(b.pki, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.srv = server(b.pki)
+	b.p = newProxy(t, b.srv.port)
+	b.s = &Source{Name: "PLC", URL: b.p.url(), Tags: b.srv.tags(tags), recheck: 10 * time.Millisecond}
+	if b.pki != "" {
+		accept(t, b.pki, b.srv)
+		b.s.Security = Security{Policy: "Basic256Sha256", Mode: "SignAndEncrypt", User: "op", Password: "secret", PKI: b.pki}
+	}
+	b.out = newStore(b.s)
+	start(t, b.s, b.out)
+	eventually(t, patience, "live", live(b.s))
+	return b
 }
 
 // patience is for what is no figure: a server in a process of its own on a busy
 // machine.
 const patience = 30 * time.Second
 
-func (b *bench) suffer(todo []disturbance, long bool, sum *total) {
-	b.long = long
-	var detect, recover []time.Duration
+func (b *bench) suffer(todo []disturbance, r *rounds) {
 	for i, d := range todo {
 		time.Sleep(b.pick(200*time.Millisecond, time.Duration(500+rand.IntN(1500))*time.Millisecond))
 		before := b.out.gapReasons()
 		seen := b.watch()
 		from := time.Now()
+		x := round{server: b.make, name: d.name, noticed: -1, back: -1}
 		back := d.does(b)
-		noticed := "-"
 		if !d.unseen {
 			eventually(b.t, patience, d.name+" is noticed", func() bool { return !seen().IsZero() })
-			took := seen().Sub(from)
-			detect, noticed = append(detect, took), took.Round(time.Millisecond).String()
-			if took > 5*time.Second+slack {
-				b.t.Errorf("%s: noticed after %v", d.name, took)
+			if x.noticed = seen().Sub(from); x.noticed > 5*time.Second+slack {
+				b.t.Errorf("%s: noticed after %v", d.name, x.noticed)
 			}
 		}
 		fresh := b.out.mark()
@@ -292,24 +372,42 @@ func (b *bench) suffer(todo []disturbance, long bool, sum *total) {
 		eventually(b.t, within, d.name+": every tag is back, and live", func() bool { return live(b.s)() && fresh() >= b.tags-len(b.absent) })
 		took := time.Since(back)
 		if d.within == 0 {
-			recover = append(recover, took)
+			x.back = took
 		}
 		for why, n := range b.out.gapReasons() {
 			if n > before[why] && !slices.Contains(d.reasons, why) {
 				b.t.Errorf("%s: %d gaps by %s", d.name, n-before[why], why)
 			}
 		}
-		b.t.Logf("%3d of %d  %-28s noticed after %7s, back after %7v", i+1, len(todo), d.name, noticed, took.Round(time.Millisecond))
+		if b.long {
+			x.silent = b.unaccounted(d.name)
+		}
+		b.t.Logf("%3d of %d  %-28s noticed after %7v, back after %7v", i+1, len(todo), d.name, x.noticed.Round(time.Millisecond), took.Round(time.Millisecond))
+		r.add(b.t, x)
 	}
 	settled(b.t, b.srv, b.s, b.out)
 	a := b.out.reckon(b.t, offeredBy(b.t, b.srv.logFile()))
 	a.check(b.t)
+	r.reckoned(a.undeclared)
 	b.t.Logf("gaps %v", b.out.gapReasons())
-	sum.mu.Lock()
-	defer sum.mu.Unlock()
-	sum.done += len(todo)
-	sum.silent += a.undeclared
-	sum.detect, sum.recover = append(sum.detect, detect...), append(sum.recover, recover...)
+}
+
+// unaccounted is how many of the values that the server has offered by now are
+// neither stored nor declared some time later.
+func (b *bench) unaccounted(after string) int {
+	offered := offeredBy(b.t, b.srv.logFile())
+	var lost []key
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		if _, lost = b.out.account(offered); len(lost) == 0 || time.Now().After(deadline) {
+			break
+		}
+	}
+	for i, k := range lost {
+		if i < 5 {
+			b.t.Errorf("%s: undeclared: tag %d at %s", after, k.tag, time.UnixMilli(k.ms).UTC().Format("05.000"))
+		}
+	}
+	return len(lost)
 }
 
 // slack is what a machine that does other things may add to any time.
@@ -349,12 +447,4 @@ func (b *bench) watch() func() time.Time {
 			return time.Time{}
 		}
 	}
-}
-
-func p95(d []time.Duration) time.Duration {
-	if len(d) == 0 {
-		return 0
-	}
-	d = slices.Sorted(slices.Values(d))
-	return d[(len(d)*95+99)/100-1].Round(time.Millisecond)
 }

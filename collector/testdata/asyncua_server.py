@@ -43,10 +43,12 @@ async def main():
     await server.init()
     server.set_endpoint("opc.tcp://127.0.0.1:%d" % conf["port"])
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    for i in range(conf.get("shift", 0)):
+        await server.register_namespace("urn:test:shift%d" % i)
     ns = await server.register_namespace("urn:test:mill")
     mill = await server.nodes.objects.add_object(ns, "Mill")
     log = open(conf["log"], "a", buffering=1)
-    nodes = []
+    nodes = {}
     tick = conf.get("tick", 0)
     step = 0  # ms that the clock of the values is off
 
@@ -56,10 +58,14 @@ async def main():
         log.write(json.dumps([i, now, v, 0]) + "\n")
         return ua.DataValue(ua.Variant(v, ua.VariantType.Double), SourceTimestamp=datetime.fromtimestamp(now / 1000, timezone.utc))
 
-    for i in range(conf["nodes"]):
+    async def add(i):
         n = await mill.add_variable(ua.NodeId("T%d" % i, ns), "T%d" % i, float(tick), ua.VariantType.Double)
         await server.write_attribute_value(n.nodeid, value(i))
-        nodes.append(n)
+        nodes[i] = n
+
+    for i in range(conf["nodes"]):
+        if i not in (conf.get("absent") or []):
+            await add(i)
     running = asyncio.Event()
     running.set()
 
@@ -69,7 +75,7 @@ async def main():
             await asyncio.sleep(0.1)
             await running.wait()
             tick += 1
-            for i, n in enumerate(nodes):
+            for i, n in list(nodes.items()):
                 await server.write_attribute_value(n.nodeid, value(i))
 
     async with server:
@@ -86,6 +92,11 @@ async def main():
                 running.set()
             elif word == "step":
                 step += int(arg)
+            elif word == "add":
+                await add(int(arg))
+            elif word == "starve":  # its subscriptions publish nothing any more, reads are answered
+                for s in list(server.iserver.subscription_service.subscriptions.values()):
+                    s._task.cancel()
             elif word == "block":  # a stack that answers nothing
                 time.sleep(int(arg) / 1000)
             print("ok " + cmd, flush=True)

@@ -151,6 +151,7 @@ readline.createInterface({ input: process.stdin }).on("line", async (line) => {
       if (a) setTimeout(() => s.timerId || s.state === 1 || s._start_timer({ firstTime: false }), Number(a));
     }
   }
+  if (cmd === "trust") await serverCertificateManager.trustCertificate(fs.readFileSync(a));
   if (cmd === "expel") // sessions end with what is in them
     for (const s of Object.values(server.engine._sessions)) server.engine.closeSession(s.authenticationToken, true, "Terminated");
   if (cmd === "forget") for (const s of subscriptions()) s._sent_notification_messages = []; // loses its retransmission queue
