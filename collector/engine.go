@@ -33,6 +33,7 @@ type engine struct {
 	sec        *security
 	items      *items
 	tr         *translator
+	events     *events
 	keeper     *keeper
 	mark       *mark
 
@@ -99,7 +100,9 @@ func newEngine(s *Source, out plant.Sink) (*engine, error) {
 	if e.publishing == 0 {
 		e.publishing = DefaultPublishing
 	}
-	e.hash = itemsHash(s.URL, e.publishing, s.Tags)
+	e.events = &events{log: e.log}
+	e.tr.events = e.events.take
+	e.hash = itemsHash(s.URL, e.publishing, s.Tags) ^ eventsHash(e.events.conditions)
 	s.committed.Store(0)
 	if err := e.restore(); err != nil {
 		return nil, err

@@ -233,6 +233,9 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 	if err := e.items.create(ctx, l, sub, srv, all); err != nil {
 		return err
 	}
+	if err := e.events.create(ctx, l, sub); err != nil {
+		return err
+	}
 	// From here on the server holds values for us: a tag that was never heard
 	// counts as heard just before.
 	for i := range e.tr.last {

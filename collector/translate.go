@@ -36,12 +36,13 @@ type translator struct {
 
 	spilled []uint64 // overflows by position
 
-	wrong  map[int]string                               // position → what came instead, while it does
-	gone   map[int]plant.Quality                        // positions whose nodes the server has no more, until they are dealt with
-	dirty  bool                                         // a gap was opened that the state file does not know
-	missed func(i int, from, to int64, why reason) bool // takes what the server's history may give; nil: none has any
-	quiet  int64                                        // when the last notification arrived before the gaps were opened, ns UTC, 0 unknown
-	top    int64                                        // newest source time then
+	wrong  map[int]string                                               // position → what came instead, while it does
+	gone   map[int]plant.Quality                                        // positions whose nodes the server has no more, until they are dealt with
+	dirty  bool                                                         // a gap was opened that the state file does not know
+	missed func(i int, from, to int64, why reason) bool                 // takes what the server's history may give; nil: none has any
+	events func(list []*ua.EventFieldList, cycle uint64, arrived int64) // takes events; may add findings to the batch; nil: nobody wants them
+	quiet  int64                                                        // when the last notification arrived before the gaps were opened, ns UTC, 0 unknown
+	top    int64                                                        // newest source time then
 }
 
 // slot is where the newest value of a tag stands in the batch in the making.
@@ -85,6 +86,10 @@ func (t *translator) translate(m message) (lost ua.StatusCode) {
 		case *ua.DataChangeNotification:
 			for _, item := range n.MonitoredItems {
 				t.value(item, m.at)
+			}
+		case *ua.EventNotificationList:
+			if t.events != nil {
+				t.events(n.Events, t.cycle, m.at)
 			}
 		case *ua.StatusChangeNotification:
 			lost = n.Status

@@ -50,6 +50,7 @@ const space = server.engine.addressSpace;
 for (let i = 0; i < (set.shift ?? 0); i++) space.registerNamespace("urn:test:shift" + i);
 const ns = space.registerNamespace("urn:test:mill");
 const mill = ns.addFolder(space.rootFolder.objects, { browseName: "Mill" });
+ns.addVariable({ propertyOf: mill, browseName: { name: "NodeVersion", namespaceIndex: 0 }, dataType: "String", value: { dataType: "String", value: "0" } });
 const vars = [];
 const add = (i) => {
   const common = { browseName: "T" + i, nodeId: "s=T" + i, minimumSamplingInterval: 0, description: "test tag " + i };
@@ -156,6 +157,11 @@ readline.createInterface({ input: process.stdin }).on("line", async (line) => {
     for (const s of Object.values(server.engine._sessions)) server.engine.closeSession(s.authenticationToken, true, "Terminated");
   if (cmd === "forget") for (const s of subscriptions()) s._sent_notification_messages = []; // loses its retransmission queue
   if (cmd === "drop") for (const s of subscriptions()) s.terminate(); // ends subscriptions, as an impatient server does
+  if (cmd === "model") // a program was loaded: a node is there that was not
+    space.modelChangeTransaction(() => ns.addVariable({ browseName: a, nodeId: "s=" + a, componentOf: mill, dataType: "Double" }));
+  if (cmd === "semantic") // a unit was changed
+    space.rootFolder.objects.server.raiseEvent("SemanticChangeEventType", { changes: { dataType: "ExtensionObject", arrayType: ua.VariantArrayType.Array,
+      value: [new ua.SemanticChangeStructureDataType({ affected: vars[a].nodeId, affectedType: vars[a].typeDefinition })] } });
   if (cmd === "asked") fs.writeFileSync(path.join(set.dir, "asked"), JSON.stringify(asked));
   console.log("ok " + line.trim());
 }).on("close", () => process.exit(0));
