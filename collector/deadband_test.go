@@ -208,3 +208,29 @@ func TestThinAllocates(t *testing.T) {
 		t.Errorf("%v allocations for 1000 values, %d handed on", n, len(tr.batch.Samples))
 	}
 }
+
+// TestDeadbandIgnored: a server that takes a percentage and applies none is
+// found by what it sends, and nobody sees a difference.
+func TestDeadbandIgnored(t *testing.T) {
+	t.Parallel()
+	srv := newAsyncua(t, map[string]any{"nodes": 3, "range": 50})
+	log, said := listen(t)
+	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(3), Log: log}
+	s.Tags[0].Deadband, s.Tags[0].DeadbandPercent = 5, true
+	s.Tags[1].Deadband, s.Tags[1].DeadbandPercent = 9, true
+	out := newStore(s)
+	start(t, s, out)
+	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 10*time.Second, "the server is seen through", func() bool { return s.Status().Deadbands.Edge == 2 })
+	if said("accepts deadbands and does not apply them") == 0 {
+		t.Error("nobody is told")
+	}
+	settled(t, srv, s, out)
+	out.reckonBands(t, offeredBy(t, srv.logFile()), map[plant.TagID]float64{1: 2.5, 2: 4.5}).check(t)
+	if n := len(out.gaps); n > 0 {
+		t.Errorf("%d gaps", n)
+	}
+	if r := s.Status().Revised; len(r) == 0 || r[0].Deadband != plant.DeadbandEdge {
+		t.Errorf("%+v", r)
+	}
+}

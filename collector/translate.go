@@ -191,6 +191,13 @@ func (t *translator) full(i int, at int64, overflow bool) {
 	if r.n != t.queue[i] || r.n < 2 || r.told {
 		return
 	}
+	if t.tags[i].Discard == plant.DiscardNewest && r.n > 2 {
+		// The hole lies before the last value, if the server heeds that.
+		if pace := (t.last[i] - r.first) / int64(r.n-2); at-t.last[i] > pace+pace/4 {
+			t.lose(i, at, overflowed)
+			return
+		}
+	}
 	if pace := (at - r.first) / int64(r.n-1); r.first-r.before <= pace+pace/4 {
 		return // a queue that is just long enough
 	}

@@ -60,6 +60,8 @@ async def main():
 
     async def add(i):
         n = await mill.add_variable(ua.NodeId("T%d" % i, ns), "T%d" % i, float(tick), ua.VariantType.Double)
+        if conf.get("range"):
+            await n.add_property(ua.NodeId("T%d.EURange" % i, ns), ua.QualifiedName("EURange", 0), ua.Range(0, conf["range"]))
         await server.write_attribute_value(n.nodeid, value(i))
         nodes[i] = n
 
