@@ -33,6 +33,7 @@ type cli struct {
 	Ledger   ledgerCmd   `cmd:"" help:"Read a truth ledger or a sample log of the simulator."`
 	Discover discoverCmd `cmd:"" help:"Draft a tag list from the address space of an OPC UA server."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what is between us and a part, and what to do next."`
+	PKI      pkiCmd      `cmd:"" name:"pki" help:"Certificates between an edge and its PLCs: list, trust, renew, export."`
 	Detect   detectCmd   `cmd:"" help:"Run the detectors over a recording."`
 	Export   exportCmd   `cmd:"" help:"Write history to a file for data science: Parquet, CSV or Arrow."`
 	Train    trainCmd    `cmd:"" help:"Train the models of an asset on its past, and try them."`

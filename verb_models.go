@@ -11,7 +11,6 @@ import (
 	"maps"
 	"net/http"
 	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -57,15 +56,7 @@ func (f *repositoryFlags) open() (*bundle.Repository, error) {
 	return bundle.Open(dir)
 }
 
-func (f *repositoryFlags) who() string {
-	if f.Who != "" {
-		return f.Who
-	}
-	if u, err := user.Current(); err == nil {
-		return u.Username
-	}
-	return "unknown"
-}
+func (f *repositoryFlags) who() string { return cmp.Or(f.Who, userHere()) }
 
 type modelsInitCmd struct {
 	repositoryFlags

@@ -18,7 +18,7 @@ import (
 // plcFlags say how a server is met.
 type plcFlags struct {
 	URL          string `arg:"" help:"Endpoint: opc.tcp://HOST:PORT"`
-	Policy       string `default:"None" help:"Security policy: None or Basic256Sha256."`
+	Policy       string `default:"None" help:"Security policy: None, Basic256Sha256, Aes128_Sha256_RsaOaep or Aes256_Sha256_RsaPss."`
 	Mode         string `help:"Security mode: None, Sign or SignAndEncrypt."`
 	User         string `help:"User name."`
 	PasswordFile string `help:"File with the user's password."`

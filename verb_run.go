@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"millwright/historian/broker"
 	"millwright/plant/config"
@@ -99,6 +100,20 @@ func loadProcess(path string) (process, []string) {
 	return p, faults
 }
 
+// overtime are the exceptions from security whose time has passed. They are
+// faults of the works and not of the file: what runs goes on, and says so.
+func (p *process) overtime() (faults []string) {
+	if p.config == nil {
+		return nil
+	}
+	for i := range p.config.PLCs {
+		if x := p.config.PLCs[i].Exception; x != nil && !x.Until.IsZero() && x.Over(time.Now()) {
+			faults = append(faults, p.config.Fault(fmt.Sprintf("plc[%d].exception.until", i), "the exception is over, %s: secure the PLC, or have it approved anew", x.Text(&p.config.PLCs[i])).String())
+		}
+	}
+	return faults
+}
+
 // checkAddresses looks whether all that will listen can.
 func (p *process) checkAddresses() error {
 	var errs []error
@@ -142,7 +157,8 @@ type checkCmd struct {
 func (c *checkCmd) Run(e *env) error {
 	bad := 0
 	for _, f := range c.Files {
-		_, faults := loadProcess(f)
+		p, faults := loadProcess(f)
+		faults = append(faults, p.overtime()...)
 		if len(faults) == 0 {
 			fmt.Fprintf(e.stdout, "%s: ok\n", f)
 			continue

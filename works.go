@@ -255,16 +255,25 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 // newSource is the reader of one PLC. Its certificates and its memory of the
 // subscription lie in the edge's data folder.
 func newSource(p config.PLC, data string, log *slog.Logger) *collector.Source {
-	return &collector.Source{
+	s := &collector.Source{
 		Name: p.Name, URL: p.URL, Publishing: p.Publishing, Budget: p.Budget,
-		Security: collector.Security{
-			Policy: p.SecurityPolicy, Mode: p.SecurityMode, User: p.User, Password: p.Password,
-			UserCertificate: p.UserCertificate, UserKey: p.UserKey,
-			PKI: cmp.Or(p.Trust, filepath.Join(data, "pki")), Certificate: p.Certificate, Key: p.Key,
-			AnyHost: p.AnyHost, Revocation: p.Revocation, AllowSHA1: p.AllowSHA1,
-		},
+		Security:  securityOf(p, data),
 		StateFile: filepath.Join(data, p.Name+".subscription"),
 		Log:       log,
+	}
+	if x := p.Exception; x != nil {
+		s.Exception, s.ExceptionEnds = x.Text(&p), x.Until
+	}
+	return s
+}
+
+// securityOf says how a PLC is met by an edge that keeps its data in a folder.
+func securityOf(p config.PLC, data string) collector.Security {
+	return collector.Security{
+		Policy: p.SecurityPolicy, Mode: p.SecurityMode, User: p.User, Password: p.Password,
+		UserCertificate: p.UserCertificate, UserKey: p.UserKey,
+		PKI: cmp.Or(p.Trust, filepath.Join(data, "pki")), Certificate: p.Certificate, Key: p.Key,
+		AnyHost: p.AnyHost, Revocation: p.Revocation, AllowSHA1: p.AllowSHA1,
 	}
 }
 

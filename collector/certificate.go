@@ -38,12 +38,16 @@ type certificateError struct {
 func (e *certificateError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "server certificate %q, SHA-256 %s", e.leaf.Subject.CommonName, fingerprint(e.leaf.Raw))
-	sep := ": "
-	for _, f := range e.faults {
-		b.WriteString(sep + f.text + " (" + f.code + ")")
-		sep = "; "
-	}
+	b.WriteString(": " + e.why())
 	return b.String()
+}
+
+func (e *certificateError) why() string {
+	all := make([]string, len(e.faults))
+	for i, f := range e.faults {
+		all[i] = f.text + " (" + f.code + ")"
+	}
+	return strings.Join(all, "; ")
 }
 
 func (e *certificateError) Is(target error) bool {

@@ -49,18 +49,11 @@ func readStock(pki string) (*stock, error) {
 // readFolder reads the certificates and revocation lists of a folder. Files
 // that hold neither are noted, a missing folder is empty.
 func (s *stock) readFolder(dir string, into *[]*x509.Certificate) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	names, err := certificateFiles(dir)
+	if err != nil {
 		return err
 	}
-	if len(entries) > mostFiles {
-		return fmt.Errorf("%s holds %d files, at most %d are read: remove what is not needed", dir, len(entries), mostFiles)
-	}
-	for _, e := range entries {
-		name := filepath.Join(dir, e.Name())
-		if !slices.Contains([]string{".der", ".pem", ".crt", ".cer", ".crl"}, strings.ToLower(filepath.Ext(name))) {
-			continue
-		}
+	for _, name := range names {
 		b, err := readSmall(name)
 		var certs []*x509.Certificate
 		var lists []*x509.RevocationList
@@ -75,6 +68,25 @@ func (s *stock) readFolder(dir string, into *[]*x509.Certificate) error {
 		s.lists = append(s.lists, lists...)
 	}
 	return nil
+}
+
+// certificateFiles names the files of a folder that may hold certificates or
+// revocation lists; none where there is no folder.
+func certificateFiles(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if len(entries) > mostFiles {
+		return nil, fmt.Errorf("%s holds %d files, at most %d are read: remove what is not needed", dir, len(entries), mostFiles)
+	}
+	var names []string
+	for _, e := range entries {
+		if slices.Contains([]string{".der", ".pem", ".crt", ".cer", ".crl"}, strings.ToLower(filepath.Ext(e.Name()))) {
+			names = append(names, filepath.Join(dir, e.Name()))
+		}
+	}
+	return names, nil
 }
 
 // parseCertificates reads certificates and revocation lists, PEM or DER.

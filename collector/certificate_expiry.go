@@ -5,21 +5,29 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"millwright/plant"
 )
 
 // warnDays before the end of a certificate, each gives one warning.
 var warnDays = []int{90, 30, 7}
 
+const lateList = 7 * 24 * time.Hour // at most, before a revocation list runs out; a quarter of its life at least
+
 // CertificateStatus is a certificate that a connection depends on.
 type CertificateStatus struct {
-	Role        string // "own", "user", "server", "issuer"
+	Role        string // "own", "user", "server", "issuer", "list" (of revoked ones)
 	Name        string
 	Fingerprint string // SHA-256
 	NotAfter    time.Time
-	Days        int // whole days left; negative after the end
-	Warn        int // 90, 30 or 7: so close is the end, 0: not close, -1: it has passed
+	Days        int    // whole days left; negative after the end
+	Warn        int    // 90, 30 or 7: so close is the end, 0: not close, -1: it has passed
+	Refused     string // why a server's certificate is not relied on; empty: it is
+
+	life time.Duration // of a list
 }
 
 // CertificatesStatus is what Source.Certificates tells.
@@ -56,6 +64,13 @@ func (c *CertificateStatus) reckon(now time.Time) {
 		c.Days, c.Warn = c.Days-1, -1
 		return
 	}
+	if c.Role == "list" {
+		// Lists are made to be replaced: what matters is that the next one is late.
+		if left <= min(lateList, c.life/4) {
+			c.Warn = 7
+		}
+		return
+	}
 	for _, d := range warnDays {
 		if left <= time.Duration(d)*24*time.Hour {
 			c.Warn = d
@@ -65,6 +80,48 @@ func (c *CertificateStatus) reckon(now time.Time) {
 
 func statusOf(role string, c *x509.Certificate) CertificateStatus {
 	return CertificateStatus{Role: role, Name: c.Subject.CommonName, Fingerprint: fingerprint(c.Raw), NotAfter: c.NotAfter}
+}
+
+// listsOf are the revocation lists that the issuers of a chain have, the newest
+// of each.
+func listsOf(pki string, chain []*x509.Certificate) []CertificateStatus {
+	if len(chain) < 2 {
+		return nil
+	}
+	s, err := readStock(pki)
+	if err != nil {
+		return nil // the check of the chain says so
+	}
+	var all []CertificateStatus
+	for i, ca := range chain[1:] {
+		l, _, _ := s.listOf(&conditions{sha1: true}, chain[i], ca)
+		if l == nil || l.NextUpdate.IsZero() {
+			continue
+		}
+		all = append(all, CertificateStatus{Role: "list", Name: ca.Subject.CommonName, Fingerprint: fingerprint(l.Raw), NotAfter: l.NextUpdate, life: l.NextUpdate.Sub(l.ThisUpdate)})
+	}
+	return all
+}
+
+// shown is the list as the plant sees it.
+func (s *Source) shown(now time.Time) (all []plant.CertificateStatus, clock string) {
+	c := s.Certificates(now)
+	for _, x := range c.List {
+		p := plant.CertificateStatus{Who: x.Role, Subject: oneLine(x.Name), Fingerprint: x.Fingerprint, NotAfter: x.NotAfter.UnixNano(), Days: x.Days, State: plant.CertificateTrusted, Reason: oneLine(x.Refused)}
+		switch {
+		case x.Refused != "":
+			p.State = plant.CertificateRejected
+		case x.Warn < 0:
+			p.State, p.Reason = plant.CertificateExpired, renewal[x.Role]
+		case x.Warn == 7 || x.Warn == 30:
+			p.State, p.Reason = plant.CertificateExpiring, renewal[x.Role]
+		}
+		all = append(all, p)
+	}
+	if c.ClockUnknown != "" {
+		clock = "unknown: " + strings.TrimPrefix(c.ClockUnknown, "clock unknown: ")
+	}
+	return all, clock
 }
 
 // set replaces the list by the one of a new connection. Own ones are put in by
@@ -91,11 +148,18 @@ func (c *certificates) warn(now time.Time, log *slog.Logger) {
 		c.warned[x.Fingerprint] = x.Warn
 		at := []any{"days", x.Days, "until", date(x.NotAfter), "certificate", x.Name, "sha256", x.Fingerprint}
 		if x.Warn < 0 {
-			log.Error(fmt.Sprintf("the %s certificate has expired: %s", x.Role, renewal[x.Role]), at...)
+			log.Error(fmt.Sprintf("the %s has expired: %s", paper(x.Role), renewal[x.Role]), at...)
 			continue
 		}
-		log.Warn(fmt.Sprintf("the %s certificate expires soon: %s", x.Role, renewal[x.Role]), at...)
+		log.Warn(fmt.Sprintf("the %s expires soon: %s", paper(x.Role), renewal[x.Role]), at...)
 	}
+}
+
+func paper(role string) string {
+	if role == "list" {
+		return "revocation list"
+	}
+	return role + " certificate"
 }
 
 // renewal is the next step, by role.
@@ -104,4 +168,5 @@ var renewal = map[string]string{
 	"user":   "get a new one and let the server trust it",
 	"server": "renew it at the server, then trust it here",
 	"issuer": "have it renewed, with what it issued",
+	"list":   "put the issuer's present revocation list beside its certificate",
 }

@@ -75,11 +75,11 @@ func TestOwnRotation(t *testing.T) {
 	before := m.Counts()
 	eventually(t, 10*time.Second, "values", func() bool { return out.size() > 40 })
 
-	file, print, err := Renew(pki, "")
+	file, print, err := Renew(pki, "", "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, again, err := Renew(pki, ""); err != nil || again != print {
+	if _, again, err := Renew(pki, "", "test"); err != nil || again != print {
 		t.Fatalf("a second call: %s, %v", again, err)
 	}
 	der, err := os.ReadFile(file)
@@ -90,7 +90,7 @@ func TestOwnRotation(t *testing.T) {
 	if own := s.Certificates(time.Now()).List[0]; own.Role != "own" || own.Fingerprint == print {
 		t.Fatalf("%+v", own)
 	}
-	if err := UseNew(pki); err != nil {
+	if err := UseNew(pki, "test"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, 20*time.Second, "the new one in use", func() bool {
@@ -119,7 +119,7 @@ func TestOwnRotationForeign(t *testing.T) {
 	if _, err := ownIdentity(pki, ""); err != nil {
 		t.Fatal(err)
 	}
-	file, print, err := Renew(pki, "")
+	file, print, err := Renew(pki, "", "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestOwnRotationForeign(t *testing.T) {
 	start(t, s, out)
 	eventually(t, 20*time.Second, "live", live(s))
 	eventually(t, 10*time.Second, "values", func() bool { return out.size() > 20 })
-	if err := UseNew(pki); err != nil {
+	if err := UseNew(pki, "test"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, 20*time.Second, "the new one in use", func() bool {
@@ -160,7 +160,7 @@ func TestTrustEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, 20*time.Second, "refused", refused(s, "not trusted"))
-	if err := Trust(pki, fingerprint(serverCertificate(t, srv))); err != nil {
+	if err := Trust(pki, fingerprint(serverCertificate(t, srv)), "test"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, 20*time.Second, "live again", live(s))
@@ -434,6 +434,12 @@ func TestClockOfABox(t *testing.T) {
 	if u := s.Certificates(time.Now()).ClockUnknown; !strings.Contains(u, "clock unknown") || !strings.Contains(u, clockFile) {
 		t.Errorf("%q", u)
 	}
+	if c := s.Status().Clock; !strings.HasPrefix(c, "unknown: it shows ") {
+		t.Errorf("%q", c)
+	}
+	if b, err := os.ReadFile(filepath.Join(pki, auditFile)); err != nil || !strings.Contains(string(b), "\tclock\tclock-unknown\t\tcertificates are judged at "+later.Format(time.RFC3339)) {
+		t.Errorf("%q, %v", b, err)
+	}
 }
 
 // TestExpiry: one warning at each step, for each certificate.
@@ -508,7 +514,7 @@ func TestExpiryIsTold(t *testing.T) {
 		t.Error(got)
 	}
 	list := e.src.Certificates(time.Now()).List
-	if len(list) != 3 || list[0].Role != "own" || list[1].Role != "server" || list[2].Role != "issuer" || list[1].Warn != 7 {
+	if len(list) != 4 || list[3].Role != "list" || list[0].Role != "own" || list[1].Role != "server" || list[2].Role != "issuer" || list[1].Warn != 7 {
 		t.Errorf("%+v", list)
 	}
 }
@@ -577,20 +583,20 @@ func TestRenewCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := func(name string) string { return filepath.Join(pki, ownDir, name) }
-	if err := UseNew(pki); err == nil {
+	if err := UseNew(pki, "test"); err == nil {
 		t.Error("nothing new to use")
 	}
-	if _, _, err := Renew(pki, ""); err != nil {
+	if _, _, err := Renew(pki, "", "test"); err != nil {
 		t.Fatal(err)
 	}
 	// Only the key of the new one is there.
 	if err := os.Remove(at(nextName + certSuffix)); err != nil {
 		t.Fatal(err)
 	}
-	if err := UseNew(pki); err == nil {
+	if err := UseNew(pki, "test"); err == nil {
 		t.Error("half of a new one used")
 	}
-	_, print, err := Renew(pki, "")
+	_, print, err := Renew(pki, "", "test")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -605,14 +611,14 @@ func TestRenewCutOff(t *testing.T) {
 	if err != nil || fingerprint(id.der) != print || id.uri != "urn:test:edge" {
 		t.Fatalf("between the two: %v", err)
 	}
-	_, third, err := Renew(pki, "")
+	_, third, err := Renew(pki, "", "test")
 	if err != nil || third == print {
 		t.Fatalf("%v", err)
 	}
 	if id, err = ownIdentity(pki, ""); err != nil || fingerprint(id.der) != print {
 		t.Fatalf("the present one: %v", err)
 	}
-	if err := UseNew(pki); err != nil {
+	if err := UseNew(pki, "test"); err != nil {
 		t.Fatal(err)
 	}
 	second := id.key

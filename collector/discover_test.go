@@ -51,7 +51,7 @@ func TestProbe(t *testing.T) {
 	if err != nil || r.Trusted == nil || r.Chosen < 0 || len(r.Endpoints) != 3 || len(r.Endpoints[r.Chosen].Fingerprint) != 95 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	if err := Trust(pki, r.Endpoints[r.Chosen].Fingerprint); err != nil {
+	if err := Trust(pki, r.Endpoints[r.Chosen].Fingerprint, "test"); err != nil {
 		t.Fatal(err)
 	}
 	r, err = Probe(t.Context(), srv.url(), secure)

@@ -195,6 +195,7 @@ func (e *engine) run(ctx context.Context) {
 		backOff = min(2*backOff, lastBackOff)
 		select {
 		case <-ctx.Done():
+		case <-e.src.hurry.channel():
 		case <-time.After(wait):
 		}
 	}

@@ -248,7 +248,7 @@ func BenchmarkCollector(b *testing.B) {
 	dir := b.TempDir()
 	k := &killable{t: b, set: childSet{URL: m.URL(), Tags: m.tags(), State: filepath.Join(dir, "plc"), Discard: true,
 		Security: Security{Policy: "Basic256Sha256", Mode: "SignAndEncrypt", PKI: pki}}}
-	if r, err := Probe(context.Background(), m.URL(), k.set.Security); err != nil || Trust(pki, r.Endpoints[r.Chosen].Fingerprint) != nil {
+	if r, err := Probe(context.Background(), m.URL(), k.set.Security); err != nil || Trust(pki, r.Endpoints[r.Chosen].Fingerprint, "test") != nil {
 		b.Fatal(r, err)
 	}
 	b.Cleanup(k.kill)

@@ -168,7 +168,7 @@ func ownCertificate(key *rsa.PrivateKey, uri, host string) ([]byte, error) {
 // Renew makes a new own certificate with a new key beside the present one, or
 // finds the one that it made before, and returns its file and SHA-256: let the
 // servers trust it, then call UseNew. The present one goes on working.
-func Renew(pki, uri string) (file, sha256 string, err error) {
+func Renew(pki, uri, by string) (file, sha256 string, err error) {
 	id, err := ownIdentity(pki, uri)
 	if err != nil {
 		return "", "", err
@@ -182,6 +182,9 @@ func Renew(pki, uri string) (file, sha256 string, err error) {
 				return "", "", err
 			}
 		}
+		if err := audit(pki, by, "renew", fingerprint(id.leaf()), "the present one"); err != nil {
+			return "", "", err
+		}
 		if err := makeOwn(cert, key, id.uri); err != nil {
 			return "", "", err
 		}
@@ -194,11 +197,15 @@ func Renew(pki, uri string) (file, sha256 string, err error) {
 }
 
 // UseNew puts what Renew made in the place of the present certificate. A
-// collector that is running takes it up at its next connection.
-func UseNew(pki string) error {
+// collector that is running connects anew with it within a minute.
+func UseNew(pki, by string) error {
 	dir := filepath.Join(pki, ownDir)
-	if _, err := loadIdentity(filepath.Join(dir, nextName+certSuffix), filepath.Join(dir, nextName+keySuffix)); err != nil {
+	next, err := loadIdentity(filepath.Join(dir, nextName+certSuffix), filepath.Join(dir, nextName+keySuffix))
+	if err != nil {
 		return fmt.Errorf("no new certificate to use: %w", err)
+	}
+	if err := audit(pki, by, "use-new", fingerprint(next.leaf()), "own"); err != nil {
+		return err
 	}
 	for _, suffix := range []string{certSuffix, keySuffix} { // in this order: see loadOwn
 		if err := os.Rename(filepath.Join(dir, nextName+suffix), filepath.Join(dir, ownName+suffix)); err != nil {

@@ -15,7 +15,7 @@ import (
 // Security says how a server is met. The endpoint must offer exactly this
 // policy and mode; there is no falling back to a weaker one.
 type Security struct {
-	Policy string // "None" (also where empty), "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"
+	Policy string // "None" (also where empty), "Basic256" (weak), "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"
 	Mode   string // "None", "Sign", "SignAndEncrypt"; where empty: None with policy None, else SignAndEncrypt
 
 	User     string // user name; with Password
@@ -60,7 +60,7 @@ type security struct {
 	notes  []string  // for the log
 }
 
-var policies = []string{"None", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"}
+var policies = []string{"None", "Basic256", "Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"}
 
 // open checks s and loads its certificates. An error is one that no retry mends.
 func (s Security) open() (*security, error) {

@@ -71,7 +71,7 @@ func TestSecureWithUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Trust(pki, fingerprint(certs[0].Raw)); err != nil {
+	if err := Trust(pki, fingerprint(certs[0].Raw), "test"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, 8*time.Second, "live after the approval", live(s))
@@ -179,10 +179,10 @@ func TestVerifyServer(t *testing.T) {
 	if !errors.Is(verify(id.der, "urn:mill:plc", now), ErrUntrusted) {
 		t.Error("not ErrUntrusted")
 	}
-	if err := Trust(pki, "00:11"); err == nil {
+	if err := Trust(pki, "00:11", "test"); err == nil {
 		t.Error("trusted what is not there")
 	}
-	if err := Trust(pki, fingerprint(id.der)); err != nil {
+	if err := Trust(pki, fingerprint(id.der), "test"); err != nil {
 		t.Fatal(err)
 	}
 	check("trusted", "urn:mill:plc", now, "")

@@ -27,6 +27,11 @@ type Source struct {
 	Publishing time.Duration // asked of the server; DefaultPublishing where 0
 	Budget     plant.Budget  // of the load that it asks of the server
 
+	// Exception says who allowed what of the security is given up, until when and
+	// why, for the status. ExceptionEnds is its last day; zero: there is none.
+	Exception     string
+	ExceptionEnds time.Time
+
 	// StateFile is where the subscription survives a restart of the process. A
 	// second file beside it ends in ".ack". Where empty, Run closes the session
 	// when it ends, and what happens until the next Run is not known.
@@ -37,6 +42,7 @@ type Source struct {
 	board     board
 	certs     certificates
 	recheck   time.Duration // how often the certificates of a living connection are judged again
+	hurry     signal        // do not wait to connect
 }
 
 // Run keeps the subscription alive until ctx ends and then returns nil. Any
@@ -75,7 +81,27 @@ func (s *Source) Status() plant.PLCStatus {
 	if st.State == "" {
 		st.State = plant.Connecting
 	}
+	now := time.Now()
+	st.Certificates, st.Clock = s.shown(now)
+	st.Exception = s.Exception
+	st.ExceptionOver = !s.ExceptionEnds.IsZero() && now.After(s.ExceptionEnds)
 	return st
+}
+
+// Trust trusts the server certificate with this SHA-256 that was rejected, and
+// connects at once; by says who wants it. Any goroutine may call it.
+func (s *Source) Trust(fingerprint, by string) error {
+	if s.Security.PKI == "" {
+		return fmt.Errorf("plc %s: it has no folder for certificates", s.Name)
+	}
+	if len(plainHex(fingerprint)) != 64 {
+		return fmt.Errorf("plc %s: %q is no SHA-256 of a certificate: want all 64 hexadecimal digits", s.Name, fingerprint)
+	}
+	if err := Trust(s.Security.PKI, fingerprint, by); err != nil {
+		return fmt.Errorf("plc %s: %w", s.Name, err)
+	}
+	s.hurry.give()
+	return nil
 }
 
 // Changed receives after a change of Status that others want to know at once:

@@ -11,14 +11,10 @@ import (
 type board struct {
 	mu      sync.Mutex
 	now     plant.PLCStatus // guarded by mu; Rejected is replaced, never changed
-	changed chan struct{}
-	once    sync.Once
+	changed signal
 }
 
-func (b *board) channel() chan struct{} {
-	b.once.Do(func() { b.changed = make(chan struct{}, 1) })
-	return b.changed
-}
+func (b *board) channel() chan struct{} { return b.changed.channel() }
 
 // set moves to a state. Since moves with the state, not with the reason.
 func (b *board) set(state plant.PLCState, why string) (moved bool) {
@@ -46,12 +42,7 @@ func (b *board) update(told bool, change func(*plant.PLCStatus)) {
 	}
 }
 
-func (b *board) tell() {
-	select {
-	case b.channel() <- struct{}{}:
-	default:
-	}
-}
+func (b *board) tell() { b.changed.give() }
 
 func (b *board) get() plant.PLCStatus {
 	b.mu.Lock()

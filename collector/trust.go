@@ -41,6 +41,9 @@ func (e *engine) trust(end *endpoint) error {
 	at, unknown := p.clock.judge(time.Now())
 	if unknown != "" && unknown != e.unknown {
 		e.note(unknown)
+		if err := audit(p.PKI, "clock", "clock-unknown", "", "certificates are judged at "+at.UTC().Format(time.RFC3339)); err != nil {
+			e.note("the unknown clock could not be recorded: " + err.Error())
+		}
 	}
 	e.unknown = unknown
 	c := &conditions{now: at, applURI: end.applURI, sha1: p.AllowSHA1, missing: p.Revocation == RevocationIfPresent}
@@ -56,6 +59,12 @@ func (e *engine) trust(end *endpoint) error {
 		}
 		server = append(server, statusOf(role, x))
 	}
+	if refused, ok := errors.AsType[*certificateError](err); ok {
+		x := statusOf("server", refused.leaf)
+		x.Refused = refused.why()
+		server = append(server, x)
+	}
+	server = append(server, listsOf(p.PKI, chain)...)
 	e.src.certs.set(own, server, unknown)
 	e.expiry()
 	if err != nil {
@@ -210,7 +219,7 @@ func (s *stock) approval(pki string, leaf *x509.Certificate) string {
 	if err != nil {
 		fmt.Fprintf(&b, " (and it could not be kept for approval: %v)", err)
 	} else {
-		fmt.Fprintf(&b, ": compare SHA-256 %s with what the server itself shows, then move %s to %s", fingerprint(leaf.Raw), file, filepath.Join(pki, trustedDir))
+		fmt.Fprintf(&b, ": compare SHA-256 %s with what the server itself shows, then trust it: millwright pki trust, or move %s to %s", fingerprint(leaf.Raw), file, filepath.Join(pki, trustedDir))
 	}
 	if !selfIssued(leaf) {
 		fmt.Fprintf(&b, ", or put the certificate of its issuer %q there", leaf.Issuer)
@@ -243,8 +252,7 @@ func keepRejected(pki string, leaf *x509.Certificate) (string, error) {
 	if err := os.MkdirAll(dir, folderMode); err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(leaf.Raw)
-	name := filepath.Join(dir, hex.EncodeToString(sum[:])+".der")
+	name := filepath.Join(dir, fileName(leaf))
 	if _, err := os.Stat(name); err == nil {
 		return name, nil
 	}
@@ -270,25 +278,4 @@ func fingerprint(der []byte) string {
 		b.WriteString(h[i : i+2])
 	}
 	return b.String()
-}
-
-// Trust moves a certificate that was rejected into the trusted folder of a PKI
-// folder; want is its SHA-256 as the error and the report show it.
-func Trust(pki, want string) error {
-	certs, err := os.ReadDir(filepath.Join(pki, rejectedDir))
-	if err != nil {
-		return err
-	}
-	for _, c := range certs {
-		from := filepath.Join(pki, rejectedDir, c.Name())
-		list, err := readCertificates(from)
-		if err != nil || fingerprint(list[0].Raw) != want {
-			continue
-		}
-		if err := os.MkdirAll(filepath.Join(pki, trustedDir), folderMode); err != nil {
-			return err
-		}
-		return os.Rename(from, filepath.Join(pki, trustedDir, c.Name()))
-	}
-	return fmt.Errorf("%s holds no certificate with SHA-256 %s", filepath.Join(pki, rejectedDir), want)
 }

@@ -68,6 +68,7 @@ func (a *Agent) watch(ctx context.Context, p *PLC) {
 	defer tick.Stop()
 	was := p.Source.Status()
 	a.tellState(p, was)
+	var security security
 	for {
 		select {
 		case <-ctx.Done():
@@ -87,6 +88,9 @@ func (a *Agent) watch(ctx context.Context, p *PLC) {
 		was = now
 		a.tellState(p, now)
 		a.judge(p.Name, now)
+		for _, f := range security.judge(a.Name+"/"+p.Name, now, time.Now()) {
+			a.Tell(f)
+		}
 	}
 }
 

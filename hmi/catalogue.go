@@ -93,5 +93,7 @@ var english = map[string]string{
 	"kind.system.queue":    "Edge queue fills",
 	"kind.system.model":    "Model dropped",
 
-	"kind.system.quarantine": "Tag in quarantine",
+	"kind.system.quarantine":  "Tag in quarantine",
+	"kind.system.certificate": "Certificate expires",
+	"kind.system.exception":   "PLC read without security",
 }

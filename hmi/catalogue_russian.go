@@ -61,5 +61,7 @@ var russian = map[string]string{
 	"kind.system.queue":    "Очередь узла растёт",
 	"kind.system.model":    "Модель отключена",
 
-	"kind.system.quarantine": "Тег в карантине",
+	"kind.system.quarantine":  "Тег в карантине",
+	"kind.system.certificate": "Истекает сертификат",
+	"kind.system.exception":   "ПЛК читается без защиты",
 }

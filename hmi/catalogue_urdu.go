@@ -61,5 +61,7 @@ var urdu = map[string]string{
 	"kind.system.queue":    "ایج کی قطار بھر رہی ہے",
 	"kind.system.model":    "ماڈل ہٹا دیا گیا",
 
-	"kind.system.quarantine": "ٹیگ قرنطینہ میں",
+	"kind.system.quarantine":  "ٹیگ قرنطینہ میں",
+	"kind.system.certificate": "سرٹیفکیٹ ختم ہو رہا ہے",
+	"kind.system.exception":   "PLC بغیر سیکیورٹی کے پڑھا جا رہا ہے",
 }

@@ -92,6 +92,9 @@ const (
 	KindPLCFlood = "plc.flood" // alarms of a PLC are held back: Score of them
 
 	KindQuarantine = "system.quarantine" // a tag's node is not what it was
+
+	KindCertificate = "system.certificate" // of a connection to a PLC: runs out
+	KindException   = "system.exception"   // a PLC is read without security
 )
 
 var titles = map[string]string{
@@ -115,6 +118,9 @@ var titles = map[string]string{
 	KindPLCFlood: "Many PLC alarms",
 
 	KindQuarantine: "Tag in quarantine",
+
+	KindCertificate: "Certificate expires",
+	KindException:   "PLC read without security",
 }
 
 // Title is the finding in a few English words, and in the PLC's own.

@@ -84,6 +84,11 @@ type PLCStatus struct {
 	RevisedCount int          `json:"revised_count,omitempty"` // all of them
 	Overflowing  []TagCount   `json:"overflowing,omitempty"`   // tags with most values that carried the overflow bit
 	Deadbands    Deadbands    `json:"deadbands,omitzero"`
+
+	Certificates  []CertificateStatus `json:"certificates,omitempty"`
+	Clock         string              `json:"clock,omitempty"`          // "unknown: why"; empty: it is known
+	Exception     string              `json:"exception,omitempty"`      // what security is given up, by whom, until when and why
+	ExceptionOver bool                `json:"exception_over,omitempty"` // its time has passed
 }
 
 // MostQuarantined bounds PLCStatus.Quarantined: a status stays a small message

@@ -32,7 +32,7 @@ const server = new ua.OPCUAServer({
   allowAnonymous: set.anonymous ?? true,
   userManager: { isValidUser: (u, p) => (set.users ?? {})[u] === p },
   serverCertificateManager, userCertificateManager,
-  securityPolicies: [ua.SecurityPolicy.None, ua.SecurityPolicy.Basic256Sha256],
+  securityPolicies: [ua.SecurityPolicy.None, ...(set.policies ?? ["Basic256Sha256"]).map((p) => ua.SecurityPolicy[p])],
   securityModes: [ua.MessageSecurityMode.None, ua.MessageSecurityMode.Sign, ua.MessageSecurityMode.SignAndEncrypt],
   disableDiscovery: false,
   isAuditing: false,

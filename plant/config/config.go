@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"slices"
 	"time"
 
 	"millwright/plant"
@@ -45,7 +46,7 @@ type PLC struct {
 	Discover     bool
 	DiscoverRoot string
 
-	SecurityPolicy  string // "None", "Basic256Sha256"
+	SecurityPolicy  string // one of Policies, or with an Exception one of WeakPolicies; None also on loopback
 	SecurityMode    string // "None", "Sign", "SignAndEncrypt"
 	User, Password  string // user token by name, empty for anonymous
 	UserCertificate string // user token by certificate, files
@@ -60,8 +61,9 @@ type PLC struct {
 	Revocation string // "required": its issuer must have a list of revoked ones; "if-present"
 	AllowSHA1  bool   // it may be signed with SHA-1
 
-	Profile Profile      // of the kind of server
-	Budget  plant.Budget // the profile's, and what [plc.budget] says against it
+	Profile   Profile      // of the kind of server
+	Budget    plant.Budget // the profile's, and what [plc.budget] says against it
+	Exception *Exception   // nil: none
 }
 
 // Edge is the agent beside the PLCs, section [edge].
@@ -208,7 +210,7 @@ func (t *table) plc() PLC {
 		Discover:     t.flag("discover"),
 		DiscoverRoot: t.checked("discover_root", "", checkNode),
 
-		SecurityPolicy: t.oneOf("security_policy", "None", "None", "Basic256Sha256"),
+		SecurityPolicy: t.oneOf("security_policy", "None", slices.Concat(Policies, WeakPolicies)...),
 		User:           t.text("user", ""),
 		Password:       t.secret("password_file"),
 		Trust:          t.folder("trust", ""),
@@ -232,7 +234,7 @@ func (t *table) plc() PLC {
 	}
 	p.SecurityMode = t.oneOf("security_mode", mode, "None", "Sign", "SignAndEncrypt")
 	if (p.SecurityMode == "None") != (p.SecurityPolicy == "None") {
-		t.fault("security_mode", "%q does not go with security_policy %q, allowed are None with None, Sign and SignAndEncrypt with Basic256Sha256", p.SecurityMode, p.SecurityPolicy)
+		t.fault("security_mode", "%q does not go with security_policy %q, allowed are None with None, Sign and SignAndEncrypt with the others", p.SecurityMode, p.SecurityPolicy)
 	}
 	p.Certificate, p.Key = t.pair("certificate", "key")
 	p.UserCertificate, p.UserKey = t.pair("user_certificate", "user_key")
@@ -248,6 +250,7 @@ func (t *table) plc() PLC {
 	case p.DiscoverRoot != "" && !p.Discover:
 		t.fault("discover_root", "is of no use without discover = true")
 	}
+	p.Exception = t.exception(&p)
 	p.Tags = t.tags(p.TagsFile)
 	p.Profile, p.Budget = t.profile()
 	for _, what := range p.Overload(p.Tags) {

@@ -539,6 +539,8 @@ export const en = {
   "kind.plc.alarm": "PLC alarm",
   "kind.plc.flood": "Many PLC alarms: the rest is held back",
   "kind.system.quarantine": "Tag in quarantine",
+  "kind.system.certificate": "Certificate expires",
+  "kind.system.exception": "PLC read without security",
   "detector.wpca": "Learned model (window PCA)",
   "detector.autoencoder": "Trained model (autoencoder)",
   "detector.limit": "Fixed limit",
