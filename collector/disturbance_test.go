@@ -153,7 +153,7 @@ func serverRenewed(b *bench) time.Time {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if err := Trust(b.pki, fingerprint(der)); err != nil {
+	if err := Trust(b.pki, fingerprint(der), "test"); err != nil {
 		b.t.Error(err)
 	}
 	return time.Now()
@@ -161,12 +161,12 @@ func serverRenewed(b *bench) time.Time {
 
 // ownRenewed lets the collector go on with another certificate.
 func ownRenewed(b *bench) time.Time {
-	file, print, err := Renew(b.pki, "")
+	file, print, err := Renew(b.pki, "", "test")
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.srv.say("trust " + file)
-	if err := UseNew(b.pki); err != nil {
+	if err := UseNew(b.pki, "test"); err != nil {
 		b.t.Fatal(err)
 	}
 	eventually(b.t, patience, "the new certificate is in use", func() bool {
