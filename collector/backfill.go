@@ -46,11 +46,12 @@ type backfill struct {
 	holes  []*hole
 	fresh  bool // there is one that the state file does not know
 	access []access
-	asked  int // tags whose access has been asked for
-	refuse int // failed questions in a row
+	asked  int  // tags whose access has been asked for
+	none   bool // the server has no history: nothing is asked for
+	refuse int  // failed questions in a row
 
-	nodes, values int           // in one read, as the server bears it
-	length        time.Duration // of a slice
+	values int           // in one read, as the server bears it
+	length time.Duration // of a slice
 
 	job     []*slice // being read; nil: none
 	batch   plant.Batch
@@ -64,7 +65,15 @@ type backfill struct {
 }
 
 func newBackfill(tags int) backfill {
-	return backfill{access: make([]access, tags), nodes: historyNodes, values: firstValues, length: firstSlice}
+	return backfill{access: make([]access, tags), values: firstValues, length: firstSlice}
+}
+
+// without says that the server keeps no history.
+func (b *backfill) without() {
+	b.none = true
+	for i := range b.access {
+		b.access[i] = accessNone
+	}
 }
 
 // missed takes a span that may be missing. False: the tag has no history, and
@@ -185,13 +194,14 @@ func (p *pump) touch(h *hole) {
 // by and by. It reports whether it asked.
 func (p *pump) askAccess(ctx context.Context, now time.Time) bool {
 	b := &p.back
+	if b.none {
+		p.giveHoles() // of a Run that thought otherwise
+		return false
+	}
 	if len(b.holes) == 0 && b.asked == len(b.access) {
 		return false
 	}
-	most := accessNodes
-	if p.peer.perRead > 0 {
-		most = min(most, int(p.peer.perRead))
-	}
+	most := min(accessNodes, p.limits.read.size())
 	var which []int
 	seen := map[int]bool{}
 	for _, h := range b.holes {
@@ -283,10 +293,7 @@ func (p *pump) pick(now time.Time) {
 	if first == nil {
 		return
 	}
-	most := b.nodes
-	if n := int(p.peer.perHistory); n > 0 {
-		most = min(most, n)
-	}
+	most := p.limits.history.size()
 	length := plant.Millis(int64(b.length))
 	start := max(first.from, first.to-length)
 	near := int64(time.Second) + length/8
@@ -345,10 +352,16 @@ func (p *pump) readHistory(ctx context.Context) {
 func (p *pump) given(ctx context.Context, a answer) {
 	b := &p.back
 	b.busy = false
+	fate := p.limits.history.judge(len(a.slices), a.err)
+	if errors.Is(a.err, ua.StatusBadTimeout) { // it does not break the connection
+		fate = p.limits.history.judge(len(a.slices), ua.StatusBadResponseTooLarge)
+	}
 	if a.err != nil {
 		b.next = time.Now().Add(lagTime)
-		p.failed(a.slices, a.err)
 		p.drop()
+		if p.fewer(a.err); fate != smaller { // else the same is asked for again, in parts
+			p.failed(a.slices, a.err)
+		}
 		return
 	}
 	n := 0
@@ -361,6 +374,9 @@ func (p *pump) given(ctx context.Context, a answer) {
 				code = r.StatusCode
 			}
 			s.read, s.point = true, nil
+			if p.fewer(code); tooMuch(code) {
+				p.limits.history.judge(len(a.slices), code)
+			}
 			p.failed([]*slice{s}, code)
 			continue
 		case r.HistoryData != nil:
@@ -450,18 +466,20 @@ func (p *pump) receive(s *slice, values []*ua.DataValue, arrived int64) {
 	}
 }
 
-// failed puts slices aside: for a while, with smaller questions, or for good.
-func (p *pump) failed(list []*slice, err error) {
+// fewer makes the next question ask for fewer values, if err says so.
+func (p *pump) fewer(err error) {
 	b := &p.back
-	small := tooMuch(err) || errors.Is(err, ua.StatusBadTimeout) || errors.Is(err, ua.StatusBadNoContinuationPoints)
-	switch {
-	case small && b.nodes > 1:
-		b.nodes = max(1, b.nodes/2)
-		b.values = max(b.values/2, firstValues)
-	case small:
-		b.values = max(b.values/2, firstValues)
+	if !tooMuch(err) && !errors.Is(err, ua.StatusBadTimeout) {
+		return
+	}
+	if b.values = max(b.values/2, firstValues); b.values == firstValues {
 		b.length = max(b.length/2, firstSlice)
 	}
+}
+
+// failed puts slices aside: for a while, or for good.
+func (p *pump) failed(list []*slice, err error) {
+	b := &p.back
 	never := errors.Is(err, ua.StatusBadHistoryOperationUnsupported) || errors.Is(err, ua.StatusBadServiceUnsupported) ||
 		errors.Is(err, ua.StatusBadUserAccessDenied) || errors.Is(err, ua.StatusBadNotReadable) || errors.Is(err, ua.StatusBadNodeIDUnknown)
 	for _, s := range list {

@@ -29,6 +29,11 @@ type channel struct {
 	sc   *uasc.SecureChannel
 	cfg  *uasc.Config
 	once sync.Once
+
+	errs  chan error // first fault of the connection, as the codec saw it
+	mu    sync.Mutex
+	cause error // guarded by mu; what the server said before it hung up
+	pace  *pace // nil: none
 }
 
 // openChannel connects and opens the secure channel for e as p says. Without p
@@ -61,11 +66,12 @@ func openChannel(ctx context.Context, p *security, e *endpoint) (*channel, error
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", e.url, err)
 	}
-	sc, err := uasc.NewSecureChannel(e.url, conn, cfg, make(chan error, 1))
+	errs := make(chan error, 1)
+	sc, err := uasc.NewSecureChannel(e.url, conn, cfg, errs)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	c := &channel{conn: conn, sc: sc, cfg: cfg}
+	c := &channel{conn: conn, sc: sc, cfg: cfg, errs: errs}
 	policy := cfg.SecurityPolicyURI
 	if err := sc.Open(ctx); err != nil {
 		c.drop()
@@ -116,6 +122,7 @@ func (c *channel) drop() {
 // send makes one service call. A status other than Good of the whole call is
 // the error.
 func send[T ua.Response](ctx context.Context, c *channel, token *ua.NodeID, req ua.Request, timeout time.Duration) (T, error) {
+	c.pace.count(req)
 	var res T
 	err := c.sc.SendRequestWithTimeout(ctx, req, token, timeout, func(v ua.Response) error {
 		r, ok := v.(T)
@@ -126,9 +133,27 @@ func send[T ua.Response](ctx context.Context, c *channel, token *ua.NodeID, req 
 		return nil
 	})
 	if errors.Is(err, io.EOF) {
-		err = errHangUp
+		err = c.hangUp()
 	}
 	return res, err
+}
+
+// hangUp is the end of the connection with what the server said of it (OPC
+// 10000-6, 7.1.2.5), which the codec hands to nobody.
+func (c *channel) hangUp() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case err := <-c.errs:
+		if said := (*uacp.Error)(nil); errors.As(err, &said) {
+			c.cause = said
+		}
+	default:
+	}
+	if c.cause != nil {
+		return fmt.Errorf("%w: %w", errHangUp, c.cause)
+	}
+	return errHangUp
 }
 
 var errHangUp = errors.New("connection closed by the server")

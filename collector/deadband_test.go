@@ -145,7 +145,7 @@ func TestDeadbandRefusedOnce(t *testing.T) {
 		if !slices.Equal(x.again, []int{0}) || !x.list[1].retry.After(time.Now()) {
 			t.Errorf("%v: again %v", code, x.again)
 		}
-		if due := x.due(time.Now()); !slices.Equal(due, []int{0}) {
+		if due := x.due(time.Now(), 10); !slices.Equal(due, []int{0}) {
 			t.Errorf("%v: due at once %v", code, due)
 		}
 	}

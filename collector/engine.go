@@ -66,6 +66,8 @@ type engine struct {
 	learned   bool  // what the server says of the tags' variables is known
 	learnedOf int64 // start time of the server that said it
 
+	limits    limits
+	pace      *pace
 	peer      peer // of the present connection
 	back      backfill
 	holesKept time.Time // when the state file was last brought up to the holes
@@ -102,7 +104,17 @@ func newEngine(s *Source, out plant.Sink) (*engine, error) {
 	}
 	e.events = &events{log: e.log}
 	e.tr.events = e.events.take
-	e.hash = itemsHash(s.URL, e.publishing, s.Tags) ^ eventsHash(e.events.conditions)
+	e.publishing = max(e.publishing, s.Budget.Publishing)
+	e.pace = newPace(s.Budget)
+	e.items.budget = s.Budget
+	for _, b := range []*batch{&e.limits.items, &e.limits.read, &e.limits.browse, &e.limits.translate} {
+		b.bound(s.Budget.Batch)
+	}
+	e.limits.history.bound(historyNodes)
+	if s.Budget.NoHistory {
+		e.back.without()
+	}
+	e.hash = itemsHash(s.URL, e.publishing, s.Tags) ^ eventsHash(e.events.conditions) + uint64(s.Budget.Sampling)
 	s.committed.Store(0)
 	if err := e.restore(); err != nil {
 		return nil, err

@@ -27,19 +27,15 @@ type beat struct {
 func (p *pump) beats(ctx context.Context) {
 	t := time.NewTicker(beatTime)
 	defer t.Stop()
-	now := ua.NewNumericNodeID(0, id.Server_ServerStatus_CurrentTime)
 	for {
 		begin := time.Now()
-		v, err := p.link.read(ctx, beatTimeout, ua.AttributeIDValue, now)
+		at, err := p.link.clock(ctx)
 		if err == nil {
 			err = p.recheck()
 		}
 		a := answer{kind: gotBeat, err: err}
 		if err == nil {
-			a.beat = &beat{rtt: time.Since(begin)}
-			if at, ok := good[time.Time](v[0]); ok {
-				a.beat.time = at.UnixNano()
-			}
+			a.beat = &beat{rtt: time.Since(begin), time: at}
 		}
 		select {
 		case p.answers <- a:
@@ -53,6 +49,21 @@ func (p *pump) beats(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// clock reads the server's time, ns UTC, 0 where it does not tell.
+func (l *link) clock(ctx context.Context) (int64, error) {
+	req := &ua.ReadRequest{TimestampsToReturn: ua.TimestampsToReturnNeither, NodesToRead: []*ua.ReadValueID{{
+		NodeID: ua.NewNumericNodeID(0, id.Server_ServerStatus_CurrentTime), AttributeID: ua.AttributeIDValue, DataEncoding: &ua.QualifiedName{}}}}
+	res, err := send[*ua.ReadResponse](ctx, l.channel, l.session.token, req, beatTimeout)
+	if err != nil || len(res.Results) != 1 {
+		return 0, err
+	}
+	t, ok := good[time.Time](res.Results[0])
+	if !ok {
+		return 0, nil
+	}
+	return t.UnixNano(), nil
 }
 
 func (p *pump) beaten(a answer) error {

@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	mostPerCall   = 1000
 	mostPerReply  = 10_000 // notifications in one message
 	bytesOfValue  = 100    // generous: handle, value, status and two times
 	keepAliveGoal = 2 * time.Second
@@ -24,6 +23,7 @@ const (
 	maxQueue      = 10_000
 	firstRetry    = 5 * time.Second
 	lastRetry     = 5 * time.Minute
+	soonRetry     = time.Second
 	steadyTime    = 10 * time.Second
 )
 
@@ -83,11 +83,11 @@ type item struct {
 
 // items are the monitored items by position of their tag.
 type items struct {
-	list  []item
-	tags  []plant.Tag
-	batch int   // items per call that the server was seen to take
-	met   int64 // start time of the server that plain is about
-	again []int // whose deadbands the server refused in the last call: to be asked for without
+	list   []item
+	tags   []plant.Tag
+	budget plant.Budget
+	met    int64 // start time of the server that plain is about
+	again  []int // whose deadbands the server refused in the last call: to be asked for without
 
 	// Since the subscription was made: items that the server samples more slowly
 	// than asked, with shorter queues than asked, with a queue of one, which
@@ -96,7 +96,7 @@ type items struct {
 }
 
 func newItems(tags []plant.Tag) *items {
-	x := &items{list: make([]item, len(tags)), tags: tags, batch: mostPerCall}
+	x := &items{list: make([]item, len(tags)), tags: tags}
 	for i := range tags {
 		x.list[i].node, x.list[i].fault = parseNode(tags[i].Node)
 		if err := x.list[i].fault; err != nil {
@@ -106,57 +106,54 @@ func newItems(tags []plant.Tag) *items {
 	return x
 }
 
-// tooMuch reports whether err says that a call was too large.
-func tooMuch(err error) bool {
-	for _, code := range []ua.StatusCode{ua.StatusBadTooManyOperations, ua.StatusBadRequestTooLarge, ua.StatusBadResponseTooLarge,
-		ua.StatusBadEncodingLimitsExceeded, ua.StatusBadTCPMessageTooLarge} {
-		if errors.Is(err, code) {
-			return true
-		}
-	}
-	return false
-}
-
 // create asks for the items of the tags in which, a call after the other
 // because some servers count what is outstanding. Refused items wait for a
 // retry, the rest runs. The error is one of the connection.
 func (x *items) create(ctx context.Context, l *link, s subscription, srv peer, which []int) error {
-	if srv.batch > 0 && x.batch > int(srv.batch) {
-		x.batch = int(srv.batch)
-	}
-	x.again = x.again[:0]
-	for len(which) > 0 {
-		n := min(x.batch, len(which))
-		done, err := x.createSome(ctx, l, s, srv, which[:n])
-		switch {
-		case err == nil:
-			which = append(which[done:len(which):len(which)], x.again...)
-			x.again = x.again[:0]
-		case tooMuch(err) && n > 1:
-			x.batch = n / 2
-		case tooMuch(err):
-			x.refuse(which[0], err.Error())
-			which = which[1:]
-		default:
-			if errors.Is(err, ua.StatusBadTimeout) && n > 1 {
-				x.batch = n / 2 // for the next connection
-			}
+	for x.again = x.again[:0]; len(which) > 0; which, x.again = x.again, nil {
+		err := l.limits.items.each(len(which), func(from, to int) error {
+			return x.createSome(ctx, l, s, srv, which[from:to])
+		}, func(i int, err error, asked bool) {
+			x.failed(which[i], err, asked)
+		})
+		if err != nil {
 			return fmt.Errorf("creating monitored items: %w", err)
 		}
 	}
 	return nil
 }
 
-func (x *items) createSome(ctx context.Context, l *link, s subscription, srv peer, which []int) (int, error) {
+// failed puts a tag aside for which a whole call failed, for longer if it was
+// the only one in it.
+func (x *items) failed(i int, err error, asked bool) {
+	if asked {
+		x.refuse(i, callText(err))
+		return
+	}
+	it := &x.list[i]
+	it.monitored, it.refused = false, "waits: the server refuses calls for tags before it with "+callText(err)
+	it.retry = time.Now().Add(soonRetry)
+}
+
+// callText is the status of a call without decoration.
+func callText(err error) string {
+	var code ua.StatusCode
+	if errors.As(err, &code) {
+		return statusText(code)
+	}
+	return err.Error()
+}
+
+func (x *items) createSome(ctx context.Context, l *link, s subscription, srv peer, which []int) error {
 	req, asked := x.request(s, srv, which)
 	if len(asked) == 0 {
-		return len(which), nil
+		return nil
 	}
 	res, err := call[*ua.CreateMonitoredItemsResponse](ctx, l, req, requestTimeout)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return len(which), x.apply(s, asked, res)
+	return x.apply(s, asked, res)
 }
 
 // request makes the call for those of which that can be asked for.
@@ -174,10 +171,12 @@ func (x *items) request(s subscription, srv peer, which []int) (*ua.CreateMonito
 			continue
 		}
 		asked = append(asked, i)
+		params := parameters(&x.tags[i], s.publishing, x.filter(i))
+		params.SamplingInterval = max(params.SamplingInterval, float64(x.budget.Sampling)/float64(time.Millisecond))
 		req.ItemsToCreate = append(req.ItemsToCreate, &ua.MonitoredItemCreateRequest{
 			ItemToMonitor:       &ua.ReadValueID{NodeID: id, AttributeID: ua.AttributeIDValue, DataEncoding: &ua.QualifiedName{}},
 			MonitoringMode:      ua.MonitoringModeReporting,
-			RequestedParameters: parameters(&x.tags[i], s.publishing, x.filter(i)),
+			RequestedParameters: params,
 		})
 	}
 	return req, asked
@@ -255,14 +254,14 @@ func (x *items) refuse(i int, why string) {
 	it.retry = time.Now().Add(it.wait)
 }
 
-// due lists the refused tags whose time has come, as many as one call takes.
-func (x *items) due(now time.Time) []int {
+// due lists the refused tags whose time has come, at most so many.
+func (x *items) due(now time.Time, most int) []int {
 	var which []int
 	for i := range x.list {
 		it := &x.list[i]
 		if !it.monitored && it.fault == nil && !it.retry.After(now) {
 			which = append(which, i)
-			if len(which) == x.batch {
+			if len(which) == most {
 				break
 			}
 		}

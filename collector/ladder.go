@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/gopcua/opcua/ua"
@@ -58,8 +59,14 @@ func (e *engine) connect(ctx context.Context) (*link, error) {
 // it is the old one.
 func (e *engine) reach(ctx context.Context) (l *link, same bool, err error) {
 	e.takeRenewed()
+	if err := e.pace.connect(ctx); err != nil {
+		return nil, false, err
+	}
 	offers, err := getEndpoints(ctx, e.src.URL)
 	if err != nil {
+		if unreached(err) {
+			e.pace.spare()
+		}
 		return nil, false, err
 	}
 	end, err := e.sec.choose(e.src.URL, offers)
@@ -73,11 +80,20 @@ func (e *engine) reach(ctx context.Context) (l *link, same bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
+	c.pace = e.pace
 	if l, same, err = e.login(ctx, c, end); err != nil {
 		c.drop()
 		return nil, false, err
 	}
+	l.limits = &e.limits
 	return l, same, nil
+}
+
+// unreached reports whether err is that nobody was there, not even a server that
+// refuses.
+func unreached(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // login gives a link with an active session; same says that it is the old one.
@@ -110,6 +126,7 @@ func (e *engine) login(ctx context.Context, c *channel, end *endpoint) (l *link,
 		return nil, false, err
 	}
 	if l, err = activate(ctx, c, e.sec, end, s); err != nil {
+		(&link{channel: c, session: s}).leave(ctx) // else it would stand at the server until its time is over
 		return nil, false, err
 	}
 	e.session = s

@@ -165,7 +165,7 @@ func (p *pump) publish(ctx context.Context, acks []uint32) answer {
 	for i, n := range acks {
 		req.SubscriptionAcknowledgements[i] = &ua.SubscriptionAcknowledgement{SubscriptionID: p.sub.id, SequenceNumber: n}
 	}
-	res, err := call[*ua.PublishResponse](ctx, p.link, req, publishTimeout)
+	res, err := send[*ua.PublishResponse](ctx, p.link.channel, p.link.session.token, req, publishTimeout)
 	return answer{kind: gotPublish, publish: res, acks: acks, err: err}
 }
 

@@ -16,7 +16,7 @@ func (p *pump) bury(ctx context.Context) {
 	if len(p.tr.gone) == 0 {
 		return
 	}
-	req := &ua.DeleteMonitoredItemsRequest{SubscriptionID: p.sub.id}
+	var ids []uint32
 	for i, q := range p.tr.gone {
 		it := &p.items.list[i]
 		if !it.monitored {
@@ -24,8 +24,8 @@ func (p *pump) bury(ctx context.Context) {
 		}
 		p.items.refuse(i, q.String()+": the node is gone")
 		p.log.Warn("tag refused", "tag", p.items.tags[i].Path+": "+it.refused)
-		if it.id != 0 && len(req.MonitoredItemIDs) < p.items.batch {
-			req.MonitoredItemIDs = append(req.MonitoredItemIDs, it.id)
+		if it.id != 0 {
+			ids = append(ids, it.id)
 			it.id = 0
 		}
 	}
@@ -33,17 +33,25 @@ func (p *pump) bury(ctx context.Context) {
 	p.put()
 	monitored, refused := p.items.count(p.tr.wrong)
 	p.src.board.update(true, func(s *plant.PLCStatus) { s.Tags, s.Rejected = monitored, refused })
-	if len(req.MonitoredItemIDs) > 0 {
+	if sub := p.sub.id; len(ids) > 0 {
 		p.do(ctx, func() answer {
-			_, err := call[*ua.DeleteMonitoredItemsResponse](ctx, p.link, req, requestTimeout)
-			return answer{kind: gotNothing, err: err}
+			return answer{kind: gotNothing, err: p.link.deleteItems(ctx, sub, ids)}
 		})
 	}
 }
 
+// deleteItems deletes monitored items. One that the server refuses to delete stays
+// as dead as it is.
+func (l *link) deleteItems(ctx context.Context, subscription uint32, ids []uint32) error {
+	return l.limits.items.each(len(ids), func(from, to int) error {
+		_, err := call[*ua.DeleteMonitoredItemsResponse](ctx, l, &ua.DeleteMonitoredItemsRequest{SubscriptionID: subscription, MonitoredItemIDs: ids[from:to]}, requestTimeout)
+		return err
+	}, func(int, error, bool) {})
+}
+
 // retry asks for the refused items whose time has come, off the receive path.
 func (p *pump) retry(ctx context.Context, now time.Time) {
-	due := p.items.due(now)
+	due := p.items.due(now, p.limits.items.size())
 	if p.retrying || len(due) == 0 {
 		return
 	}
@@ -67,16 +75,29 @@ func (p *pump) retry(ctx context.Context, now time.Time) {
 // now, then with the server's word on the items.
 func (p *pump) retried(ctx context.Context, a answer) error {
 	p.retrying = false
-	if a.err != nil {
-		if tooMuch(a.err) {
-			p.items.batch = max(1, p.items.batch/2)
+	if a.kind == gotItems {
+		switch p.limits.items.judge(len(a.asked), a.err) {
+		case taken:
+		case smaller:
+			return nil // they are still due
+		case single:
+			p.items.failed(a.asked[0], a.err, true)
 			return nil
+		case enough:
+			p.items.failed(a.asked[0], a.err, true)
+			for _, i := range p.items.due(time.Now(), len(p.items.list)) {
+				p.items.failed(i, a.err, false)
+			}
+			return nil
+		case broken:
+			return fmt.Errorf("retrying refused tags: %w", a.err)
 		}
+	} else if a.err != nil {
 		return fmt.Errorf("retrying refused tags: %w", a.err)
 	}
 	if a.kind == gotServer {
 		p.know(a.asked, a.details)
-		req, asked := p.items.request(p.sub, *a.describe, p.items.due(time.Now()))
+		req, asked := p.items.request(p.sub, *a.describe, p.items.due(time.Now(), p.limits.items.size()))
 		if len(asked) == 0 {
 			return nil
 		}

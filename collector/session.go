@@ -30,6 +30,7 @@ type session struct {
 type link struct {
 	*channel
 	session *session
+	limits  *limits // of this server
 }
 
 // createSession opens a session and checks that the server is the one whose
@@ -110,7 +111,7 @@ func activate(ctx context.Context, c *channel, p *security, e *endpoint, s *sess
 		return nil, fmt.Errorf("activating the session: %w", explainLogin(err, p))
 	}
 	s.nonce = slices.Clone(res.ServerNonce)
-	return &link{channel: c, session: s}, nil
+	return &link{channel: c, session: s, limits: new(limits)}, nil
 }
 
 // errLogin marks a refusal that a quick retry does not mend.
@@ -136,7 +137,7 @@ func explainLogin(err error, p *security) error {
 // a fault of the way to it.
 func refusedService(err error) bool {
 	var code ua.StatusCode
-	return errors.As(err, &code) && code != ua.StatusBadTimeout
+	return errors.As(err, &code) && code != ua.StatusBadTimeout && !errors.Is(err, errHangUp)
 }
 
 // sessionGone reports whether err says that the server has forgotten the session.
@@ -150,8 +151,17 @@ func subscriptionGone(err error) bool {
 	return errors.Is(err, ua.StatusBadSubscriptionIDInvalid) || errors.Is(err, ua.StatusBadNoSubscription)
 }
 
-// call sends a request within the session.
+// call sends a request within the session as soon as the budget of the PLC has
+// room for it. (Publish, which waits at the server, the heartbeat and the last
+// word of a session are sent at once; those that open it are bound by the budget
+// of connections.)
 func call[T ua.Response](ctx context.Context, l *link, req ua.Request, timeout time.Duration) (T, error) {
+	end, err := l.pace.begin(ctx)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	defer end()
 	return send[T](ctx, l.channel, l.session.token, req, timeout)
 }
 
@@ -161,37 +171,56 @@ func (l *link) leave(ctx context.Context) {
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	// A server that does not hear this lets the session run out.
-	_, _ = call[*ua.CloseSessionResponse](bye, l, &ua.CloseSessionRequest{DeleteSubscriptions: true}, time.Second)
+	_, _ = send[*ua.CloseSessionResponse](bye, l.channel, l.session.token, &ua.CloseSessionRequest{DeleteSubscriptions: true}, time.Second)
 	l.close()
 }
 
-// read returns one result for each id, in order.
+// read returns one result for each id, in order, in as many calls as the server
+// needs. What it answers only with a fault of the whole call gets that as status.
 func (l *link) read(ctx context.Context, timeout time.Duration, attribute ua.AttributeID, ids ...*ua.NodeID) ([]*ua.DataValue, error) {
-	req := &ua.ReadRequest{TimestampsToReturn: ua.TimestampsToReturnNeither}
-	for _, n := range ids {
-		req.NodesToRead = append(req.NodesToRead, &ua.ReadValueID{NodeID: n, AttributeID: attribute, DataEncoding: &ua.QualifiedName{}})
+	nodes := make([]*ua.ReadValueID, len(ids))
+	for i, n := range ids {
+		nodes[i] = &ua.ReadValueID{NodeID: n, AttributeID: attribute, DataEncoding: &ua.QualifiedName{}}
 	}
-	res, err := call[*ua.ReadResponse](ctx, l, req, timeout)
+	return l.readNodes(ctx, timeout, nodes)
+}
+
+// readNodes is read for any attributes.
+func (l *link) readNodes(ctx context.Context, timeout time.Duration, nodes []*ua.ReadValueID) ([]*ua.DataValue, error) {
+	values := make([]*ua.DataValue, len(nodes))
+	err := l.limits.read.each(len(nodes), func(from, to int) error {
+		res, err := call[*ua.ReadResponse](ctx, l, &ua.ReadRequest{TimestampsToReturn: ua.TimestampsToReturnNeither, NodesToRead: nodes[from:to]}, timeout)
+		if err != nil {
+			return err
+		}
+		if len(res.Results) != to-from {
+			return fmt.Errorf("read %d nodes, got %d results", to-from, len(res.Results))
+		}
+		copy(values[from:to], res.Results)
+		return nil
+	}, func(i int, err error, _ bool) {
+		code := ua.StatusBadUnexpectedError
+		_ = errors.As(err, &code)
+		values[i] = &ua.DataValue{EncodingMask: ua.DataValueStatusCode, Status: code}
+	})
 	if err != nil {
 		return nil, err
 	}
-	if len(res.Results) != len(ids) {
-		return nil, fmt.Errorf("read %d nodes, got %d results", len(ids), len(res.Results))
-	}
-	return res.Results, nil
+	return values, nil
 }
 
 // peer is what a connection needs to know of the server. A zero field was
 // not offered.
 type peer struct {
-	namespaces []string
-	started    int64 // ns UTC: changes with every restart of the server
-	now        int64 // ns UTC on the server's clock at the read
-	batch      uint32
-	perRead    uint32
-	perBrowse  uint32
-	perHistory uint32
-	rtt        time.Duration
+	namespaces   []string
+	started      int64 // ns UTC: changes with every restart of the server
+	now          int64 // ns UTC on the server's clock at the read
+	batch        uint32
+	perRead      uint32
+	perBrowse    uint32
+	perHistory   uint32
+	perTranslate uint32
+	rtt          time.Duration
 }
 
 func (l *link) describe(ctx context.Context) (peer, error) {
@@ -204,7 +233,8 @@ func (l *link) describe(ctx context.Context) (peer, error) {
 		ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall),
 		ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead),
 		ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse),
-		ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData))
+		ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData),
+		ua.NewNumericNodeID(0, id.Server_ServerCapabilities_OperationLimits_MaxNodesPerTranslateBrowsePathsToNodeIDs))
 	if err != nil {
 		return s, fmt.Errorf("reading the server's namespaces and limits: %w", err)
 	}
@@ -220,9 +250,11 @@ func (l *link) describe(ctx context.Context) (peer, error) {
 	s.perRead, _ = good[uint32](v[4])
 	s.perBrowse, _ = good[uint32](v[5])
 	s.perHistory, _ = good[uint32](v[6])
+	s.perTranslate, _ = good[uint32](v[7])
 	if len(s.namespaces) == 0 {
 		return s, errors.New("the server has no NamespaceArray")
 	}
+	l.limits.declare(&s)
 	return s, nil
 }
 

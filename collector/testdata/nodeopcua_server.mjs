@@ -41,7 +41,7 @@ const server = new ua.OPCUAServer({
   serverCapabilities: {
     maxSessions: 100, minSupportedSampleRate: 0,
     maxMonitoredItemsPerSubscription: 100000, maxMonitoredItems: 200000,
-    operationLimits: { maxMonitoredItemsPerCall: set.perCall ?? 1000, maxNodesPerBrowse: 100, maxNodesPerRead: 500,
+    operationLimits: { maxMonitoredItemsPerCall: set.perCall ?? 1000, maxNodesPerBrowse: 100, maxNodesPerRead: set.perRead ?? 500,
       maxNodesPerHistoryReadData: set.perHistory ?? 0 },
   },
 });
@@ -109,6 +109,38 @@ server._on_HistoryReadRequest = function (message, channel) {
   return readHistory.call(this, message, channel);
 };
 
+// What clients asked for, and how many of them there were at a time.
+const load = { services: {}, channels: 0, sessions: 0, mostSessions: 0, mostSubscriptions: 0 };
+server.on("request", (request) => {
+  const name = request.schema.name.replace("Request", "");
+  load.services[name] = (load.services[name] ?? 0) + 1;
+  load.mostSubscriptions = Math.max(load.mostSubscriptions, server.engine.currentSubscriptionCount);
+});
+server.on("newChannel", () => load.channels++);
+server.on("create_session", () => {
+  load.sessions++;
+  load.mostSessions = Math.max(load.mostSessions, server.engine.currentSessionCount);
+});
+
+// Nodes that make the server fail a whole call.
+let poison = new Set(set.poison ?? []);
+for (const [service, nodes] of [["Read", (r) => r.nodesToRead], ["CreateMonitoredItems", (r) => r.itemsToCreate?.map((i) => i.itemToMonitor)]]) {
+  const on = server[`_on_${service}Request`];
+  server[`_on_${service}Request`] = function (message, channel) {
+    if (poison.size && nodes(message.request)?.some((n) => n.nodeId.identifierType === ua.NodeIdType.STRING && poison.has(Number(n.nodeId.value.slice(1)))))
+      return channel.send_response("MSG", new ua.ServiceFault({ responseHeader: { serviceResult: ua.StatusCodes[set.poisonCode ?? "BadOutOfMemory"] } }), message, () => {});
+    return on.call(this, message, channel);
+  };
+}
+if (set.maxPublish) { // Publish requests that a session may have here
+  const create = server.engine.createSession;
+  server.engine.createSession = function (...args) {
+    const session = create.apply(this, args);
+    session.publishEngine.maxPublishRequestInQueue = set.maxPublish;
+    return session;
+  };
+}
+
 const log = set.log ? fs.openSync(set.log, "a") : -1;
 let tick = set.tick ?? 0, running = false;
 let step = set.step ?? 0; // ms that the clock of the values is off; the stack itself does not survive a step
@@ -162,6 +194,8 @@ readline.createInterface({ input: process.stdin }).on("line", async (line) => {
   if (cmd === "semantic") // a unit was changed
     space.rootFolder.objects.server.raiseEvent("SemanticChangeEventType", { changes: { dataType: "ExtensionObject", arrayType: ua.VariantArrayType.Array,
       value: [new ua.SemanticChangeStructureDataType({ affected: vars[a].nodeId, affectedType: vars[a].typeDefinition })] } });
+  if (cmd === "cure") poison.delete(Number(a));
+  if (cmd === "load") fs.writeFileSync(path.join(set.dir, "load"), JSON.stringify({ ...load, now: server.engine.currentSessionCount }));
   if (cmd === "asked") fs.writeFileSync(path.join(set.dir, "asked"), JSON.stringify(asked));
   console.log("ok " + line.trim());
 }).on("close", () => process.exit(0));
