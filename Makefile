@@ -74,7 +74,7 @@ test: tools web ## everything: Go with the race detector, web unit tests, real s
 	CI=true go test -count=1 ./historian/export ./historian/notify ./models/train
 	CI=true go test -count=1 -run 'TestSecureWithUser$$|TestTokenRenewal$$' ./collector ./simulator/server
 
-bench: bench-line bench-users ## every figure
+bench: bench-line bench-users bench-collector ## every figure
 
 bench-line: tools build ## the figures of the whole line, about 8 minutes: FIGURE lines
 	./e2e/cold.sh
@@ -82,7 +82,7 @@ bench-line: tools build ## the figures of the whole line, about 8 minutes: FIGUR
 	MILLWRIGHT_FIGURES=1 go test -count=1 -timeout 20m -run '^$$' -bench 'Bulk/writers=1$$' -benchtime 500x ./historian/store | grep -oE '(FIGURE|FAIL|ok).*'
 
 FIGURES := MILLWRIGHT_FIGURES=1 go test -count=1 -timeout 40m
-SHOW := grep -E '^(FIGURE|---|FAIL|ok)|lost|handed|cancelled'
+SHOW := grep -E '^(FIGURE|PEER|---|FAIL|ok)|lost|handed|cancelled'
 
 bench-users: tools build ## the figures of alerts, InfluxDB, export, training and roll-out, about 20 minutes: FIGURE lines
 	MILLWRIGHT_BINARY=$(CURDIR)/millwright $(FIGURES) -v -run TestFigureAlerts ./e2e | $(SHOW)
@@ -91,8 +91,15 @@ bench-users: tools build ## the figures of alerts, InfluxDB, export, training an
 	$(FIGURES) -v -run 'Figure|SwapMissesNothing' ./historian/export ./models/autoencoder ./models/detect | $(SHOW)
 	$(FIGURES) -v -run Figure ./models/train | $(SHOW)
 
+bench-collector: tools ## the figures of the collector, about 8 minutes: FIGURE lines
+	@mkdir -p $(RESULTS)
+	$(FIGURES) -v -run 'TestFigure(Sustained|Peer)' ./collector | $(SHOW)
+	$(DISTURB) $(FIGURES) -v -run 'TestDisturbances' ./collector | $(SHOW)
+	$(DISTURB) $(FIGURES) -v -run 'TestFigureDisturbances$$' ./collector | $(SHOW)
+
 RESULTS := results
 KILLS ?= 20
+DISTURB = MILLWRIGHT_DISTURBANCES=20 MILLWRIGHT_SOAK=$(CURDIR)/$(RESULTS)/collector.txt
 
 soak-line: build ## 100 kills of edge and plant in slices of 20, appended to results/line.txt; stop and go on at will
 	@mkdir -p $(RESULTS); touch $(RESULTS)/line.txt
@@ -112,10 +119,23 @@ soak-users: build ## 1,000 kills of the plant under an alarm load in slices of 1
 	done
 	@awk '{ n += $$2 } END { print n " kills of the plant in all" }' $(RESULTS)/users.txt
 
+soak-collector: tools ## 240 disturbances of the collector in slices of 60, appended to results/collector.txt; stop and go on at will
+	@mkdir -p $(RESULTS); touch $(RESULTS)/collector.txt
+	@while [ "$$(wc -l < $(RESULTS)/collector.txt)" -lt 240 ]; do \
+	  $(DISTURB) go test -count=1 -timeout 60m -v -run 'TestDisturbances' ./collector > $(RESULTS)/slice.txt \
+	    || { cat $(RESULTS)/slice.txt; exit 1; }; \
+	  echo "$$(date -u +%FT%TZ) $$(wc -l < $(RESULTS)/collector.txt) disturbances"; \
+	done
+	@$(DISTURB) go test -count=1 -v -run 'TestFigureDisturbances$$' ./collector | grep -vE '^(=== |---|PASS)'
+
+soak-collector-hour: ## an hour of the collector with a disturbance a minute: memory, goroutines, files, appended to results/collector_hour.txt
+	@mkdir -p $(RESULTS)
+	MILLWRIGHT_SOAK_MINUTES=60 go test -count=1 -timeout 90m -v -run 'TestFigureHour$$' ./collector | tee -a $(RESULTS)/collector_hour.txt
+
 dist: build ## one archive per architecture, with units, examples and checksums
 	./firmware-configs/package.sh $(VERSION)
 
 clean: ## remove what was built
 	rm -rf millwright dist hmi/web/dist/*
 
-.PHONY: help run build web tools check test bench bench-line bench-users soak-line soak-users dist clean
+.PHONY: help run build web tools check test bench bench-line bench-users bench-collector soak-line soak-users soak-collector soak-collector-hour dist clean

@@ -351,45 +351,55 @@ func newBench(t *testing.T, make string, tags int, server func(pki string) *fore
 
 // patience is for what is no figure: a server in a process of its own on a busy
 // machine.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 func (b *bench) suffer(todo []disturbance, r *rounds) {
 	for i, d := range todo {
 		time.Sleep(b.pick(200*time.Millisecond, time.Duration(500+rand.IntN(1500))*time.Millisecond))
-		before := b.out.gapReasons()
-		seen := b.watch()
-		from := time.Now()
-		x := round{server: b.make, name: d.name, noticed: -1, back: -1}
-		back := d.does(b)
-		if !d.unseen {
-			eventually(b.t, patience, d.name+" is noticed", func() bool { return !seen().IsZero() })
-			if x.noticed = seen().Sub(from); x.noticed > 5*time.Second+slack {
-				b.t.Errorf("%s: noticed after %v", d.name, x.noticed)
-			}
-		}
-		fresh := b.out.mark()
-		within := max(d.within, 8*time.Second) + slack
-		eventually(b.t, within, d.name+": every tag is back, and live", func() bool { return live(b.s)() && fresh() >= b.tags-len(b.absent) })
-		took := time.Since(back)
-		if d.within == 0 {
-			x.back = took
-		}
-		for why, n := range b.out.gapReasons() {
-			if n > before[why] && !slices.Contains(d.reasons, why) {
-				b.t.Errorf("%s: %d gaps by %s", d.name, n-before[why], why)
-			}
-		}
-		if b.long {
-			x.silent = b.unaccounted(d.name)
-		}
-		b.t.Logf("%3d of %d  %-28s noticed after %7v, back after %7v", i+1, len(todo), d.name, x.noticed.Round(time.Millisecond), took.Round(time.Millisecond))
-		r.add(b.t, x)
+		x := b.undergo(d, r)
+		b.t.Logf("%3d of %d  %v", i+1, len(todo), x)
 	}
 	settled(b.t, b.srv, b.s, b.out)
 	a := b.out.reckon(b.t, offeredBy(b.t, b.srv.logFile()))
 	a.check(b.t)
 	r.reckoned(a.undeclared)
 	b.t.Logf("gaps %v", b.out.gapReasons())
+}
+
+// undergo lets one disturbance happen and waits until all is well again. One
+// after which data does not come back counts as a silent gap.
+func (b *bench) undergo(d disturbance, r *rounds) round {
+	before := b.out.gapReasons()
+	seen := b.watch()
+	from := time.Now()
+	x := round{server: b.make, name: d.name, noticed: -1, back: -1, silent: 1}
+	defer func() { r.add(b.t, x) }()
+	back := d.does(b)
+	if !d.unseen {
+		eventually(b.t, patience, d.name+" is noticed", func() bool { return !seen().IsZero() })
+		if x.noticed = seen().Sub(from); x.noticed > 5*time.Second+slack {
+			b.t.Errorf("%s: noticed after %v", d.name, x.noticed)
+		}
+	}
+	fresh := b.out.mark()
+	begin, within := time.Now(), max(d.within, 8*time.Second)+slack
+	eventually(b.t, patience, d.name+": every tag is back, and live", func() bool { return live(b.s)() && fresh() >= b.tags-len(b.absent) })
+	if took := time.Since(begin); took > within {
+		b.t.Errorf("%s: back after %v", d.name, took)
+	}
+	if x.back = time.Since(back); d.within > 0 {
+		x.back = -1 // there is no moment at which the server is back
+	}
+	x.silent = 0
+	for why, n := range b.out.gapReasons() {
+		if n > before[why] && !slices.Contains(d.reasons, why) {
+			b.t.Errorf("%s: %d gaps by %s", d.name, n-before[why], why)
+		}
+	}
+	if b.long {
+		x.silent = b.unaccounted(d.name)
+	}
+	return x
 }
 
 // unaccounted is how many of the values that the server has offered by now are

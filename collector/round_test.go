@@ -51,6 +51,7 @@ func (r *rounds) reckoned(silent int) {
 	r.silent += silent
 }
 
+// String is the row of the file: seconds, −1 where they do not apply.
 func (x round) String() string {
 	return fmt.Sprintf("%s|%s|%.3f|%.3f|%d", x.server, x.name, x.noticed.Seconds(), x.back.Seconds(), x.silent)
 }
