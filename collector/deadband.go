@@ -78,7 +78,7 @@ func (x *items) filter(i int) *ua.DataChangeFilter {
 		f.Trigger = ua.DataChangeTriggerStatusValueTimestamp
 	}
 	switch it := &x.list[i]; {
-	case t.Deadband <= 0 || t.Kind == plant.Text || it.plain:
+	case t.Deadband <= 0 || t.Kind == plant.Text || it.plain || t.Field != "": // a structure as a whole has none
 	case !t.DeadbandPercent:
 		f.DeadbandType, f.DeadbandValue = uint32(ua.DeadbandTypeAbsolute), bandWidth(t, 0)
 	case it.span > 0:

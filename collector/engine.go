@@ -66,6 +66,8 @@ type engine struct {
 	learned   bool  // what the server says of the tags' variables is known
 	learnedOf int64 // start time of the server that said it
 
+	asked time.Time // when the server's structures were last asked for
+
 	limits    limits
 	pace      *pace
 	peer      peer // of the present connection

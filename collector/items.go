@@ -68,6 +68,9 @@ func ceil(a, b time.Duration) uint32 {
 type item struct {
 	node      node
 	fault     error // the node id as written is wrong: never asked for
+	lead      int   // position of the tag whose item carries this one's values
+	others    []int // positions of the other tags whose values this one carries
+	odd       error // why the structure of the node cannot be read
 	monitored bool
 	id        uint32        // of the monitored item, while the server has one
 	queue     uint32        // granted for it, 0 unknown
@@ -97,7 +100,10 @@ type items struct {
 
 func newItems(tags []plant.Tag) *items {
 	x := &items{list: make([]item, len(tags)), tags: tags}
-	for i := range tags {
+	for i, lead := range carriers(tags) {
+		if x.list[i].lead = lead; lead != i {
+			x.list[lead].others = append(x.list[lead].others, i)
+		}
 		x.list[i].node, x.list[i].fault = parseNode(tags[i].Node)
 		if err := x.list[i].fault; err != nil {
 			x.list[i].refused = err.Error()
@@ -162,10 +168,13 @@ func (x *items) request(s subscription, srv peer, which []int) (*ua.CreateMonito
 	var asked []int
 	for _, i := range which {
 		it := &x.list[i]
-		if it.fault != nil {
+		if it.fault != nil || it.lead != i {
 			continue
 		}
 		id, err := it.node.resolve(srv.namespaces)
+		if err == nil {
+			err = it.odd
+		}
 		if err != nil {
 			x.refuse(i, err.Error())
 			continue
@@ -202,6 +211,10 @@ func (x *items) apply(s subscription, asked []int, res *ua.CreateMonitoredItemsR
 			it := &x.list[i]
 			it.queue, it.sampling, it.filtered = r.RevisedQueueSize, millis(r.RevisedSamplingInterval), x.asksDeadband(i)
 			it.monitored, it.refused, it.id, it.since = true, "", r.MonitoredItemID, time.Now()
+			for _, j := range it.others {
+				o := &x.list[j]
+				o.monitored, o.refused, o.queue, o.sampling, o.since = true, "", it.queue, it.sampling, it.since
+			}
 			if x.tags[i].Sampling > 0 && millis(r.RevisedSamplingInterval) > x.tags[i].Sampling {
 				x.slower++
 			}
@@ -245,6 +258,9 @@ func queueSize(t *plant.Tag, publishing time.Duration) uint32 {
 // monitored well in between.
 func (x *items) refuse(i int, why string) {
 	it := &x.list[i]
+	for _, j := range it.others {
+		x.list[j].monitored, x.list[j].refused = false, why
+	}
 	it.monitored, it.refused = false, why
 	if !it.since.IsZero() && time.Since(it.since) > steadyTime {
 		it.wait = 0
@@ -259,7 +275,7 @@ func (x *items) due(now time.Time, most int) []int {
 	var which []int
 	for i := range x.list {
 		it := &x.list[i]
-		if !it.monitored && it.fault == nil && !it.retry.After(now) {
+		if !it.monitored && it.fault == nil && it.lead == i && !it.retry.After(now) {
 			which = append(which, i)
 			if len(which) == most {
 				break

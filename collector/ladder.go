@@ -36,6 +36,9 @@ func (e *engine) connect(ctx context.Context) (*link, error) {
 	if err := e.learn(ctx, l, srv); err != nil {
 		return l, err
 	}
+	if err := e.learnTypes(ctx, l, srv); err != nil {
+		return l, err
+	}
 	ok, err := e.resume(ctx, l, srv, same)
 	if err != nil {
 		if e.stuck++; e.stuck >= mostStuck {

@@ -40,6 +40,7 @@ type pump struct {
 	since  time.Time    // since when
 	asking bool         // a Republish is on its way
 
+	learning bool // the structures are being asked for again
 	retrying bool // refused items are being tried
 	frozen   int  // heartbeats with the same server time
 	clock    int64
@@ -64,6 +65,7 @@ type answer struct {
 	values   []*ua.DataValue
 	history  *ua.HistoryReadResponse
 	slices   []*slice
+	learned  learned
 	took     time.Duration
 	kind     answerKind
 }
@@ -79,6 +81,7 @@ const (
 	gotAccess
 	gotHistory
 	gotReleased
+	gotTypes
 	gotNothing
 )
 
@@ -183,6 +186,8 @@ func (p *pump) handle(ctx context.Context, a answer) error {
 		p.learned(a)
 	case gotHistory:
 		p.given(ctx, a)
+	case gotTypes:
+		return p.relearned(a)
 	case gotReleased:
 		p.back.busy = false
 	}
@@ -303,6 +308,7 @@ func (p *pump) tick(ctx context.Context, now time.Time) error {
 		return err
 	}
 	p.bury(ctx)
+	p.relearn(ctx, now)
 	p.retry(ctx, now)
 	return nil
 }

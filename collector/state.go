@@ -295,6 +295,9 @@ func itemsHash(url string, publishing time.Duration, tags []plant.Tag) uint64 {
 		if t.Discard == plant.DiscardNewest || t.Deadband != 0 { // as before there were these, where they are not used
 			fmt.Fprintf(h, " %s %v %v %v", t.Discard, t.Deadband, t.DeadbandPercent, t.Scale)
 		}
+		if t.Field != "" {
+			fmt.Fprintf(h, " %q", t.Field)
+		}
 	}
 	return h.Sum64()
 }

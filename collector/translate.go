@@ -17,6 +17,7 @@ type translator struct {
 	tags  []plant.Tag
 	index map[uint32]int // client handle (the TagID) → position in tags
 	tracks
+	unpacker
 	batch plant.Batch
 	made  uint64 // number of the batch in the making
 	slots []slot
@@ -67,6 +68,7 @@ func newTranslator(tags []plant.Tag) *translator {
 	for i := range tags {
 		t.index[uint32(tags[i].ID)] = i
 	}
+	t.unpacker = newUnpacker(tags)
 	return t
 }
 
@@ -113,7 +115,15 @@ func (t *translator) value(item *ua.MonitoredItemNotification, arrived int64) {
 		t.strangers++
 		return
 	}
-	v := item.Value
+	if p := t.plans[i]; p != nil {
+		t.structure(p, item.Value, arrived)
+		return
+	}
+	t.take(i, item.Value, arrived)
+}
+
+// take translates a value of tag i.
+func (t *translator) take(i int, v *ua.DataValue, arrived int64) {
 	q := plant.Quality(v.Status)
 	overflow := q.Overflow()
 	q = q.WithoutInfo()
@@ -260,9 +270,18 @@ func (t *translator) state(i int, s plant.State) {
 }
 
 func (t *translator) mismatch(i int, v *ua.Variant) {
+	what := ""
+	if _, known := t.wrong[i]; !known {
+		what = fmt.Sprintf("sends %s, the tag is %s", variantName(v), kindName(t.tags[i].Kind))
+	}
+	t.unfit(i, what)
+}
+
+// unfit says that what came is no value of tag i.
+func (t *translator) unfit(i int, what string) {
 	t.mismatched++
 	if _, known := t.wrong[i]; !known {
-		t.wrong[i] = fmt.Sprintf("sends %s, the tag is %s", variantName(v), kindName(t.tags[i].Kind))
+		t.wrong[i] = what
 	}
 	if t.open(i, wrongType) {
 		t.dirty = true
@@ -359,6 +378,9 @@ func nullQuality(q plant.Quality, v *ua.Variant) plant.Quality {
 func variantName(v *ua.Variant) string {
 	if v == nil {
 		return "nothing"
+	}
+	if _, ok := v.Value().(*ua.ExtensionObject); ok {
+		return "a structure, of which the column field names a part"
 	}
 	if v.Has(ua.VariantArrayValues) {
 		return fmt.Sprintf("an array of %d", v.ArrayLength())

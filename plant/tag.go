@@ -39,6 +39,7 @@ type Tag struct {
 	Asset       string  // path of the asset it belongs to: "HSM/FM/F3/GBX"
 	Node        string  // OPC UA node: "nsu=urn:mill;s=HSM/FM/F3/GBX/VIB_H" or "ns=2;s=…"
 	Browse      string  // browse path of the node from the Objects folder: "nsu=urn:mill;F3/GBX/VIB_H"; empty: learned
+	Field       string  // way into the structure that Node has: "Bearing.Temperature"; empty: Node's own value. See ParseField
 	Unit        string  // as written: "mm/s"
 	Description string  // for people
 	Kind        Kind    // Analog where empty

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from asyncua import Server, ua
 from asyncua.server.uaprocessor import UaProcessor
 from asyncua.ua.ua_binary import struct_from_binary
+from asyncua.common.structures104 import new_struct, new_struct_field
 
 conf = json.loads(sys.argv[1])
 logging.basicConfig(level=logging.ERROR)
@@ -36,6 +37,46 @@ def watched(self, typeid, requesthdr, seqhdr, body):
 
 
 UaProcessor._process_message = watched
+
+
+class Motor:
+    """A variable whose value is a structure; its fields are tags 0 to 4 in the log."""
+
+    def __init__(self, server, ns, folder, log):
+        self.server, self.ns, self.folder, self.log = server, ns, folder, log
+
+    async def make(self):
+        bearing, _ = await new_struct(self.server, self.ns, "Bearing", [
+            new_struct_field("Label", ua.VariantType.String), new_struct_field("Temperature", ua.VariantType.Float)])
+        options, _ = await new_struct(self.server, self.ns, "Options", [
+            new_struct_field("A", ua.VariantType.Int32, optional=True), new_struct_field("B", ua.VariantType.Double, optional=True)])
+        motor, _ = await new_struct(self.server, self.ns, "Motor", [
+            new_struct_field("Bearing", bearing), new_struct_field("Stands", bearing, array=True),
+            new_struct_field("Phase", ua.VariantType.Int16, array=True), new_struct_field("Options", options),
+            new_struct_field("Any", ua.VariantType.Variant), new_struct_field("Since", ua.VariantType.DateTime),
+            new_struct_field("Speed", ua.VariantType.Double), new_struct_field("Torque", ua.VariantType.Double)])
+        self.types = await self.server.load_data_type_definitions()
+        self.node = await self.folder.add_variable(ua.NodeId("Motor", self.ns), "Motor", self.value(0), datatype=motor.nodeid)
+        await self.write(0)
+        return self
+
+    def value(self, n):
+        bearing, options, motor = ua.Bearing(), ua.Options(), ua.Motor()
+        bearing.Label, bearing.Temperature = "drive end", 40 + n / 8
+        options.B = n / 2
+        stands = [ua.Bearing(), ua.Bearing()]
+        stands[0].Label, stands[1].Temperature = "a", n + 0.5
+        motor.Bearing, motor.Stands, motor.Phase, motor.Options = bearing, stands, [n % 100, -(n % 100)], options
+        motor.Any, motor.Since = ua.Variant(n / 16, ua.VariantType.Double), datetime.now(timezone.utc)
+        motor.Speed, motor.Torque = float(n * 10), float(-n)
+        return ua.Variant(motor, ua.VariantType.ExtensionObject)
+
+    async def write(self, n):
+        v, now = self.value(n), time.time_ns() // 1_000_000
+        m = v.Value
+        for i, x in enumerate([m.Speed, m.Torque, m.Bearing.Temperature, m.Stands[1].Temperature, m.Phase[1]]):
+            self.log.write(json.dumps([i, now, x, 0]) + "\n")
+        await self.server.write_attribute_value(self.node.nodeid, ua.DataValue(v, SourceTimestamp=datetime.fromtimestamp(now / 1000, timezone.utc)))
 
 
 async def main():
@@ -68,6 +109,9 @@ async def main():
     for i in range(conf["nodes"]):
         if i not in (conf.get("absent") or []):
             await add(i)
+    motor = None
+    if conf.get("structures"):
+        motor = await Motor(server, ns, mill, log).make()
     running = asyncio.Event()
     running.set()
 
@@ -79,6 +123,8 @@ async def main():
             tick += 1
             for i, n in list(nodes.items()):
                 await server.write_attribute_value(n.nodeid, value(i))
+            if motor:
+                await motor.write(tick)
 
     async with server:
         print("ready", flush=True)

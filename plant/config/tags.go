@@ -16,12 +16,12 @@ import (
 
 var tagColumns = []string{"path", "asset", "node", "unit", "low", "high", "kind", "resolution", "max_rate",
 	"sampling", "queue", "trigger", "cyclic", "description",
-	"discard", "deadband", "scale", "offset", "browse"}
+	"discard", "deadband", "scale", "offset", "browse", "field"}
 
 // ParseTags reads a tag list: CSV (comma or semicolon) with a header that names
 // the columns path, asset, node, unit, low, high, kind, resolution, max_rate,
 // sampling, queue, trigger, cyclic, description, discard, deadband, scale,
-// offset and browse in any order. Path and node must be there. Lines that begin with # are comments. Tags of which no asset is
+// offset, browse and field in any order. Path and node must be there. Lines that begin with # are comments. Tags of which no asset is
 // named have an empty Asset; see Assign. The error is Faults where the content
 // is wrong.
 func ParseTags(name string, r io.Reader) ([]plant.Tag, error) {
@@ -168,6 +168,7 @@ func (r *tagReader) tag() plant.Tag {
 		Asset:       strings.Clone(r.cell("asset")),
 		Node:        strings.Clone(r.cell("node")),
 		Browse:      strings.Clone(r.cell("browse")),
+		Field:       strings.Clone(r.cell("field")),
 		Unit:        strings.Clone(r.cell("unit")),
 		Description: strings.Clone(r.cell("description")),
 		Kind:        plant.Kind(r.oneOf("kind", "analog", "analog", "setpoint", "discrete", "text")),
@@ -192,6 +193,11 @@ func (r *tagReader) tag() plant.Tag {
 	}
 	if _, err := plant.ParseBrowse(t.Browse); err != nil {
 		r.fault("browse", "%v", err)
+	}
+	if t.Field != "" {
+		if _, err := plant.ParseField(t.Field); err != nil {
+			r.fault("field", "%v", err)
+		}
 	}
 	if t.Resolution < 0 {
 		r.fault("resolution", "%v, allowed is 0 or more", t.Resolution)
