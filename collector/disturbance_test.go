@@ -372,7 +372,7 @@ func (b *bench) undergo(d disturbance, r *rounds) round {
 	before := b.out.gapReasons()
 	seen := b.watch()
 	from := time.Now()
-	x := round{server: b.make, name: d.name, noticed: -1, back: -1, silent: 1}
+	x := round{server: b.make, name: d.name, noticed: notApplicable, back: notApplicable, silent: 1}
 	defer func() { r.add(b.t, x) }()
 	back := d.does(b)
 	if !d.unseen {
@@ -388,7 +388,7 @@ func (b *bench) undergo(d disturbance, r *rounds) round {
 		b.t.Errorf("%s: back after %v", d.name, took)
 	}
 	if x.back = time.Since(back); d.within > 0 {
-		x.back = -1 // there is no moment at which the server is back
+		x.back = notApplicable // there is no moment at which the server is back
 	}
 	x.silent = 0
 	for why, n := range b.out.gapReasons() {

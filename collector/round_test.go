@@ -15,9 +15,12 @@ import (
 // round is one disturbance and what came of it.
 type round struct {
 	server, name  string
-	noticed, back time.Duration // after it began; after data could flow again; below 0: does not apply
+	noticed, back time.Duration // after it began; after data could flow again, or notApplicable: does not apply
 	silent        int           // values that were neither stored nor declared
 }
+
+// notApplicable stands for a time that does not apply.
+const notApplicable = -time.Second
 
 // rounds are those of one test. MILLWRIGHT_SOAK names a file to which each is
 // added, so that many runs make one account.
