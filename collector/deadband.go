@@ -18,17 +18,25 @@ type band struct {
 	last    float64 // handed on last
 	quality plant.Quality
 	seen    bool
-	inside  int // numbers that a server which applies the deadband had not sent
+	since   int64 // source time of the first value after a hole: from it on the deadband holds
+	next    int64 // source time of the first value after the last look of the trial, 0 none
+	inside  int   // numbers that a server which applies the deadband had not sent
 }
 
 // holds reports whether a number says nothing new. What comes after a hole
 // (fresh), with another quality, or is no number always says something.
-func (b *band) holds(f float64, q plant.Quality, fresh bool) bool {
+func (b *band) holds(f float64, q plant.Quality, at int64, fresh bool) bool {
+	if b.next == 0 {
+		b.next = at
+	}
 	if d := math.Abs(f - b.last); b.width > 0 && b.seen && !fresh && q == b.quality && d <= b.width {
 		if d < b.width-b.width/100 { // no matter of rounding
 			b.inside++
 		}
 		return true
+	}
+	if fresh || !b.seen {
+		b.since = at
 	}
 	b.last, b.quality, b.seen = f, q, true
 	return false

@@ -107,7 +107,7 @@ func TestDeadbandServer(t *testing.T) {
 	if n := st.Deadbands.Thinned; n < 40 {
 		t.Errorf("%d thinned", n)
 	}
-	if n := said("accepts deadbands and does not apply"); n > 0 {
+	if n := said("accepts deadbands and does not apply") + said("keep back values"); n > 0 {
 		t.Error("a server that applies its deadbands was found not to")
 	}
 	count := map[plant.TagID]int{}
@@ -232,5 +232,34 @@ func TestDeadbandIgnored(t *testing.T) {
 	}
 	if r := s.Status().Revised; len(r) == 0 || r[0].Deadband != plant.DeadbandEdge {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestDeadbandKeepsBack: a server that compares with the sample before lets a
+// drift go by unsaid. It is found out by looking, and what it kept back is
+// declared, also where a step came in between.
+func TestDeadbandKeepsBack(t *testing.T) {
+	t.Parallel()
+	srv := newAsyncua(t, map[string]any{"nodes": 4, "jump": 37})
+	log, said := listen(t)
+	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(4), Log: log}
+	s.Tags[0].Deadband, s.Tags[1].Deadband = 2.5, 4.5
+	s.Tags[2].Deadband = 0.5 // smaller than the steps: it looks as if all were well
+	out := newStore(s)
+	start(t, s, out)
+	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 15*time.Second, "the server is seen through", func() bool { return s.Status().Deadbands.Edge == 3 && s.Status().Tags == 4 })
+	if said("keep back values") != 1 {
+		t.Error("nobody is told")
+	}
+	time.Sleep(2 * time.Second)
+	settled(t, srv, s, out)
+	a := out.reckonBands(t, offeredBy(t, srv.logFile()), map[plant.TagID]float64{1: 2.5, 2: 4.5, 3: 0.5})
+	a.check(t)
+	if a.declared == 0 {
+		t.Error("the server kept nothing back: the test does not test")
+	}
+	if r := out.gapReasons(); r[plant.GapDeadband] < 3 || len(r) != 1 {
+		t.Errorf("gaps by reason: %v", r)
 	}
 }

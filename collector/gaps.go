@@ -20,6 +20,7 @@ const (
 	wrongType
 	nodeGone
 	overflowed
+	heldBack
 )
 
 // GapWrongType is the reason of a span in which the PLC sent values that do not
@@ -46,6 +47,8 @@ func (r reason) String() string {
 		return GapNodeGone
 	case overflowed:
 		return plant.GapOverflow
+	case heldBack:
+		return plant.GapDeadband
 	}
 	return ""
 }

@@ -41,6 +41,7 @@ type pump struct {
 	asking bool         // a Republish is on its way
 
 	learning bool // the structures are being asked for again
+	trial    trial
 	retrying bool // refused items are being tried
 	frozen   int  // heartbeats with the same server time
 	clock    int64
@@ -82,6 +83,7 @@ const (
 	gotHistory
 	gotReleased
 	gotTypes
+	gotTrial
 	gotNothing
 )
 
@@ -190,6 +192,8 @@ func (p *pump) handle(ctx context.Context, a answer) error {
 		return p.relearned(a)
 	case gotReleased:
 		p.back.busy = false
+	case gotTrial:
+		return p.tried(ctx, a)
 	}
 	return nil
 }
@@ -310,6 +314,7 @@ func (p *pump) tick(ctx context.Context, now time.Time) error {
 	p.bury(ctx)
 	p.relearn(ctx, now)
 	p.retry(ctx, now)
+	p.try(ctx, now)
 	return nil
 }
 

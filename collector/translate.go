@@ -158,7 +158,7 @@ func (t *translator) take(i int, v *ua.DataValue, arrived int64) {
 	q = nullQuality(q, v.Value)
 	fresh := overflow || t.reason[i] != noGap
 	t.gaps(tag, i, at, arrived, overflow)
-	if b := t.bands[i]; b != nil && b.holds(f, q, fresh) {
+	if b := t.bands[i]; b != nil && b.holds(f, q, at, fresh) {
 		t.thinned++
 		return
 	}

@@ -44,6 +44,7 @@ const (
 	GapEdgeRestart   = "edge-restart"   // the edge process died
 	GapQueueFull     = "queue-full"     // the edge's disk queue was full
 	GapMissedMessage = "missed-message" // a notification the server no longer holds
+	GapDeadband      = "deadband"       // the server's deadband kept back values that lie outside of it
 	GapQuarantined   = "quarantined"    // the tag's node was not what it had been: its values were not taken
 	GapRescaled      = "rescaled"       // as quarantined, and what follows is in another unit or range
 	GapReplaced      = "replaced"       // as quarantined, and what follows is another quantity

@@ -121,6 +121,8 @@ async def main():
             await asyncio.sleep(0.1)
             await running.wait()
             tick += 1
+            if tick % conf.get("jump", 10**9) == 0:
+                tick += 10
             for i, n in list(nodes.items()):
                 await server.write_attribute_value(n.nodeid, value(i))
             if motor:

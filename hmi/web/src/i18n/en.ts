@@ -566,6 +566,7 @@ export const en = {
   "gap.quarantined": "Tag in quarantine",
   "gap.rescaled": "Tag rescaled",
   "gap.replaced": "Tag replaced by another quantity",
+  "gap.deadband": "Held back by the PLC's deadband",
 
   "span.more": "> {span}",
   "span.ms": "{v} ms",
