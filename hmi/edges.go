@@ -2,8 +2,6 @@ package hmi
 
 import (
 	"net/http"
-
-	"millwright/plant"
 )
 
 type edgeBody struct {
@@ -20,19 +18,7 @@ type edgeBody struct {
 	PLCs       []plcBody `json:"plcs"`
 
 	Models []modelStatusBody `json:"models"`
-}
-
-type plcBody struct {
-	Name      string         `json:"name"`
-	URL       string         `json:"url"`
-	State     plant.PLCState `json:"state"`
-	Reason    *string        `json:"reason"`
-	Since     *stamp         `json:"since"`
-	Tags      int            `json:"tags"`
-	ValuesS   number         `json:"values_s"`
-	Rejected  []string       `json:"rejected"`
-	Overflows uint64         `json:"overflows"`
-	Received  uint64         `json:"received"`
+	Orders bool              `json:"orders"` // it carries out what engineers decide on the HMI
 }
 
 func (s *Server) edges(w http.ResponseWriter, r *http.Request) error {
@@ -43,10 +29,9 @@ func (s *Server) edges(w http.ResponseWriter, r *http.Request) error {
 	for _, e := range s.Plant.Edges() {
 		b := edgeBody{Name: e.Name, State: e.State, Since: when(e.Since), QueueBytes: e.QueueBytes, Oldest: when(e.Oldest),
 			Sent: e.Sent, Acked: e.Acked, Declared: e.Declared, ClockMS: e.ClockMS, Version: e.Version, PLCs: []plcBody{},
-			Models: []modelStatusBody{}}
-		for _, p := range e.PLCs {
-			b.PLCs = append(b.PLCs, plcBody{Name: p.Name, URL: p.URL, State: p.State, Reason: optional(p.Reason), Since: when(p.Since),
-				Tags: p.Tags, ValuesS: number(p.ValuesS), Rejected: list(p.Rejected), Overflows: p.Overflows, Received: p.Received})
+			Models: []modelStatusBody{}, Orders: e.Orders != nil}
+		for i := range e.PLCs {
+			b.PLCs = append(b.PLCs, newPLCBody(&e.PLCs[i]))
 		}
 		for i := range e.Models {
 			b.Models = append(b.Models, newModelStatusBody(&e.Models[i]))

@@ -142,7 +142,7 @@ func TestOpenAPIBodies(t *testing.T) {
 	s.works.samples[id] = []plant.Sample{{Tag: id, Time: epoch, Value: 1}, {Tag: id, Time: epoch + second, Value: math.NaN()}}
 	s.works.states[mode] = []plant.State{{Tag: mode, Time: epoch - 1, Value: "a"}, {Tag: mode, Time: epoch, Value: "b"}}
 	s.works.gaps[id] = []plant.Gap{{Tag: id, From: epoch, To: epoch + second, Reason: "link-down"}}
-	s.works.edges = []plant.EdgeStatus{{Name: "demo", State: "live", PLCs: []plant.PLCStatus{{State: plant.Live, Rejected: []string{"x"}}}}}
+	s.works.edges = []plant.EdgeStatus{{Name: "demo", State: "live", PLCs: []plant.PLCStatus{fullPLC()}}}
 	s.works.enter(alarmAt(1, plant.Unacked, plant.Advisory, 2))
 	s.Hub.Values(plant.Batch{States: []plant.State{{Tag: s.id(gearbox + "/$MODEL"), Time: epoch, Value: `{"phase":"learning"}`}}})
 	span := "?tag=" + vibration + "&from=2026-11-22T00:05:00Z&to=2026-11-22T00:06:00Z"
