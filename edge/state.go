@@ -72,8 +72,7 @@ func (a *Agent) tellState(p *PLC, now plant.PLCStatus) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.put(b, nil); err != nil {
-		a.Log.Warn("the state of a connection is not queued; it is tried again", "plc", p.Name, "err", err)
+	if err := a.put(b, nil); err != nil { // the disk is full, which the queue says itself
 		return
 	}
 	s.state, s.why = string(now.State), now.Reason
