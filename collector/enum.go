@@ -22,8 +22,11 @@ type detail struct {
 	span  float64 // of its EURange, 0 unknown
 }
 
-// curious reports whether the detail of a tag's variable is needed.
-func curious(t *plant.Tag) bool { return t.Kind == plant.Text || t.DeadbandPercent }
+// curious reports whether the detail of a tag's variable is needed. That of a
+// field of it would be another.
+func curious(t *plant.Tag) bool {
+	return (t.Kind == plant.Text || t.DeadbandPercent) && t.Field == ""
+}
 
 // curious gives what resolves the nodes of those of which whose detail is
 // needed. It may be called aside.
