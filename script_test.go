@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 //	occupy NAME                 $NAME is a port that somebody listens on
 //	reach HOST:PORT             somebody accepts there, within 20 s
 //	appears FILE                it is there within 20 s
+//	expand FILE                 $NAME in it becomes the value
 //	fetch URL PATTERN           the page there matches, within 20 s
 //	recording FILE ROWS [FROM]  a bench of three sensors; from row FROM on one is wrong
 //	binary FILE                 4 KiB that are no text
@@ -52,6 +53,7 @@ func TestScript(t *testing.T) {
 			"occupy":    cmdOccupy,
 			"reach":     cmdReach,
 			"appears":   cmdAppears,
+			"expand":    cmdExpand,
 			"fetch":     cmdFetch,
 			"recording": cmdRecording,
 			"binary":    cmdBinary,
@@ -134,6 +136,11 @@ func cmdAppears(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%s does not appear", args[0])
 		}
 	}
+}
+
+func cmdExpand(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, len(args) == 1, "expand FILE")
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(os.Expand(ts.ReadFile(args[0]), ts.Getenv)), 0o644))
 }
 
 func cmdFetch(ts *testscript.TestScript, neg bool, args []string) {

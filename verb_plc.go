@@ -1,23 +1,23 @@
 package main
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"millwright/collector"
-	"millwright/plant"
+	"millwright/plant/config"
 )
 
-// plcFlags say how a server is met.
+// plcFlags say how a server is met: by flags, or as the configuration of an edge
+// says.
 type plcFlags struct {
-	URL          string `arg:"" help:"Endpoint: opc.tcp://HOST:PORT"`
+	URL          string `arg:"" optional:"" help:"Endpoint: opc.tcp://HOST:PORT"`
+	Config       string `short:"c" help:"Take endpoint, security and budget of load from the configuration of an edge." placeholder:"FILE.toml"`
+	PLC          string `name:"plc" help:"With -c: which [[plc]] is meant, where there are several." placeholder:"NAME"`
 	Policy       string `default:"None" help:"Security policy: None, Basic256Sha256, Aes128_Sha256_RsaOaep or Aes256_Sha256_RsaPss."`
 	Mode         string `help:"Security mode: None, Sign or SignAndEncrypt."`
 	User         string `help:"User name."`
@@ -25,9 +25,22 @@ type plcFlags struct {
 	PKI          string `default:"./millwright-pki" name:"pki" help:"Folder of certificates."`
 }
 
-func (f *plcFlags) security() (collector.Security, error) {
+// target is a server to look at.
+type target struct {
+	url      string
+	security collector.Security
+	plc      *config.PLC // of a configuration; nil without one
+}
+
+func (f *plcFlags) target(e *env) (target, error) {
+	if f.Config != "" {
+		return f.configured(e)
+	}
+	if f.PLC != "" {
+		return target{}, usageError("--plc needs -c FILE.toml")
+	}
 	if !strings.HasPrefix(f.URL, "opc.tcp://") {
-		return collector.Security{}, fmt.Errorf("%q: must be the address of a server such as opc.tcp://192.168.10.20:4840", f.URL)
+		return target{}, fmt.Errorf("%q: must be the address of a server such as opc.tcp://192.168.10.20:4840", f.URL)
 	}
 	s := collector.Security{Policy: f.Policy, Mode: f.Mode, User: f.User, PKI: f.PKI}
 	if f.Policy == "None" && f.User == "" {
@@ -36,11 +49,34 @@ func (f *plcFlags) security() (collector.Security, error) {
 	if f.PasswordFile != "" {
 		b, err := os.ReadFile(f.PasswordFile)
 		if err != nil {
-			return s, err
+			return target{}, err
 		}
 		s.Password = firstLine(string(b))
 	}
-	return s, nil
+	return target{url: f.URL, security: s}, nil
+}
+
+// configured finds the [[plc]] that is meant: by its name, its address, or because
+// there is no other.
+func (f *plcFlags) configured(e *env) (target, error) {
+	p, faults := loadProcess(f.Config)
+	if len(faults) > 0 {
+		return target{}, fmt.Errorf("%s\n%s has faults: mend the lines above, or give the address without -c", strings.Join(faults, "\n"), f.Config)
+	}
+	var names []string
+	var found []*config.PLC
+	for i := range p.config.PLCs {
+		x := &p.config.PLCs[i]
+		names = append(names, x.Name)
+		if (f.PLC == "" || x.Name == f.PLC) && (f.URL == "" || x.URL == f.URL) {
+			found = append(found, x)
+		}
+	}
+	if len(found) != 1 {
+		return target{}, fmt.Errorf("%s: %d of its PLCs are meant, choose one with --plc: %s", f.Config, len(found), strings.Join(names, ", "))
+	}
+	s := newSource(*found[0], p.config.Edge.Data, e.log)
+	return target{url: s.URL, security: s.Security, plc: found[0]}, nil
 }
 
 // unreached says what to look at when nobody answers.
@@ -51,59 +87,6 @@ func unreached(err error) error {
 	return err
 }
 
-type discoverCmd struct {
-	plcFlags
-	Root string `help:"Node to start at; the Objects folder where empty."`
-	Out  string `short:"o" help:"File to write; the terminal where empty."`
-}
-
-// Run drafts a tag list from the server's address space.
-func (c *discoverCmd) Run(e *env) error {
-	sec, err := c.security()
-	if err != nil {
-		return err
-	}
-	if c.Out != "" {
-		if _, err := os.Lstat(c.Out); err == nil {
-			return fmt.Errorf("%s is there already: move it away or choose another name", c.Out)
-		}
-	}
-	tags, err := collector.Discover(e.ctx, c.URL, sec, c.Root)
-	if err != nil {
-		return unreached(err)
-	}
-	if c.Out == "" {
-		return writeTags(e.stdout, tags)
-	}
-	f, err := os.OpenFile(c.Out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("%s is there already: move it away or choose another name", c.Out)
-	}
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(writeTags(f, tags), f.Close()); err != nil {
-		return err
-	}
-	fmt.Fprintf(e.stdout, "%d tags in %s: give them the paths that your people use, delete what does not matter\n", len(tags), c.Out)
-	return nil
-}
-
-// writeTags writes a tag list as plant/config reads it.
-func writeTags(w io.Writer, tags []plant.Tag) error {
-	out := csv.NewWriter(w)
-	_ = out.Write([]string{"path", "asset", "node", "unit", "low", "high", "kind", "description"})
-	for _, t := range tags {
-		low, high := "", ""
-		if t.Low != t.High {
-			low, high = strconv.FormatFloat(t.Low, 'g', -1, 64), strconv.FormatFloat(t.High, 'g', -1, 64)
-		}
-		_ = out.Write([]string{t.Path, t.Asset, t.Node, t.Unit, low, high, string(t.Kind), t.Description})
-	}
-	out.Flush()
-	return out.Error()
-}
-
 type doctorCmd struct {
 	PLC doctorPLCCmd `cmd:"" name:"plc" help:"What an OPC UA server offers, and what is between us and it."`
 }
@@ -112,16 +95,16 @@ type doctorPLCCmd struct{ plcFlags }
 
 // Run says what is wrong between us and a server, and what to do next.
 func (c *doctorPLCCmd) Run(e *env) error {
-	sec, err := c.security()
+	at, err := c.target(e)
 	if err != nil {
 		return err
 	}
-	r, err := collector.Probe(e.ctx, c.URL, sec)
+	r, err := collector.Probe(e.ctx, at.url, at.security)
 	if err != nil {
 		return unreached(err)
 	}
 	out := e.stdout
-	fmt.Fprintf(out, "server      %s  (%s)\n", c.URL, r.Server)
+	fmt.Fprintf(out, "server      %s  (%s)\n", at.url, r.Server)
 	for i, ep := range r.Endpoints {
 		mark := " "
 		if i == r.Chosen {
@@ -154,7 +137,7 @@ func (c *doctorPLCCmd) Run(e *env) error {
 	case r.ClockOffset.Abs() > time.Second:
 		fmt.Fprintln(out, "next        set the server's clock: values carry its time")
 	default:
-		fmt.Fprintln(out, "next        nothing is in the way: millwright discover", c.URL)
+		fmt.Fprintln(out, "next        nothing is in the way: millwright discover", at.url)
 	}
 	return nil
 }

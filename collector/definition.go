@@ -334,7 +334,7 @@ func (d *dictionary) member(def *ua.StructureDefinition, f *ua.StructureField) (
 // references browses; where the server refuses one node, it has none.
 func (d *dictionary) references(ctx context.Context, ask []*ua.BrowseDescription) ([][]*ua.ReferenceDescription, error) {
 	var all [][]*ua.ReferenceDescription
-	for chunk := range slices.Chunk(ask, limit(d.srv.perBrowse, mostPerBrowse)) {
+	for chunk := range slices.Chunk(ask, least(mostPerBrowse, int(d.srv.perBrowse))) {
 		res, err := call[*ua.BrowseResponse](ctx, d.link, &ua.BrowseRequest{View: &ua.ViewDescription{ViewID: ua.NewTwoByteNodeID(0)}, NodesToBrowse: chunk}, requestTimeout)
 		if err != nil {
 			return nil, fmt.Errorf("browsing the data types of structures: %w", err)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"time"
 
 	"github.com/gopcua/opcua/id"
 	"github.com/gopcua/opcua/ua"
@@ -13,46 +13,152 @@ import (
 )
 
 const (
-	mostNodes     = 200_000 // visited by one discovery
-	mostDepth     = 30
-	mostPerBrowse = 100
-	mostPerRead   = 500
+	mostNodes = 1_000_000 // visited by one discovery
+	mostDepth = 30
+	manyParts = 4 // requests under way at once, where the budget allows it
 )
 
-// ErrTooManyNodes comes together with the tags found so far.
+// ErrTooManyNodes comes together with the draft of what was found so far.
 var ErrTooManyNodes = errors.New("the server has more nodes than a discovery visits: give a root below Objects")
 
-// Discover browses a server below root, a node id as in a tag list (the Objects
-// folder where empty), and drafts a tag for each scalar variable of numbers or
-// text. Paths are browse paths below the root, the asset is the path above the
-// variable; unit and range come from EngineeringUnits and EURange. The tags
-// have no ID. What OPC UA itself defines (namespace 0) is left out.
+// Discovery is a look at all that a server has below a node.
+type Discovery struct {
+	URL      string
+	Security Security
+	Root     string // a node id as in a tag list; the Objects folder where empty
+
+	// Manners, where not nil, gives the budget of load for a server that says it
+	// is this product.
+	Manners func(Product) plant.Budget
+	// Progress, where not nil, is called after each step, by the goroutine of Run.
+	Progress func(Progress)
+}
+
+// Progress is how far a discovery has got.
+type Progress struct {
+	Nodes     int // visited
+	Variables int // of these
+	Read      int // variables of which type, unit and range are known
+	Done      bool
+}
+
+// Draft is what a discovery found.
+type Draft struct {
+	Product  Product // as the server calls itself
+	Nodes    int
+	Tags     []plant.Tag // without ID
+	Left     []LeftOut   // variables that are no tags
+	Machines []Machine   // the assets of the tags
+	// Refused are nodes that the server would not let us browse, by its reason.
+	Refused map[string]int
+
+	namespaces []string
+	variables  map[string]bool // node ids as formatNode writes them, tags and left out
+}
+
+// LeftOut is a variable that cannot be read as a tag.
+type LeftOut struct{ Path, Node, Why string }
+
+// Canonical writes a node id as the draft writes it, so that two ways to write
+// one id are equal. An id of a namespace that the server does not have is an
+// error.
+func (d *Draft) Canonical(node string) (string, error) {
+	n, err := parseNode(node)
+	if err != nil {
+		return "", err
+	}
+	x, err := n.resolve(d.namespaces)
+	if err != nil {
+		return "", err
+	}
+	return formatNode(x, d.namespaces), nil
+}
+
+// Has reports whether the server has a variable of this canonical node id.
+func (d *Draft) Has(canonical string) bool { return d.variables[canonical] }
+
+// Discover is Run of a Discovery for its tags alone.
 func Discover(ctx context.Context, url string, sec Security, root string) ([]plant.Tag, error) {
-	l, srv, err := dialOnce(ctx, url, sec)
+	d := &Discovery{URL: url, Security: sec, Root: root}
+	draft, err := d.Run(ctx)
+	if draft == nil {
+		return nil, err
+	}
+	return draft.Tags, err
+}
+
+// Run browses the server and drafts a tag for each scalar variable of numbers or
+// text that it finds. Paths are browse paths below the root, the asset is the
+// path above the variable; unit and range come from EngineeringUnits and EURange.
+// What OPC UA itself defines (namespace 0) is left out.
+func (d *Discovery) Run(ctx context.Context) (*Draft, error) {
+	l, srv, err := dialOnce(ctx, d.URL, d.Security)
 	if err != nil {
 		return nil, err
 	}
 	defer l.leave(ctx)
 	start := ua.NewNumericNodeID(0, id.ObjectsFolder)
-	if root != "" {
-		n, err := parseNode(root)
+	if d.Root != "" {
+		n, err := parseNode(d.Root)
 		if err != nil {
 			return nil, err
 		}
 		if start, err = n.resolve(srv.namespaces); err != nil {
-			return nil, fmt.Errorf("node %q: %w", root, err)
+			return nil, fmt.Errorf("node %q: %w", d.Root, err)
 		}
 	}
-	b := &browser{link: l, srv: srv, seen: map[string]bool{start.String(): true}}
+	b := &browser{explorer: explore(l, srv), srv: srv, tell: d.Progress, seen: map[string]struct{}{start.String(): {}}, types: map[string]*variableType{}}
+	b.draft = &Draft{namespaces: srv.namespaces, Refused: map[string]int{}, variables: map[string]bool{}}
+	if err := b.prepare(ctx, d.Manners); err != nil {
+		return nil, err
+	}
 	full := b.walk(ctx, start)
 	if full != nil && !errors.Is(full, ErrTooManyNodes) {
 		return nil, full
 	}
-	tags, err := b.tags(ctx)
-	if err != nil {
+	b.draft.Nodes, b.seen = len(b.seen), nil // which is as large as all that follows
+	if err := b.describeVariables(ctx); err != nil {
 		return nil, err
 	}
-	return tags, full
+	if err := b.machines(ctx); err != nil {
+		return nil, err
+	}
+	b.progress(true)
+	return b.draft, full
+}
+
+// prepare asks what kind of server this is and sets the pace.
+func (b *browser) prepare(ctx context.Context, manners func(Product) plant.Budget) error {
+	v, err := b.read(ctx, requestTimeout, ua.AttributeIDValue, ua.NewNumericNodeID(0, id.Server_ServerCapabilities_MaxBrowseContinuationPoints))
+	if err != nil {
+		return fmt.Errorf("asking the server for its limits: %w", err)
+	}
+	points, _ := good[uint16](v[0])
+	b.points = int(points)
+	if b.draft.Product, err = b.product(ctx); err != nil {
+		return err
+	}
+	var budget plant.Budget
+	if manners != nil {
+		budget = manners(b.draft.Product)
+	}
+	if budget.Batch > 0 {
+		shrink(&b.perBrowse, budget.Batch)
+		shrink(&b.perRead, budget.Batch)
+	}
+	if !budget.OneByOne {
+		b.pipe.width = manyParts
+	}
+	if budget.Requests > 0 {
+		b.pipe.interval = time.Duration(float64(time.Second) / budget.Requests)
+	}
+	return nil
+}
+
+func (b *browser) progress(done bool) {
+	if b.tell != nil {
+		b.tell(Progress{Nodes: max(b.draft.Nodes, len(b.seen)), Variables: len(b.found), Read: b.described, Done: done})
+	}
 }
 
 // dialOnce opens a session for a single purpose.
@@ -72,117 +178,4 @@ func dialOnce(ctx context.Context, url string, sec Security) (*link, peer, error
 		return nil, peer{}, err
 	}
 	return l, srv, nil
-}
-
-// browser walks an address space. References make a graph, not a tree: each
-// node is visited once, along the shortest way.
-type browser struct {
-	*link
-	srv   peer
-	seen  map[string]bool
-	found []variable
-}
-
-// place is a node with its browse path below the root.
-type place struct {
-	id    *ua.NodeID
-	path  string
-	depth int
-}
-
-// variable is a place with what was read of it.
-type variable struct {
-	place
-	units, ranges *ua.NodeID // property nodes
-}
-
-func (b *browser) walk(ctx context.Context, root *ua.NodeID) error {
-	level := []place{{id: root}}
-	for len(level) > 0 {
-		n := min(len(level), limit(b.srv.perBrowse, mostPerBrowse))
-		refs, err := b.browse(ctx, level[:n], id.HierarchicalReferences)
-		if err != nil {
-			return err
-		}
-		for i, from := range level[:n] {
-			for _, r := range refs[i] {
-				next, ok := b.visit(from, r)
-				if !ok {
-					continue
-				}
-				if len(b.seen) > mostNodes {
-					return ErrTooManyNodes
-				}
-				if next.depth < mostDepth {
-					level = append(level, next)
-				}
-			}
-		}
-		level = level[n:]
-	}
-	return nil
-}
-
-// visit decides about a node found below from.
-func (b *browser) visit(from place, r *ua.ReferenceDescription) (place, bool) {
-	if r == nil || r.NodeID == nil || r.NodeID.NodeID == nil || r.BrowseName == nil || r.NodeID.HasServerIndex() {
-		return place{}, false
-	}
-	if r.ReferenceTypeID != nil && r.ReferenceTypeID.Namespace() == 0 && r.ReferenceTypeID.IntID() == id.HasProperty {
-		return place{}, false
-	}
-	n := ua.NewNodeIDFromExpandedNodeID(r.NodeID)
-	if n.Namespace() == 0 || b.seen[n.String()] {
-		return place{}, false
-	}
-	b.seen[n.String()] = true
-	to := place{id: n, path: join(from.path, r.BrowseName.Name), depth: from.depth + 1}
-	if r.NodeClass == ua.NodeClassVariable {
-		b.found = append(b.found, variable{place: to})
-	}
-	return to, true
-}
-
-// join makes a path of browse names, which may themselves hold any text.
-func join(path, name string) string {
-	name = strings.NewReplacer("/", "_", ",", "_", "\n", "_", "\r", "_").Replace(strings.TrimSpace(name))
-	if path == "" {
-		return name
-	}
-	return path + "/" + name
-}
-
-// browse gives the references of each place, all pages of them.
-func (b *browser) browse(ctx context.Context, from []place, kind uint32) ([][]*ua.ReferenceDescription, error) {
-	req := &ua.BrowseRequest{View: &ua.ViewDescription{ViewID: ua.NewTwoByteNodeID(0)}, RequestedMaxReferencesPerNode: 1000}
-	for _, p := range from {
-		req.NodesToBrowse = append(req.NodesToBrowse, &ua.BrowseDescription{
-			NodeID: p.id, BrowseDirection: ua.BrowseDirectionForward, ReferenceTypeID: ua.NewNumericNodeID(0, kind), IncludeSubtypes: true,
-			NodeClassMask: uint32(ua.NodeClassObject | ua.NodeClassVariable), ResultMask: uint32(ua.BrowseResultMaskAll)})
-	}
-	res, err := call[*ua.BrowseResponse](ctx, b.link, req, requestTimeout)
-	if err != nil {
-		return nil, fmt.Errorf("browsing: %w", err)
-	}
-	if len(res.Results) != len(from) {
-		return nil, fmt.Errorf("browsed %d nodes, got %d results", len(from), len(res.Results))
-	}
-	refs := make([][]*ua.ReferenceDescription, len(from))
-	for i, r := range res.Results {
-		for pages := 0; r != nil; pages++ {
-			refs[i] = append(refs[i], r.References...)
-			if len(r.ContinuationPoint) == 0 || pages > mostNodes/1000 {
-				break
-			}
-			next, err := call[*ua.BrowseNextResponse](ctx, b.link, &ua.BrowseNextRequest{ContinuationPoints: [][]byte{r.ContinuationPoint}}, requestTimeout)
-			if err != nil {
-				return nil, fmt.Errorf("browsing on: %w", err)
-			}
-			if len(next.Results) != 1 {
-				break
-			}
-			r = next.Results[0]
-		}
-	}
-	return refs, nil
 }

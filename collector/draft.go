@@ -11,161 +11,184 @@ import (
 	"millwright/plant"
 )
 
-// tags reads what is to know of the variables and drafts their tags.
-func (b *browser) tags(ctx context.Context) ([]plant.Tag, error) {
-	if err := b.properties(ctx); err != nil {
-		return nil, err
-	}
-	ids := make([]*ua.NodeID, len(b.found))
-	units, ranges := make([]*ua.NodeID, len(b.found)), make([]*ua.NodeID, len(b.found))
-	for i, v := range b.found {
-		ids[i], units[i], ranges[i] = v.id, v.units, v.ranges
-	}
-	values, err := b.readAll(ctx, ua.AttributeIDValue, ids)
-	if err != nil {
-		return nil, err
-	}
-	types, err := b.readAll(ctx, ua.AttributeIDDataType, ids)
-	if err != nil {
-		return nil, err
-	}
-	ranks, err := b.readAll(ctx, ua.AttributeIDValueRank, ids)
-	if err != nil {
-		return nil, err
-	}
-	texts, err := b.readAll(ctx, ua.AttributeIDDescription, ids)
-	if err != nil {
-		return nil, err
-	}
-	unit, err := b.readAll(ctx, ua.AttributeIDValue, units)
-	if err != nil {
-		return nil, err
-	}
-	span, err := b.readAll(ctx, ua.AttributeIDValue, ranges)
-	if err != nil {
-		return nil, err
-	}
-	var tags []plant.Tag
-	used := map[string]int{}
-	for i, v := range b.found {
-		if rank, ok := good[int32](ranks[i]); ok && rank >= 0 {
-			continue // an array
-		}
-		kind, ok := kindOf(values[i], types[i])
-		if !ok {
-			continue
-		}
-		t := plant.Tag{Path: v.path, Node: formatNode(v.id, b.srv.namespaces), Kind: kind}
-		if used[t.Path]++; used[t.Path] > 1 {
-			t.Path = fmt.Sprintf("%s#%d", t.Path, used[v.path])
-		}
-		if cut := strings.LastIndexByte(v.path, '/'); cut > 0 {
-			t.Asset = v.path[:cut]
-		}
-		if d, ok := good[*ua.LocalizedText](texts[i]); ok && d != nil {
-			t.Description = d.Text
-		}
-		if x, ok := good[*ua.ExtensionObject](unit[i]); ok && x != nil {
-			if u, ok := x.Value.(*ua.EUInformation); ok && u.DisplayName != nil {
-				t.Unit = u.DisplayName.Text
-			}
-		}
-		if x, ok := good[*ua.ExtensionObject](span[i]); ok && x != nil {
-			if r, ok := x.Value.(*ua.Range); ok && r.Low < r.High {
-				t.Low, t.High = r.Low, r.High
-			}
-		}
-		if t.Kind == plant.Discrete && (t.Unit != "" || t.Low != t.High) && !isBool(values[i]) {
-			t.Kind = plant.Analog // a measurement scaled to an integer
-		}
-		tags = append(tags, t)
-	}
-	return tags, nil
+const mostText = 500 // bytes of a description
+
+// asked are the reads of one variable, in the order of known.
+const asked = 6
+
+// known is what a server says of a variable, nil where it says nothing.
+type known struct {
+	typ, rank, text, access, units, span *ua.DataValue
 }
 
-// properties finds the nodes of EngineeringUnits and EURange.
-func (b *browser) properties(ctx context.Context) error {
-	nodes := make([]*ua.NodeID, len(b.found))
-	for i := range nodes {
-		nodes[i] = b.found[i].id
-	}
-	return b.eachProperty(ctx, nodes, func(i int, name string, property *ua.NodeID) {
-		switch name {
-		case "EngineeringUnits":
-			b.found[i].units = property
-		case "EURange":
-			b.found[i].ranges = property
+// describeVariables reads what is to know of the variables and drafts their tags.
+// What is read of a part is forgotten when its tags are drafted.
+func (b *browser) describeVariables(ctx context.Context) error {
+	d := &drafter{browser: b, used: map[string]int{}}
+	size := max(1, int(b.perRead.Load())/asked)
+	err := inOrder(ctx, &b.pipe, len(b.found), size, func(ctx context.Context, from, to int) ([]known, error) {
+		return b.know(ctx, b.found[from:to])
+	}, func(from, to int, all []known) error {
+		for i, k := range all {
+			if err := d.add(ctx, from+i, k); err != nil {
+				return err
+			}
 		}
+		b.described = to
+		b.progress(false)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return d.byValue(ctx)
+}
+
+// know reads the attributes of some variables, and the values of their
+// properties.
+func (b *browser) know(ctx context.Context, some []variable) ([]known, error) {
+	out := make([]known, len(some))
+	var nodes []*ua.ReadValueID
+	var into []**ua.DataValue
+	ask := func(n *ua.NodeID, attribute ua.AttributeID, where **ua.DataValue) {
+		if n != nil {
+			nodes = append(nodes, &ua.ReadValueID{NodeID: n, AttributeID: attribute, DataEncoding: &ua.QualifiedName{}})
+			into = append(into, where)
+		}
+	}
+	for i := range some {
+		v, k := &some[i], &out[i]
+		ask(v.id, ua.AttributeIDDataType, &k.typ)
+		ask(v.id, ua.AttributeIDValueRank, &k.rank)
+		ask(v.id, ua.AttributeIDDescription, &k.text)
+		ask(v.id, ua.AttributeIDUserAccessLevel, &k.access)
+		ask(v.units, ua.AttributeIDValue, &k.units)
+		ask(v.ranges, ua.AttributeIDValue, &k.span)
+	}
+	values, err := b.readMany(ctx, nodes)
+	for i, v := range values {
+		*into[i] = v
+	}
+	return out, err
+}
+
+// drafter makes tags of variables.
+type drafter struct {
+	*browser
+	used    map[string]int // paths
+	unknown []waiting      // whose type says nothing
+}
+
+// waiting is a variable whose value must say what it is.
+type waiting struct {
+	at   int
+	tag  plant.Tag
+	name string // of its type
+}
+
+// add drafts the tag of a variable, or notes why it is none.
+func (d *drafter) add(ctx context.Context, at int, k known) error {
+	v := &d.found[at]
+	t := plant.Tag{Path: d.path(v.path), Node: formatNode(v.id, d.srv.namespaces)}
+	d.draft.variables[t.Node] = true
+	if cut := strings.LastIndexByte(v.path, '/'); cut > 0 {
+		t.Asset = v.path[:cut]
+	}
+	if x, ok := good[*ua.LocalizedText](k.text); ok && x != nil {
+		t.Description = cell(x.Text)
+	}
+	if x, ok := good[*ua.ExtensionObject](k.units); ok && x != nil {
+		if u, ok := x.Value.(*ua.EUInformation); ok && u.DisplayName != nil {
+			t.Unit = cell(u.DisplayName.Text)
+		}
+	}
+	if x, ok := good[*ua.ExtensionObject](k.span); ok && x != nil {
+		if r, ok := x.Value.(*ua.Range); ok && r.Low < r.High {
+			t.Low, t.High = r.Low, r.High
+		}
+	}
+	typeID, _ := good[*ua.NodeID](k.typ)
+	typ, err := d.typeOf(ctx, typeID)
+	if err != nil {
+		return err
+	}
+	if access, ok := good[uint8](k.access); ok && ua.AccessLevelType(access)&ua.AccessLevelTypeCurrentRead == 0 {
+		d.leave(t, typ.name, "this user may not read it")
+		return nil
+	}
+	if rank, ok := good[int32](k.rank); ok && rank >= 0 {
+		d.leave(t, typ.name, fmt.Sprintf("an array (rank %d): name an element in the column field, such as [0]", rank))
+		return nil
+	}
+	if typ.base == 0 {
+		d.unknown = append(d.unknown, waiting{at, t, typ.name})
+		return nil
+	}
+	d.take(t, typ.base, typ.name)
+	return nil
+}
+
+// byValue looks at the values of variables whose type says nothing. Only theirs
+// are read: a value may be large.
+func (d *drafter) byValue(ctx context.Context) error {
+	const atOnce = 50
+	return inOrder(ctx, &d.pipe, len(d.unknown), min(atOnce, int(d.perRead.Load())), func(ctx context.Context, from, to int) ([]*ua.DataValue, error) {
+		var nodes []*ua.ReadValueID
+		for _, w := range d.unknown[from:to] {
+			nodes = append(nodes, &ua.ReadValueID{NodeID: d.found[w.at].id, AttributeID: ua.AttributeIDValue, DataEncoding: &ua.QualifiedName{}})
+		}
+		return d.readMany(ctx, nodes)
+	}, func(from, _ int, values []*ua.DataValue) error {
+		for i, v := range values {
+			w := d.unknown[from+i]
+			if v != nil && v.Value != nil && v.Value.ArrayLength() > 0 {
+				d.leave(w.tag, w.name, "an array: name an element in the column field, such as [0]")
+				continue
+			}
+			d.take(w.tag, baseOf(v), w.name)
+		}
+		return nil
 	})
 }
 
-// readAll reads an attribute of many nodes; a nil id gives a nil result.
-func (b *browser) readAll(ctx context.Context, attribute ua.AttributeID, ids []*ua.NodeID) ([]*ua.DataValue, error) {
-	out := make([]*ua.DataValue, len(ids))
-	var ask []*ua.NodeID
-	var where []int
-	flush := func() error {
-		if len(ask) == 0 {
-			return nil
-		}
-		v, err := b.read(ctx, requestTimeout, attribute, ask...)
-		if err != nil {
-			return fmt.Errorf("reading attributes: %w", err)
-		}
-		for i := range v {
-			out[where[i]] = v[i]
-		}
-		ask, where = ask[:0], where[:0]
-		return nil
+// take adds the tag of a scalar, where its type can be one.
+func (d *drafter) take(t plant.Tag, base uint32, name string) {
+	kind, why := judge(base)
+	if why != "" {
+		d.leave(t, name, why)
+		return
 	}
-	for i, n := range ids {
-		if n == nil {
-			continue
-		}
-		ask, where = append(ask, n), append(where, i)
-		if len(ask) == limit(b.srv.perRead, mostPerRead) {
-			if err := flush(); err != nil {
-				return nil, err
-			}
-		}
+	t.Kind = kind
+	if kind == plant.Discrete && base != id.Boolean && (t.Unit != "" || t.Low != t.High) {
+		t.Kind = plant.Analog // a measurement scaled to an integer
 	}
-	return out, flush()
+	d.draft.Tags = append(d.draft.Tags, t)
 }
 
-// kindOf judges a variable by its data type, else by its present value.
-func kindOf(value, dataType *ua.DataValue) (plant.Kind, bool) {
-	if t, ok := good[*ua.NodeID](dataType); ok && t != nil && t.Namespace() == 0 {
-		switch t.IntID() {
-		case id.Boolean, id.SByte, id.Byte, id.Int16, id.UInt16, id.Int32, id.UInt32, id.Int64, id.UInt64, id.Integer, id.UInteger:
-			return plant.Discrete, true
-		case id.Float, id.Double, id.Number:
-			return plant.Analog, true
-		case id.String, id.LocalizedText:
-			return plant.Text, true
+func (d *drafter) leave(t plant.Tag, typ, why string) {
+	if typ != "" {
+		why = fmt.Sprintf("%s (type %s)", why, cell(typ))
+	}
+	d.draft.Left = append(d.draft.Left, LeftOut{Path: t.Path, Node: t.Node, Why: why})
+}
+
+// path is one that no other variable has.
+func (d *drafter) path(path string) string {
+	for {
+		d.used[path]++
+		n := d.used[path]
+		if n == 1 {
+			return path
 		}
+		path = fmt.Sprintf("%s_%d", path, n)
 	}
-	if value == nil || value.Value == nil || value.Value.Value() == nil {
-		return "", false
-	}
-	switch value.Value.Value().(type) {
-	case float32, float64:
-		return plant.Analog, true
-	case string, *ua.LocalizedText:
-		return plant.Text, true
-	}
-	_, ok := number(value.Value)
-	return plant.Discrete, ok
 }
 
-func isBool(v *ua.DataValue) bool {
-	_, ok := good[bool](v)
-	return ok
-}
-
-// limit is the server's limit, or ours where it has none or a larger one.
-func limit(theirs uint32, ours int) int {
-	if theirs == 0 || theirs > uint32(ours) {
-		return ours
+// cell is a text of the server as a cell of a tag list.
+func cell(s string) string {
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
+	if len(s) > mostText {
+		s = strings.ToValidUTF8(s[:mostText], "")
 	}
-	return int(theirs)
+	return s
 }

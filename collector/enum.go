@@ -52,10 +52,10 @@ func (l *link) details(ctx context.Context, srv peer, nodes []*ua.NodeID) ([]det
 	if len(nodes) == 0 {
 		return nil, nil
 	}
-	b := &browser{link: l, srv: srv}
+	x := explore(l, srv)
 	out := make([]detail, len(nodes))
 	ranges := make([]*ua.NodeID, len(nodes))
-	err := b.eachProperty(ctx, nodes, func(i int, name string, property *ua.NodeID) {
+	err := x.eachProperty(ctx, nodes, func(i int, name string, property *ua.NodeID) {
 		if name == "EURange" {
 			ranges[i] = property
 		}
@@ -63,7 +63,7 @@ func (l *link) details(ctx context.Context, srv peer, nodes []*ua.NodeID) ([]det
 	if err != nil {
 		return nil, err
 	}
-	v, err := b.readAll(ctx, ua.AttributeIDValue, ranges)
+	v, err := x.readAll(ctx, ua.AttributeIDValue, ranges)
 	if err != nil {
 		return nil, err
 	}
@@ -74,12 +74,12 @@ func (l *link) details(ctx context.Context, srv peer, nodes []*ua.NodeID) ([]det
 			}
 		}
 	}
-	names, err := b.names(ctx, nodes)
+	names, err := x.names(ctx, nodes)
 	if err != nil {
 		return nil, err
 	}
 	// What the variable does not say itself its data type may.
-	types, err := b.readAll(ctx, ua.AttributeIDDataType, nodes)
+	types, err := x.readAll(ctx, ua.AttributeIDDataType, nodes)
 	if err != nil {
 		return nil, err
 	}
@@ -93,11 +93,11 @@ func (l *link) details(ctx context.Context, srv peer, nodes []*ua.NodeID) ([]det
 			}
 		}
 	}
-	ofTypes, err := b.names(ctx, kinds)
+	ofTypes, err := x.names(ctx, kinds)
 	if err != nil {
 		return nil, err
 	}
-	definitions, err := b.readAll(ctx, ua.AttributeIDDataTypeDefinition, kinds)
+	definitions, err := x.readAll(ctx, ua.AttributeIDDataTypeDefinition, kinds)
 	if err != nil {
 		return nil, err
 	}
@@ -121,9 +121,9 @@ func (l *link) details(ctx context.Context, srv peer, nodes []*ua.NodeID) ([]det
 func mayName(t *ua.NodeID) bool { return t.Namespace() != 0 || t.IntID() > id.DiagnosticInfo }
 
 // names reads the texts that nodes have as properties.
-func (b *browser) names(ctx context.Context, nodes []*ua.NodeID) ([]texts, error) {
+func (x *explorer) names(ctx context.Context, nodes []*ua.NodeID) ([]texts, error) {
 	names, no, yes := make([]*ua.NodeID, len(nodes)), make([]*ua.NodeID, len(nodes)), make([]*ua.NodeID, len(nodes))
-	err := b.eachProperty(ctx, nodes, func(i int, name string, property *ua.NodeID) {
+	err := x.eachProperty(ctx, nodes, func(i int, name string, property *ua.NodeID) {
 		switch name {
 		case "EnumValues":
 			names[i] = property
@@ -143,7 +143,7 @@ func (b *browser) names(ctx context.Context, nodes []*ua.NodeID) ([]texts, error
 	out := make([]texts, len(nodes))
 	var v [3][]*ua.DataValue
 	for k, list := range [][]*ua.NodeID{names, no, yes} {
-		if v[k], err = b.readAll(ctx, ua.AttributeIDValue, list); err != nil {
+		if v[k], err = x.readAll(ctx, ua.AttributeIDValue, list); err != nil {
 			return nil, err
 		}
 	}

@@ -54,6 +54,8 @@ func process(what string) {
 		err = millProcess(os.Args[1])
 	case "reader":
 		err = readerProcess(os.Args[1])
+	case "discover":
+		err = discoverProcess(os.Args[1])
 	default:
 		err = errors.New("unknown process " + what)
 	}
@@ -81,6 +83,7 @@ type millSet struct {
 	PerCall, MaxPublish      int
 	Absent                   []int
 	Secure, Run, WholeValues bool
+	Orchard                  bool
 	Users                    map[string]string
 	Trust                    []string
 }
@@ -92,12 +95,16 @@ func millProcess(arg string) error {
 		return err
 	}
 	s := &server.Server{Listen: fmt.Sprintf("127.0.0.1:%d", set.Port), Users: set.Users,
-		Limits: server.Limits{MaxMonitoredItemsPerCall: set.PerCall, MaxPublish: set.MaxPublish}, Log: slog.New(slog.DiscardHandler)}
+		Limits: server.Limits{MaxMonitoredItemsPerCall: set.PerCall, MaxPublish: set.MaxPublish}, Log: slog.New(slog.NewTextHandler(notes(set.Dir), nil))}
 	for i := range set.Shift {
 		s.Namespaces = append(s.Namespaces, fmt.Sprintf("urn:test:shift%d", i))
 	}
 	for i := range set.Nodes {
-		s.Variables = append(s.Variables, server.Variable{Path: fmt.Sprintf("T%d", i)})
+		v := server.Variable{Path: fmt.Sprintf("T%d", i)}
+		if set.Orchard { // machines of ten tags with units
+			v = server.Variable{Path: fmt.Sprintf("A/L%d/M%d/T%d", i/10%20, i/10, i), Unit: "mm/s", Low: 0, High: 20, Description: "a test tag"}
+		}
+		s.Variables = append(s.Variables, v)
 	}
 	if set.Secure {
 		s.Modes, s.PKI, s.RequireTrusted = []server.Mode{server.SignAndEncrypt}, filepath.Join(set.Dir, "pki"), true
@@ -198,6 +205,17 @@ func millProcess(arg string) error {
 		return ""
 	})
 	return nil
+}
+
+// notes is the folder of a server, where it notes what a client could change it
+// by, as the foreign servers do.
+type notes string
+
+func (dir notes) Write(b []byte) (int, error) {
+	if !strings.Contains(string(b), server.Changed) {
+		return len(b), nil
+	}
+	return len(b), os.WriteFile(filepath.Join(string(dir), "changing"), b, 0o600)
 }
 
 // writer writes all variables in turn: in `parts` steps within `every`. The

@@ -9,37 +9,28 @@ import (
 
 // eachProperty browses the properties of nodes and hands over each with its
 // browse name and the position of its node. A nil node has none.
-func (b *browser) eachProperty(ctx context.Context, nodes []*ua.NodeID, take func(i int, name string, property *ua.NodeID)) error {
-	var from []place
+func (x *explorer) eachProperty(ctx context.Context, nodes []*ua.NodeID, take func(i int, name string, property *ua.NodeID)) error {
+	var from []*ua.NodeID
 	var where []int
-	flush := func() error {
-		if len(from) == 0 {
-			return nil
+	for i, n := range nodes {
+		if n != nil {
+			from, where = append(from, n), append(where, i)
 		}
-		refs, err := b.browse(ctx, from, id.HasProperty)
+	}
+	for len(from) > 0 {
+		n := min(len(from), int(x.perBrowse.Load()))
+		some, err := x.browse(ctx, from[:n], id.HasProperty)
 		if err != nil {
 			return err
 		}
-		for k := range refs {
-			for _, r := range refs[k] {
+		for k := range some {
+			for _, r := range some[k].refs {
 				if r != nil && r.BrowseName != nil && r.NodeID != nil && r.NodeID.NodeID != nil {
 					take(where[k], r.BrowseName.Name, ua.NewNodeIDFromExpandedNodeID(r.NodeID))
 				}
 			}
 		}
-		from, where = from[:0], where[:0]
-		return nil
+		from, where = from[n:], where[n:]
 	}
-	for i, n := range nodes {
-		if n == nil {
-			continue
-		}
-		from, where = append(from, place{id: n}), append(where, i)
-		if len(from) == limit(b.srv.perBrowse, mostPerBrowse) {
-			if err := flush(); err != nil {
-				return err
-			}
-		}
-	}
-	return flush()
+	return nil
 }

@@ -85,10 +85,26 @@ if (set.enums) {
 }
 ns.addVariable({ browseName: "Array", nodeId: "s=Array", componentOf: mill, dataType: "Double", valueRank: 1, arrayDimensions: [3],
   value: { dataType: "Double", arrayType: ua.VariantArrayType.Array, value: [1, 2, 3] } });
+if (set.kinds) { // of which a tag list has none, or not as they are
+  const point = ns.createDataType({ browseName: "Point", isAbstract: false, subtypeOf: "Structure" });
+  const odd = (browseName, options) => ns.addVariable({ browseName, nodeId: "s=" + browseName, componentOf: mill, ...options });
+  odd("Point", { dataType: point.nodeId });
+  odd("When", { dataType: "UtcTime" });
+  odd("Blob", { dataType: "ByteString" });
+  odd("Secret", { dataType: "Double", userAccessLevel: 0, accessLevel: 0 });
+  odd("Any", { dataType: "BaseDataType", value: { dataType: "Double", value: 1.5 } });
+  odd("Anything", { dataType: "BaseDataType", value: { dataType: "Double", arrayType: ua.VariantArrayType.Array, value: [1, 2] }, valueRank: -2 });
+  odd("Span", { dataType: "Duration" });
+  odd("Raw", { dataType: "UInt16", browseName: { name: "/#+,$ Raw\u0007", namespaceIndex: ns.index } });
+  const pumps = ns.addObjectType({ browseName: "PumpType" });
+  const p = ns.addObject({ browseName: "X17", displayName: "Cooling water", componentOf: mill, typeDefinition: pumps });
+  ns.addAnalogDataItem({ browseName: "P", nodeId: "s=X17.P", componentOf: p, dataType: "Int16", engineeringUnitsRange: { low: 0, high: 10 },
+    engineeringUnits: ua.standardUnits.bar ?? ua.makeEUInformation("BAR", "bar", "bar") });
+}
 ns.addVariable({ browseName: "Count", nodeId: "s=Count", componentOf: mill, dataType: "UInt32", value: { dataType: "UInt32", value: 7 } });
 
 if (set.hideLimits) // enforces limits that it does not declare
-  space.findNode("i=11714").bindVariable({ get: () => new ua.Variant({ dataType: "UInt32", value: 0 }) }, true);
+  for (const limit of ["i=11714", "i=11705", "i=11710"]) space.findNode(limit).bindVariable({ get: () => new ua.Variant({ dataType: "UInt32", value: 0 }) }, true);
 const subscriptions = () => Object.values(server.engine._sessions).flatMap((s) => [...s.publishEngine.subscriptions]);
 
 // What could change this server; a ConditionRefresh changes nothing.
