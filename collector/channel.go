@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -132,8 +133,11 @@ func send[T ua.Response](ctx context.Context, c *channel, token *ua.NodeID, req 
 		res = r
 		return nil
 	})
-	if errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
 		err = c.hangUp()
+	case err != nil && (strings.Contains(err.Error(), "message too large") || strings.Contains(err.Error(), "too many chunks")):
+		err = fmt.Errorf("%w: %w", ua.StatusBadResponseTooLarge, err) // the codec has no error of its own for it
 	}
 	return res, err
 }

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -71,13 +72,16 @@ func (p *pump) beaten(a answer) error {
 		if refusedService(a.err) && !sessionGone(a.err) {
 			return nil // a server that does not let us read its clock is alive
 		}
+		if late := time.Since(time.Unix(0, p.heard.Load())); errors.Is(a.err, ua.StatusBadTimeout) && p.spoken && late < p.sub.deadline() {
+			return nil // its answer waits behind values on a slow way
+		}
 		return fmt.Errorf("heartbeat: %w", a.err)
 	}
 	p.alive = true
-	if a.beat.rtt < p.rtt || p.rtt == 0 {
-		p.rtt = a.beat.rtt
+	if w := &p.window; a.beat.rtt < w.rtt || w.rtt == 0 {
+		w.rtt = a.beat.rtt
 	} else {
-		p.rtt += (a.beat.rtt - p.rtt) / 4 // a busy moment of the server is not the way
+		w.rtt += (a.beat.rtt - w.rtt) / 4 // a busy moment of the server is not the way
 	}
 	if a.beat.time != 0 && a.beat.time == p.clock {
 		p.frozen++

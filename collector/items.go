@@ -14,7 +14,9 @@ import (
 
 const (
 	mostPerReply  = 10_000 // notifications in one message
-	bytesOfValue  = 100    // generous: handle, value, status and two times
+	slowPerReply  = 1000   // on a slow way, where a large message would look like silence
+	slowTrip      = 50 * time.Millisecond
+	bytesOfValue  = 100 // generous: handle, value, status and two times
 	keepAliveGoal = 2 * time.Second
 	lifeGoal      = 20 * time.Minute // how long the server keeps the subscription for us
 	queueSpan     = 10 * time.Second // what a queue of a cyclic tag should bridge
@@ -43,6 +45,9 @@ func (s subscription) deadline() time.Duration {
 func createSubscription(ctx context.Context, l *link, publishing time.Duration, since int64) (subscription, error) {
 	keepAlive := ceil(keepAliveGoal, publishing)
 	reply := min(uint32(mostPerReply), l.conn.MaxMessageSize()/bytesOfValue)
+	if l.rtt > slowTrip {
+		reply = min(reply, slowPerReply)
+	}
 	res, err := call[*ua.CreateSubscriptionResponse](ctx, l, &ua.CreateSubscriptionRequest{
 		RequestedPublishingInterval: float64(publishing) / float64(time.Millisecond),
 		RequestedMaxKeepAliveCount:  keepAlive,

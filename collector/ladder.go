@@ -209,6 +209,9 @@ func (e *engine) transfer(ctx context.Context, l *link) (bool, error) {
 
 func republish(ctx context.Context, l *link, subscription, number uint32) (message, error) {
 	res, err := call[*ua.RepublishResponse](ctx, l, &ua.RepublishRequest{SubscriptionID: subscription, RetransmitSequenceNumber: number}, resumeTimeout)
+	if tooMuch(err) {
+		err = fmt.Errorf("notification %d is larger than this end takes: %w", number, ua.StatusBadMessageNotAvailable)
+	}
 	if err != nil {
 		return message{}, err
 	}

@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	firstWindow    = 2
-	mostWindow     = 32
 	tickTime       = 100 * time.Millisecond
 	publishTimeout = 5 * time.Minute // the watchdog is quicker; parked requests must not run out
 )
@@ -29,9 +27,7 @@ type pump struct {
 	wg      sync.WaitGroup
 
 	outstanding int
-	most        int // window that the server bears
-	hold        time.Time
-	rtt         time.Duration
+	window      window
 
 	heard  atomic.Int64 // local time of the newest Publish answer, ns
 	spoken bool         // a Publish was answered
@@ -90,7 +86,7 @@ const (
 // serve runs the subscription on l until the connection fails or ctx ends.
 func (e *engine) serve(ctx context.Context, l *link) error {
 	ctx, cancel := context.WithCancel(ctx)
-	p := &pump{engine: e, link: l, answers: make(chan answer, mostWindow+8), most: mostWindow, rated: time.Now(), counted: e.tr.received}
+	p := &pump{engine: e, link: l, answers: make(chan answer, mostWindow+8), window: window{rtt: e.peer.rtt}, rated: time.Now(), counted: e.tr.received}
 	defer func() {
 		if ctx.Err() == nil {
 			l.drop() // it failed; nothing shall wait for it
@@ -137,22 +133,12 @@ func (p *pump) do(ctx context.Context, f func() answer) {
 	})
 }
 
-// window is how many Publish requests should be at the server: enough that one
-// is there at every interval in spite of the way.
-func (p *pump) window() int {
-	w := firstWindow
-	if p.sub.publishing > 0 {
-		w = max(w, int(p.rtt/p.sub.publishing)+2)
-	}
-	return min(w, p.most)
-}
-
 // fill sends Publish requests up to the window.
 func (p *pump) fill(ctx context.Context) {
-	if time.Now().Before(p.hold) {
+	if time.Now().Before(p.window.hold) {
 		return
 	}
-	for p.outstanding < p.window() {
+	for p.outstanding < p.window.size(p.sub.publishing) {
 		p.settle()
 		n := min(len(p.acks), mostAcks)
 		acks := append([]uint32(nil), p.acks[:n]...)
@@ -170,8 +156,9 @@ func (p *pump) publish(ctx context.Context, acks []uint32) answer {
 	for i, n := range acks {
 		req.SubscriptionAcknowledgements[i] = &ua.SubscriptionAcknowledgement{SubscriptionID: p.sub.id, SequenceNumber: n}
 	}
+	begin := time.Now()
 	res, err := send[*ua.PublishResponse](ctx, p.link.channel, p.link.session.token, req, publishTimeout)
-	return answer{kind: gotPublish, publish: res, acks: acks, err: err}
+	return answer{kind: gotPublish, publish: res, acks: acks, took: time.Since(begin), err: err}
 }
 
 func (p *pump) handle(ctx context.Context, a answer) error {
@@ -204,11 +191,14 @@ func (p *pump) published(ctx context.Context, a answer) error {
 		p.acks = append(p.acks, a.acks...)
 		switch {
 		case errors.Is(a.err, ua.StatusBadTooManyPublishRequests):
-			p.most = max(1, p.outstanding)
-			p.hold = time.Now().Add(tickTime)
+			p.window.refused(p.outstanding, time.Now())
 			return nil
 		case errors.Is(a.err, ua.StatusBadTimeout):
-			return nil // the server returned a parked request
+			p.window.returned(a.took, time.Now())
+			return nil
+		case tooMuch(a.err):
+			p.log.Warn("a notification is larger than this end takes; what was in it is declared when the next one shows the hole", "err", a.err)
+			return nil
 		}
 		return fmt.Errorf("publish: %w", a.err)
 	}
@@ -217,6 +207,7 @@ func (p *pump) published(ctx context.Context, a answer) error {
 		return errors.New("publish: an answer without a notification")
 	}
 	p.spoken = true
+	p.window.answered(res.MoreNotifications)
 	if res.SubscriptionID != p.sub.id {
 		p.stranger(ctx, res.SubscriptionID)
 		return nil
@@ -311,6 +302,7 @@ func (p *pump) tick(ctx context.Context, now time.Time) error {
 	if err := p.closeMissed(ctx, now); err != nil {
 		return err
 	}
+	p.window.relax(p.sub.publishing, now)
 	p.bury(ctx)
 	p.relearn(ctx, now)
 	p.retry(ctx, now)

@@ -21,7 +21,7 @@ const (
 // repair asks again for a message that is missing although later ones exist.
 // It first waits a little, because another answer on its way may hold it.
 func (p *pump) repair(ctx context.Context, now time.Time) error {
-	if p.hole == 0 || p.asking || now.Sub(p.since) < max(holeTime, p.rtt) {
+	if p.hole == 0 || p.asking || now.Sub(p.since) < max(holeTime, p.window.rtt) {
 		return nil
 	}
 	if p.seq.span() > mostHoles {

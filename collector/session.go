@@ -30,7 +30,8 @@ type session struct {
 type link struct {
 	*channel
 	session *session
-	limits  *limits // of this server
+	limits  *limits       // of this server
+	rtt     time.Duration // as its description took, 0 unknown
 }
 
 // createSession opens a session and checks that the server is the one whose
@@ -238,7 +239,9 @@ func (l *link) describe(ctx context.Context) (peer, error) {
 	if err != nil {
 		return s, fmt.Errorf("reading the server's namespaces and limits: %w", err)
 	}
-	s.rtt = time.Since(begin)
+	calls := (len(v) + l.limits.read.size() - 1) / l.limits.read.size()
+	s.rtt = time.Since(begin) / time.Duration(max(1, calls))
+	l.rtt = s.rtt
 	s.namespaces, _ = good[[]string](v[0])
 	if t, ok := good[time.Time](v[1]); ok {
 		s.started = t.UnixNano()

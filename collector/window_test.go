@@ -7,6 +7,7 @@ import (
 
 	"github.com/gopcua/opcua/ua"
 
+	"millwright/plant"
 	"millwright/simulator/server"
 )
 
@@ -35,19 +36,98 @@ func TestFewPublishRequests(t *testing.T) {
 }
 
 func TestWindow(t *testing.T) {
-	f := func(rtt, publishing time.Duration, most, want int) {
+	f := func(rtt, publishing time.Duration, most, burst, want int) {
 		t.Helper()
-		p := &pump{engine: &engine{sub: subscription{publishing: publishing}}, rtt: rtt, most: most}
-		if got := p.window(); got != want {
-			t.Errorf("round trip %v, publishing %v, at most %d: window %d, want %d", rtt, publishing, most, got, want)
+		w := window{rtt: rtt, most: most, burst: burst}
+		if got := w.size(publishing); got != want {
+			t.Errorf("round trip %v, publishing %v, at most %d, burst %d: window %d, want %d", rtt, publishing, most, burst, got, want)
 		}
 	}
-	f(0, 100*time.Millisecond, 32, 2)
-	f(time.Millisecond, 100*time.Millisecond, 32, 2)
-	f(200*time.Millisecond, 50*time.Millisecond, 32, 6)
-	f(200*time.Millisecond, 50*time.Millisecond, 3, 3)
-	f(time.Minute, 10*time.Millisecond, 32, 32)
-	f(time.Second, 0, 32, 2)
+	f(0, 100*time.Millisecond, 0, 0, 2)
+	f(time.Millisecond, 100*time.Millisecond, 0, 0, 2)
+	f(200*time.Millisecond, 50*time.Millisecond, 0, 0, 6)
+	f(200*time.Millisecond, 50*time.Millisecond, 3, 0, 3)
+	f(200*time.Millisecond, 50*time.Millisecond, 0, 5, 11)
+	f(200*time.Millisecond, 50*time.Millisecond, 3, 5, 3)
+	f(time.Minute, 10*time.Millisecond, 0, 0, 32)
+	f(time.Minute, 10*time.Millisecond, 0, 32, 32)
+	f(time.Second, 0, 0, 0, 2)
+}
+
+// TestWindowLearns: a server that bears three requests is asked for a fourth ever
+// more rarely, and gets it when it bears it.
+func TestWindowLearns(t *testing.T) {
+	const publishing = 50 * time.Millisecond
+	w := window{rtt: 200 * time.Millisecond}
+	now := time.Unix(1000, 0)
+	for left := 5; left >= 3; left-- {
+		w.refused(left, now)
+	}
+	if w.size(publishing) != 3 || !w.hold.After(now) || w.wait != firstGrow {
+		t.Errorf("%+v", w)
+	}
+	tries := 0
+	for end := now.Add(2 * time.Hour); now.Before(end); now = now.Add(tickTime) {
+		if w.relax(publishing, now); w.size(publishing) > 3 {
+			tries++
+			w.refused(3, now)
+		}
+	}
+	if tries < 10 || tries > 25 {
+		t.Errorf("%d tries in two hours", tries)
+	}
+	for end := now.Add(time.Hour); now.Before(end); now = now.Add(tickTime) {
+		w.relax(publishing, now)
+	}
+	if w.size(publishing) != 6 {
+		t.Errorf("it bears more again: %+v", w)
+	}
+	for w = (window{}); w.burst < 100 && w.size(0) < mostWindow; {
+		w.answered(true)
+	}
+	if w.size(0) != mostWindow {
+		t.Errorf("a burst: %+v", w)
+	}
+	for range 10 {
+		w.answered(false)
+	}
+	if w.burst != 0 {
+		t.Errorf("no burst any more: %+v", w)
+	}
+	hold := w.hold
+	if w.returned(time.Minute, now); w.hold != hold {
+		t.Error("a parked request that comes back is followed by another at once")
+	}
+	if w.returned(time.Millisecond, now); !w.hold.After(now) {
+		t.Error("a server that parks none is asked without end")
+	}
+}
+
+// TestLowPublishLimit: a foreign server that bears two Publish requests, behind a
+// way that needs six, is not pressed, and nothing is lost but what it could not
+// hand over in time, which is declared.
+func TestLowPublishLimit(t *testing.T) {
+	t.Parallel()
+	srv := newNodeServer(t, map[string]any{"nodes": 10, "run": true, "every": 50, "good": true, "maxPublish": 2})
+	p := newProxy(t, srv.port)
+	p.slow(100 * time.Millisecond)
+	s := &Source{Name: "PLC", URL: p.url(), Tags: srv.tags(10), Publishing: 50 * time.Millisecond}
+	out := newStore(s)
+	start(t, s, out)
+	eventually(t, patience, "live", live(s))
+	time.Sleep(6 * time.Second)
+	if n := srv.demand().Services["Publish"]; n > 150 {
+		t.Errorf("%d Publish requests for about 60 answers", n)
+	}
+	if st := s.Status(); st.State != plant.Live {
+		t.Errorf("%+v", st)
+	}
+	settled(t, srv, s, out)
+	a := out.reckon(t, offeredBy(t, srv.logFile()))
+	a.check(t)
+	if a.stored < a.offered/2 {
+		t.Errorf("%v", a)
+	}
 }
 
 // TestChooseToken: a password goes out encrypted or not at all.

@@ -1,0 +1,146 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gopcua/opcua"
+	"github.com/gopcua/opcua/ua"
+
+	"millwright/plant"
+)
+
+// TestFigureRTT: a way of 200 ms there and back, 50 ms publishing, queues of two
+// at the server, which offers a value of each of 100 tags every 50 ms. The peer
+// is the subscription of the library whose codec is used, in the same run against
+// the same server over the same way.
+func TestFigureRTT(t *testing.T) {
+	figures(t)
+	const tags, publishing, queue, warm, window = 100, 50 * time.Millisecond, 2, 10 * time.Second, time.Minute
+	srv := newNodeServer(t, map[string]any{"nodes": tags, "run": true, "every": 50, "good": true})
+	p := newProxy(t, srv.port)
+	p.slow(100 * time.Millisecond)
+	s := &Source{Name: "PLC", URL: p.url(), Tags: srv.tags(tags), Publishing: publishing}
+	for i := range s.Tags {
+		s.Tags[i].Queue = queue
+	}
+	out := newStore(s)
+	start(t, s, out)
+	other := newPeer(t, p.url(), s.Tags, publishing, queue)
+	eventually(t, patience, "live", live(s))
+	time.Sleep(warm)
+	from := time.Now().UnixMilli()
+	time.Sleep(window)
+	to := time.Now().UnixMilli()
+	time.Sleep(3 * time.Second)
+	offered := offeredBy(t, srv.logFile())
+	var all, ours, theirs int
+	for k := range offered {
+		if k.ms < from || k.ms >= to {
+			continue
+		}
+		all++
+		if out.has(k) {
+			ours++
+		}
+		if other.has(k) {
+			theirs++
+		}
+	}
+	settled(t, srv, s, out)
+	a := out.reckon(t, offeredBy(t, srv.logFile()))
+	a.check(t)
+	t.Logf("%d offered in the window, %d to us, %d to the peer; in all %v; window %+v", all, ours, theirs, a, s.Status())
+	figure("rtt200_rate_pct", 100*float64(ours)/float64(all), "%")
+	figure("rtt200_lost", float64(a.undeclared), "values")
+	fmt.Printf("PEER gopcua collector.rtt200_rate_pct %.4g %%\n", 100*float64(theirs)/float64(all))
+}
+
+func (s *store) has(k key) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.facts[k]
+	return ok
+}
+
+// peer's subscription, which keeps one Publish request at the server.
+type rival struct {
+	mu  sync.Mutex
+	got map[key]bool
+}
+
+func (r *rival) has(k key) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.got[k]
+}
+
+func newPeer(t *testing.T, url string, tags []plant.Tag, publishing time.Duration, queue uint32) *rival {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	c, err := opcua.NewClient(url, opcua.SecurityMode(ua.MessageSecurityModeNone))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Connect(ctx); err != nil {
+		t.Fatal(err)
+	}
+	notify := make(chan *opcua.PublishNotificationData, 10_000)
+	sub, err := c.Subscribe(ctx, &opcua.SubscriptionParameters{Interval: publishing}, notify)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := c.NamespaceArray(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var items []*ua.MonitoredItemCreateRequest
+	for i := range tags {
+		n, err := parseNode(tags[i].Node)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := n.resolve(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		item := opcua.NewMonitoredItemCreateRequestWithDefaults(id, ua.AttributeIDValue, uint32(tags[i].ID))
+		item.RequestedParameters.QueueSize, item.RequestedParameters.SamplingInterval = queue, 0
+		items = append(items, item)
+	}
+	if _, err := sub.Monitor(ctx, ua.TimestampsToReturnBoth, items...); err != nil {
+		t.Fatal(err)
+	}
+	r := &rival{got: map[key]bool{}}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case n := <-notify:
+				d, ok := n.Value.(*ua.DataChangeNotification)
+				if !ok {
+					continue
+				}
+				r.mu.Lock()
+				for _, x := range d.MonitoredItems {
+					r.got[key{plant.TagID(x.ClientHandle), x.Value.SourceTimestamp.UnixMilli()}] = true
+				}
+				r.mu.Unlock()
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		bye, stop := context.WithTimeout(context.Background(), 2*time.Second)
+		defer stop()
+		_ = c.Close(bye)
+		cancel()
+		<-done
+	})
+	return r
+}
