@@ -70,7 +70,9 @@ type engine struct {
 
 	limits    limits
 	pace      *pace
-	peer      peer // of the present connection
+	gaps      uint64 // times that a notification was missing
+	repeated  uint64 // notifications that the server sent again
+	peer      peer   // of the present connection
 	back      backfill
 	holesKept time.Time // when the state file was last brought up to the holes
 
@@ -200,6 +202,7 @@ func (e *engine) run(ctx context.Context) {
 			e.log.Warn("connection lost or refused", "err", err)
 			last = why
 		}
+		e.fail(err)
 		e.src.board.set(state, last)
 		wait := backOff
 		if errors.Is(err, errLogin) {

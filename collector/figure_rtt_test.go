@@ -1,16 +1,9 @@
 package collector
 
 import (
-	"context"
 	"fmt"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/gopcua/opcua"
-	"github.com/gopcua/opcua/ua"
-
-	"millwright/plant"
 )
 
 // TestFigureRTT: a way of 200 ms there and back, 50 ms publishing, queues of two
@@ -29,7 +22,7 @@ func TestFigureRTT(t *testing.T) {
 	}
 	out := newStore(s)
 	start(t, s, out)
-	other := newPeer(t, p.url(), s.Tags, publishing, queue)
+	other := newRival(t, p.url(), s.Tags, publishing, queue)
 	eventually(t, patience, "live", live(s))
 	time.Sleep(warm)
 	from := time.Now().UnixMilli()
@@ -46,7 +39,7 @@ func TestFigureRTT(t *testing.T) {
 		if out.has(k) {
 			ours++
 		}
-		if other.has(k) {
+		if other.out.has(k) {
 			theirs++
 		}
 	}
@@ -64,83 +57,4 @@ func (s *store) has(k key) bool {
 	defer s.mu.Unlock()
 	_, ok := s.facts[k]
 	return ok
-}
-
-// peer's subscription, which keeps one Publish request at the server.
-type rival struct {
-	mu  sync.Mutex
-	got map[key]bool
-}
-
-func (r *rival) has(k key) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.got[k]
-}
-
-func newPeer(t *testing.T, url string, tags []plant.Tag, publishing time.Duration, queue uint32) *rival {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	c, err := opcua.NewClient(url, opcua.SecurityMode(ua.MessageSecurityModeNone))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Connect(ctx); err != nil {
-		t.Fatal(err)
-	}
-	notify := make(chan *opcua.PublishNotificationData, 10_000)
-	sub, err := c.Subscribe(ctx, &opcua.SubscriptionParameters{Interval: publishing}, notify)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := c.NamespaceArray(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var items []*ua.MonitoredItemCreateRequest
-	for i := range tags {
-		n, err := parseNode(tags[i].Node)
-		if err != nil {
-			t.Fatal(err)
-		}
-		id, err := n.resolve(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		item := opcua.NewMonitoredItemCreateRequestWithDefaults(id, ua.AttributeIDValue, uint32(tags[i].ID))
-		item.RequestedParameters.QueueSize, item.RequestedParameters.SamplingInterval = queue, 0
-		items = append(items, item)
-	}
-	if _, err := sub.Monitor(ctx, ua.TimestampsToReturnBoth, items...); err != nil {
-		t.Fatal(err)
-	}
-	r := &rival{got: map[key]bool{}}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case n := <-notify:
-				d, ok := n.Value.(*ua.DataChangeNotification)
-				if !ok {
-					continue
-				}
-				r.mu.Lock()
-				for _, x := range d.MonitoredItems {
-					r.got[key{plant.TagID(x.ClientHandle), x.Value.SourceTimestamp.UnixMilli()}] = true
-				}
-				r.mu.Unlock()
-			}
-		}
-	}()
-	t.Cleanup(func() {
-		bye, stop := context.WithTimeout(context.Background(), 2*time.Second)
-		defer stop()
-		_ = c.Close(bye)
-		cancel()
-		<-done
-	})
-	return r
 }

@@ -161,6 +161,7 @@ func (e *engine) resume(ctx context.Context, l *link, srv peer, same bool) (bool
 		switch {
 		case err == nil:
 			again++
+			e.repeated++
 			e.seq.add(m)
 			for m, ok := e.seq.pop(); ok; m, ok = e.seq.pop() {
 				if err := e.deliver(ctx, m); err != nil {

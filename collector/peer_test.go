@@ -21,7 +21,7 @@ type rival struct {
 	state func() opcua.ConnState
 }
 
-func newRival(t *testing.T, url string, tags []plant.Tag) *rival {
+func newRival(t *testing.T, url string, tags []plant.Tag, publishing time.Duration, queue uint32) *rival {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	c, err := opcua.NewClient(url, opcua.AutoReconnect(true), opcua.ReconnectInterval(time.Second), opcua.SessionTimeout(sessionLife))
@@ -32,8 +32,8 @@ func newRival(t *testing.T, url string, tags []plant.Tag) *rival {
 		t.Fatal(err)
 	}
 	notes := make(chan *opcua.PublishNotificationData, 1000)
-	sub, err := c.Subscribe(ctx, &opcua.SubscriptionParameters{Interval: DefaultPublishing,
-		MaxKeepAliveCount: ceil(keepAliveGoal, DefaultPublishing), LifetimeCount: ceil(lifeGoal, DefaultPublishing)}, notes)
+	sub, err := c.Subscribe(ctx, &opcua.SubscriptionParameters{Interval: publishing,
+		MaxKeepAliveCount: ceil(keepAliveGoal, publishing), LifetimeCount: ceil(lifeGoal, publishing)}, notes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func newRival(t *testing.T, url string, tags []plant.Tag) *rival {
 	p := &rival{out: newStore(&Source{}), state: c.State}
 	for i := range tags {
 		it := opcua.NewMonitoredItemCreateRequestWithDefaults(ua.NewStringNodeID(ns, tags[i].Path), ua.AttributeIDValue, uint32(tags[i].ID))
-		it.RequestedParameters.QueueSize, it.RequestedParameters.SamplingInterval = changeQueue, 0
+		it.RequestedParameters.QueueSize, it.RequestedParameters.SamplingInterval = queue, 0
 		if r, err := sub.Monitor(ctx, ua.TimestampsToReturnBoth, it); err != nil || r.Results[0].StatusCode != ua.StatusOK {
 			t.Fatal(r, err)
 		}
@@ -116,7 +116,7 @@ func TestFigurePeer(t *testing.T) {
 				out := newStore(s)
 				start(t, s, out)
 				eventually(t, patience, "live", live(s))
-				p := newRival(t, ways[1].url(), s.Tags)
+				p := newRival(t, ways[1].url(), s.Tags, DefaultPublishing, changeQueue)
 				time.Sleep(3 * time.Second)
 				k.does(srv, ways)
 				time.Sleep(20 * time.Second)

@@ -42,6 +42,8 @@ type pump struct {
 	frozen   int  // heartbeats with the same server time
 	clock    int64
 
+	began   time.Time // when the subscription began to be served
+	silent  int       // stale tags, as logged
 	rated   time.Time
 	counted uint64
 }
@@ -86,7 +88,7 @@ const (
 // serve runs the subscription on l until the connection fails or ctx ends.
 func (e *engine) serve(ctx context.Context, l *link) error {
 	ctx, cancel := context.WithCancel(ctx)
-	p := &pump{engine: e, link: l, answers: make(chan answer, mostWindow+8), window: window{rtt: e.peer.rtt}, rated: time.Now(), counted: e.tr.received}
+	p := &pump{engine: e, link: l, answers: make(chan answer, mostWindow+8), window: window{rtt: e.peer.rtt}, began: time.Now(), rated: time.Now(), counted: e.tr.received}
 	defer func() {
 		if ctx.Err() == nil {
 			l.drop() // it failed; nothing shall wait for it
@@ -268,6 +270,7 @@ func (p *pump) drain(ctx context.Context) error {
 		p.hole = 0
 	case n != p.hole:
 		p.hole, p.since = n, time.Now()
+		p.gaps++
 	}
 	return nil
 }
@@ -334,4 +337,5 @@ func (p *pump) rate(now time.Time) {
 		}
 		s.Received, s.Overflows, s.Tags, s.Rejected = n, p.tr.overflows, monitored, refused
 	})
+	p.report(now)
 }

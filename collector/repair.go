@@ -40,6 +40,7 @@ func (p *pump) republished(ctx context.Context, a answer) error {
 	p.asking = false
 	switch {
 	case a.err == nil:
+		p.repeated++
 		p.seq.add(a.again)
 		return p.drain(ctx)
 	case errors.Is(a.err, ua.StatusBadMessageNotAvailable):

@@ -28,6 +28,9 @@ type translator struct {
 	cycle uint64    // number of the server's publishing cycle
 	cycAt time.Time // PublishTime of its messages
 
+	cyclic []int   // positions of the cyclic tags
+	heard  []int64 // when the newest value of a tag arrived, ns UTC, 0 never
+
 	received   uint64 // values handed on, or within a deadband
 	overflows  uint64 // values with the overflow bit
 	merged     uint64 // values that gave way to a later one of the same tag and ms
@@ -64,9 +67,12 @@ type run struct {
 func newTranslator(tags []plant.Tag) *translator {
 	t := &translator{tags: tags, index: make(map[uint32]int, len(tags)), tracks: newTracks(len(tags)),
 		slots: make([]slot, len(tags)), queue: make([]uint32, len(tags)), runs: make([]run, len(tags)),
-		bands: newBands(tags), names: make([]texts, len(tags)), spilled: make([]uint64, len(tags)), wrong: map[int]string{}, gone: map[int]plant.Quality{}, top: noTime}
+		bands: newBands(tags), names: make([]texts, len(tags)), heard: make([]int64, len(tags)), spilled: make([]uint64, len(tags)), wrong: map[int]string{}, gone: map[int]plant.Quality{}, top: noTime}
 	for i := range tags {
 		t.index[uint32(tags[i].ID)] = i
+		if tags[i].Cyclic {
+			t.cyclic = append(t.cyclic, i)
+		}
 	}
 	t.unpacker = newUnpacker(tags)
 	return t
@@ -124,6 +130,7 @@ func (t *translator) value(item *ua.MonitoredItemNotification, arrived int64) {
 
 // take translates a value of tag i.
 func (t *translator) take(i int, v *ua.DataValue, arrived int64) {
+	t.heard[i] = arrived
 	q := plant.Quality(v.Status)
 	overflow := q.Overflow()
 	q = q.WithoutInfo()

@@ -167,6 +167,28 @@ func (d *decoder) stale(n *node, device string, all bool) {
 	}
 }
 
+// silent marks the tags as not live that the PLC should have sent and has not.
+func (d *decoder) silent(n *node) {
+	names := map[string]bool{}
+	for i := range n.status.PLCs {
+		for _, name := range n.status.PLCs[i].StaleTags {
+			names[name] = true
+		}
+	}
+	if d.g.Live == nil || len(names) == 0 {
+		return
+	}
+	var ids []plant.TagID
+	n.session.Declared("", true, func(x *sparkplug.Declared) {
+		if x.Tag != 0 && names[x.Name] {
+			ids = append(ids, x.Tag)
+		}
+	})
+	if len(ids) > 0 {
+		d.g.Live.Stale(ids)
+	}
+}
+
 // nodeBirth takes an NBIRTH.
 func (d *decoder) nodeBirth(n *node, m *message) {
 	g, p := d.g, &d.payload
@@ -235,6 +257,7 @@ func (d *decoder) status(n *node, m *sparkplug.Metric, msg *message) {
 		return
 	}
 	n.status, n.statusAt = s, msg.arrived
+	d.silent(n)
 	if d.payload.Time != 0 {
 		n.offset = (msg.arrived - d.payload.Time) / int64(time.Millisecond)
 	}

@@ -241,6 +241,30 @@ func TestForgedAnswers(t *testing.T) {
 	})
 }
 
+// A cyclic tag that its edge says is silent is stale until its next value.
+func TestSilentTag(t *testing.T) {
+	eachBroker(t, func(t *testing.T, b server) {
+		t.Parallel()
+		s := &screen{}
+		startHost(t, b.url(), newMemory(), s, nil)
+		e := newBox(t, t.TempDir(), b.url(), two(3))
+		eventually(t, "births", 5*time.Second, func() bool { return e.up.Counts().Births == 1 })
+		e.sample("plc")
+		e.sample("plc-2")
+		e.empty(5 * time.Second)
+		e.mu.Lock()
+		e.silent = []string{e.tags["plc"][1].Path, "nobody's"}
+		e.mu.Unlock()
+		e.up.Changed()
+		eventually(t, "one tag stale", 5*time.Second, func() bool { return s.staleCount() == 1 })
+		e.mu.Lock()
+		e.silent = nil
+		e.mu.Unlock()
+		e.sample("plc")
+		eventually(t, "none stale", 5*time.Second, func() bool { return s.staleCount() == 0 })
+	})
+}
+
 // A device that dies and comes back: its tags are stale meanwhile, and what is
 // still queued of it gets through.
 func TestDeviceDeath(t *testing.T) {

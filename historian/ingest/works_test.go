@@ -402,6 +402,7 @@ type box struct {
 	stop   func()
 	mu     sync.Mutex
 	dead   map[string]bool
+	silent []string // stale tags
 	sent   map[sampleKey]float64
 	lastAt int64
 }
@@ -429,7 +430,11 @@ func (b *box) open(url string) {
 	b.up = &uplink.Uplink{
 		Broker: url, Group: "mill", Node: "e1", PrimaryHost: "plant", Version: "test", StateDir: b.dir,
 		Queue: q, Devices: b.devices, Log: quiet(b.t),
-		Status: func() plant.EdgeStatus { return plant.EdgeStatus{Oldest: q.Stats().Oldest} },
+		Status: func() plant.EdgeStatus {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return plant.EdgeStatus{Oldest: q.Stats().Oldest, PLCs: []plant.PLCStatus{{Name: "plc", StaleTags: b.silent}}}
+		},
 		Assets: []plant.Asset{{Path: "F3", Name: "Stand", Class: "gearbox"}},
 	}
 	stop := run(b.t, b.up.Run)
