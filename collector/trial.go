@@ -138,7 +138,7 @@ func (p *pump) tried(ctx context.Context, a answer) error {
 			kept = append(kept, i)
 		case s.looks < trialLooks && (s.seen != 0 || s.strikes > 0):
 			t.suspects[i] = s
-			wait = max(wait, 2*(it.sampling+p.sub.publishing)+p.rtt+trialPause)
+			wait = max(wait, 2*(it.sampling+p.sub.publishing)+p.window.rtt+trialPause)
 		}
 	}
 	if len(t.suspects) > 0 {
