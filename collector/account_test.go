@@ -28,9 +28,12 @@ type fact struct {
 
 // store is a sink that remembers everything.
 type store struct {
-	mu     sync.Mutex
-	facts  map[key]fact
-	gaps   []plant.Gap
+	mu    sync.Mutex
+	facts map[key]fact
+	gaps  []plant.Gap
+
+	findings []plant.Finding
+
 	writes uint64
 	fail   error // while set, Write refuses
 	source *Source
@@ -105,6 +108,7 @@ func (s *store) add(b plant.Batch) {
 		s.facts[key{x.Tag, x.Time / oneMilli}] = fact{text: x.Value, quality: x.Quality}
 	}
 	s.gaps = append(s.gaps, b.Gaps...)
+	s.findings = append(s.findings, b.Findings...)
 }
 
 func (s *store) heard(k key) {

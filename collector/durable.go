@@ -5,7 +5,7 @@ import "time"
 // settle moves what has become durable from unacked to acks. Before a number is
 // acknowledged, the files say that nothing up to it will be asked for again.
 func (e *engine) settle() {
-	if e.keeper.written.Load() < e.need {
+	if e.keeper.written.Load() < e.need || e.alarms.file.keeper.written.Load() < e.alarms.file.need {
 		return
 	}
 	committed := e.src.committed.Load()
@@ -85,7 +85,7 @@ func (e *engine) put() {
 	for _, h := range e.back.holes {
 		s.holes = append(s.holes, holeState{e.src.Tags[h.tag].ID, h.why, h.saved})
 	}
-	e.keeper.put(s, e.version)
+	e.keeper.put(s.append, e.version)
 }
 
 // snapshot lets the state file follow what has become durable.

@@ -34,6 +34,7 @@ type engine struct {
 	items      *items
 	tr         *translator
 	events     *events
+	alarms     *alarms
 	keeper     *keeper
 	mark       *mark
 
@@ -106,7 +107,9 @@ func newEngine(s *Source, out plant.Sink) (*engine, error) {
 	if e.publishing == 0 {
 		e.publishing = DefaultPublishing
 	}
-	e.events = &events{log: e.log}
+	e.alarms = newAlarms(s, e.log)
+	e.events = &events{log: e.log, conditions: s.Conditions, lost: e.alarms.refresh.lost,
+		condition: func(v *event, arrived int64) { e.alarms.take(&e.tr.batch, v, arrived) }}
 	e.tr.events = e.events.take
 	e.publishing = max(e.publishing, s.Budget.Publishing)
 	e.pace = newPace(s.Budget)
@@ -124,6 +127,7 @@ func newEngine(s *Source, out plant.Sink) (*engine, error) {
 		return nil, err
 	}
 	e.keeper = newKeeper(s.StateFile, e.log)
+	e.alarms.file.keeper = newKeeper(s.openFile(), e.log)
 	return e, nil
 }
 
@@ -134,6 +138,9 @@ func (e *engine) restore() error {
 	}
 	if err := os.MkdirAll(filepath.Dir(e.src.StateFile), folderMode); err != nil {
 		return err
+	}
+	if err := e.alarms.load(e.src.openFile()); err != nil {
+		e.log.Error("it cannot be read which alarms of the PLC were open; those that are over meanwhile stay open in the plant", "err", err)
 	}
 	s, err := readState(e.src.StateFile)
 	if err != nil {
@@ -252,6 +259,7 @@ func (e *engine) close() {
 	}
 	e.snapshot(time.Now(), true)
 	e.keeper.close()
+	e.alarms.file.keeper.close()
 	if err := e.mark.close(); err != nil {
 		e.log.Error("closing the acknowledgement mark", "err", err)
 	}
@@ -275,6 +283,7 @@ func (e *engine) deliver(ctx context.Context, m message) error {
 		}
 	}
 	e.holdAcks()
+	e.keepAlarms()
 	e.unacked = append(e.unacked, delivered{m.SequenceNumber, e.wrote})
 	if e.tr.dirty {
 		e.tr.dirty = false

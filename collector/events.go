@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gopcua/opcua/id"
@@ -239,7 +240,7 @@ func decodeEvent(fields []*ua.Variant) *event {
 		}
 		return nil
 	}
-	v := &event{source: nodeOf(at(1)), sourceName: line(textOf(at(2)), maxName), message: line(textOf(at(4)), maxMessage),
+	v := &event{source: nodeOf(at(1)), sourceName: plainName(line(textOf(at(2)), maxName)), message: line(textOf(at(4)), maxMessage),
 		condition: nodeOf(at(6)), branch: nodeOf(at(7)), name: line(textOf(at(8)), maxName)}
 	if kind := nodeOf(at(0)); kind != nil && kind.Namespace() == 0 {
 		v.kind = kind.IntID()
@@ -260,6 +261,15 @@ func decodeEvent(fields []*ua.Variant) *event {
 		v.affected = affectedOf(at(13))
 	}
 	return v
+}
+
+// plainName is a name without the number of a namespace that some servers write
+// before it, and that another day may bring.
+func plainName(s string) string {
+	if before, name, ok := strings.Cut(s, ":"); ok && name != "" && before != "" && strings.Trim(before, "0123456789") == "" {
+		return name
+	}
+	return s
 }
 
 // valueOf is what v holds where it is a T.

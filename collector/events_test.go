@@ -55,6 +55,9 @@ func TestDecodeEvent(t *testing.T) {
 	if got := decodeEvent(fieldsOf(id.GeneralModelChangeEventType, map[int]any{12: changes})); len(got.affected) != 1 || got.affected[0].String() != "ns=3;i=1" {
 		t.Errorf("changes: %+v", got.affected)
 	}
+	if got := decodeEvent(fieldsOf(id.ConditionType, map[int]any{2: "12:Tank: 3"})); got.sourceName != "Tank: 3" {
+		t.Errorf("name %q", got.sourceName)
+	}
 	if at := (&event{}).at(9 * oneMilli); at != 9*oneMilli {
 		t.Errorf("no time: %d", at)
 	}

@@ -32,8 +32,9 @@ func newKeeper(name string, log *slog.Logger) *keeper {
 	return k
 }
 
-// put hands over a state for writing. It never waits for the disk.
-func (k *keeper) put(s *state, version uint64) {
+// put hands over a state for writing: encode appends it to an empty slice, at once.
+// It never waits for the disk.
+func (k *keeper) put(encode func(b []byte) []byte, version uint64) {
 	if k.name == "" {
 		k.written.Store(version)
 		return
@@ -42,7 +43,7 @@ func (k *keeper) put(s *state, version uint64) {
 	if k.waiting != nil {
 		k.spare = k.waiting
 	}
-	k.waiting = s.append(k.spare[:0])
+	k.waiting = encode(k.spare[:0])
 	k.spare = nil
 	k.version = version
 	k.mu.Unlock()

@@ -33,6 +33,7 @@ func (e *engine) connect(ctx context.Context) (*link, error) {
 		return l, err
 	}
 	e.peer = srv
+	e.alarms.place.connect(srv.namespaces)
 	if err := e.learn(ctx, l, srv); err != nil {
 		return l, err
 	}
@@ -260,6 +261,7 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 	if err := e.events.create(ctx, l, sub); err != nil {
 		return err
 	}
+	e.alarms.refresh = refreshing{wanted: true}
 	// From here on the server holds values for us: a tag that was never heard
 	// counts as heard just before.
 	for i := range e.tr.last {

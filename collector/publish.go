@@ -82,6 +82,7 @@ const (
 	gotReleased
 	gotTypes
 	gotTrial
+	gotRefresh
 	gotNothing
 )
 
@@ -179,6 +180,8 @@ func (p *pump) handle(ctx context.Context, a answer) error {
 		p.given(ctx, a)
 	case gotTypes:
 		return p.relearned(a)
+	case gotRefresh:
+		return p.askedRefresh(a)
 	case gotReleased:
 		p.back.busy = false
 	case gotTrial:
@@ -306,6 +309,9 @@ func (p *pump) tick(ctx context.Context, now time.Time) error {
 		return err
 	}
 	p.window.relax(p.sub.publishing, now)
+	if err := p.watchAlarms(ctx, now); err != nil {
+		return err
+	}
 	p.bury(ctx)
 	p.relearn(ctx, now)
 	p.retry(ctx, now)

@@ -77,6 +77,7 @@ type childSet struct {
 	Lag   time.Duration
 
 	Security Security
+	Alarms   bool // those of the PLC too
 	Discard  bool // values are counted as durable and forgotten
 }
 
@@ -99,7 +100,7 @@ func child() {
 	if err != nil {
 		panic(err)
 	}
-	s := &Source{Name: "PLC", URL: set.URL, Tags: set.Tags, StateFile: set.State,
+	s := &Source{Name: "PLC", URL: set.URL, Tags: set.Tags, StateFile: set.State, Conditions: set.Alarms,
 		Log: slog.New(slog.NewTextHandler(os.Stdout, nil))}
 	type line struct {
 		b []byte

@@ -56,6 +56,7 @@ func (p *pump) republished(ctx context.Context, a answer) error {
 func (p *pump) miss(ctx context.Context, why string, skip func()) error {
 	p.log.Warn("a notification is lost; gaps are declared", "number", p.seq.next, "why", why)
 	p.openGaps(missedMessage)
+	p.alarms.refresh.lost()
 	p.missedAt = time.Now()
 	p.missedTo = plant.Millis(max(p.newest, p.missedAt.UnixNano())+missedMargin) + oneMilli
 	skip()

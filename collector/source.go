@@ -32,8 +32,16 @@ type Source struct {
 	Exception     string
 	ExceptionEnds time.Time
 
+	// Conditions says to take the alarms of the PLC itself (OPC 10000-9) too, from a
+	// severity on (1 … 1000). They become findings of class plant.PLCAlarm; those
+	// whose source is at no asset of Tags belong to the asset Home, the Name where
+	// empty.
+	Conditions        bool
+	ConditionSeverity uint16
+	Home              string
+
 	// StateFile is where the subscription survives a restart of the process. A
-	// second file beside it ends in ".ack". Where empty, Run closes the session
+	// second file beside it ends in ".ack", a third in ".alarms". Where empty, Run closes the session
 	// when it ends, and what happens until the next Run is not known.
 	StateFile string
 	Log       *slog.Logger // slog.Default() where nil
@@ -41,6 +49,7 @@ type Source struct {
 	committed atomic.Uint64
 	board     board
 	certs     certificates
+	calm      time.Duration // between two words on one alarm of the PLC; calmTime where 0
 	recheck   time.Duration // how often the certificates of a living connection are judged again
 	hurry     signal        // do not wait to connect
 }

@@ -129,7 +129,7 @@ func TestKeeper(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "missing")
 	k := newKeeper(filepath.Join(dir, "plc"), logger(t))
 	s := sampleState()
-	k.put(s, 1)
+	k.put(s.append, 1)
 	time.Sleep(50 * time.Millisecond)
 	if k.written.Load() != 0 {
 		t.Error("written into a folder that is not there")
@@ -138,11 +138,11 @@ func TestKeeper(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.next = 3
-	k.put(s, 2)
+	k.put(s.append, 2)
 	eventually(t, 3*time.Second, "written after all", func() bool { return k.written.Load() == 2 })
 	for i := range uint32(100) {
 		s.next = 100 + i
-		k.put(s, uint64(3+i))
+		k.put(s.append, uint64(3+i))
 	}
 	k.close()
 	got, err := readState(filepath.Join(dir, "plc"))

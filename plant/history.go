@@ -80,6 +80,8 @@ type PLCStatus struct {
 	Quarantined     []QuarantinedTag `json:"quarantined,omitempty"`
 	QuarantinedMore int              `json:"quarantined_more,omitempty"`
 
+	Conditions int `json:"conditions,omitempty"` // alarms that are active in the PLC itself
+
 	Revised      []RevisedTag `json:"revised,omitempty"`       // the first of those that the server grants otherwise than asked
 	RevisedCount int          `json:"revised_count,omitempty"` // all of them
 	Overflowing  []TagCount   `json:"overflowing,omitempty"`   // tags with most values that carried the overflow bit

@@ -157,6 +157,26 @@ if (set.maxPublish) { // Publish requests that a session may have here
   };
 }
 
+// Alarms: as many as set.alarms, each at a variable; set.active are there from the start.
+const alarms = [], branches = [];
+const say = (i, severity, message, active) => {
+  if (active) alarms[i].activateAlarm();
+  else alarms[i].deactivateAlarm(false);
+  alarms[i].raiseNewCondition({ severity: Number(severity), message: decodeURIComponent(message ?? ""), quality: ua.StatusCodes.Good, retain: active });
+};
+if (set.alarms) {
+  space.installAlarmsAndConditionsService();
+  const tanks = ns.addObject({ browseName: "Tanks", nodeId: "s=Tanks", organizedBy: space.rootFolder.objects, eventNotifier: 1,
+    notifierOf: space.rootFolder.objects.server });
+  for (let i = 0; i < set.alarms; i++) {
+    const source = vars[i] ?? ns.addVariable({ browseName: "A" + i, nodeId: "s=A" + i, componentOf: mill, dataType: "Double" });
+    tanks.addReference({ referenceType: "HasEventSource", nodeId: source });
+    alarms[i] = ns.instantiateAlarmCondition("AlarmConditionType", { browseName: "Alarm" + i, nodeId: "s=Alarm" + i, conditionName: "Alarm" + i,
+      conditionSource: source, componentOf: tanks, inputNode: source });
+  }
+  for (const i of set.active ?? []) say(i, 700, "active from the start", true);
+}
+
 const log = set.log ? fs.openSync(set.log, "a") : -1;
 let tick = set.tick ?? 0, running = false;
 let step = set.step ?? 0; // ms that the clock of the values is off; the stack itself does not survive a step
@@ -187,7 +207,7 @@ write();
 await server.start();
 setInterval(write, set.every ?? 100);
 readline.createInterface({ input: process.stdin }).on("line", async (line) => {
-  const [cmd, a] = line.trim().split(" ");
+  const [cmd, a, b, c] = line.trim().split(" ");
   if (cmd === "run") running = true;
   if (cmd === "halt") running = false;
   if (cmd === "add") add(Number(a));
@@ -212,6 +232,23 @@ readline.createInterface({ input: process.stdin }).on("line", async (line) => {
       value: [new ua.SemanticChangeStructureDataType({ affected: vars[a].nodeId, affectedType: vars[a].typeDefinition })] } });
   if (cmd === "cure") poison.delete(Number(a));
   if (cmd === "load") fs.writeFileSync(path.join(set.dir, "load"), JSON.stringify({ ...load, now: server.engine.currentSessionCount }));
+  if (cmd === "raise") say(a, b, c, true); // number, severity, message
+  if (cmd === "ease") say(a, b, c, false);
+  if (cmd === "storm") for (let i = 0; i < Number(a); i++) say(i, b, "storm%20" + i, true);
+  if (cmd === "calm") for (let i = 0; i < Number(a); i++) say(i, 100, "calm", false);
+  if (cmd === "branch") { // number, severity, message: a state that is still to be acknowledged
+    const x = alarms[a].createBranch();
+    x.setActiveState(true); x.setRetain(true); x.setSeverity(Number(b)); x.setMessage(decodeURIComponent(c)); x.setTime(new Date());
+    branches.push([a, x]);
+    alarms[a].raiseNewBranchState(x);
+  }
+  if (cmd === "unbranch") { // the nth of them
+    const [i, x] = branches[a];
+    x.setRetain(false); x.setTime(new Date());
+    alarms[i].raiseNewBranchState(x);
+  }
+  if (cmd === "mute") alarms[a].currentBranch().setRetain(false); // over, without an event
+  if (cmd === "require") space.rootFolder.objects.server.raiseEvent("RefreshRequiredEventType", {});
   if (cmd === "asked") fs.writeFileSync(path.join(set.dir, "asked"), JSON.stringify(asked));
   console.log("ok " + line.trim());
 }).on("close", () => process.exit(0));
