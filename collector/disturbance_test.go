@@ -94,9 +94,8 @@ func kill(b *bench) time.Time { return b.restart(nil) }
 
 // blocked is a server that computes something else for a while.
 func blocked(b *bench) time.Time {
-	begin := time.Now()
-	b.srv.say("block 3000")
-	return begin.Add(3 * time.Second)
+	b.srv.say("block 3000") // says so when it is over
+	return time.Now()
 }
 
 func renumbered(b *bench) time.Time {
@@ -203,7 +202,7 @@ var everyRung = []disturbance{
 	{name: "namespaces renumbered", does: renumbered, reasons: loses},
 	{name: "node removed and back", does: func(b *bench) time.Time {
 		b.srv.say("del 3")
-		eventually(b.t, 5*time.Second, "the node is named", func() bool { return strings.HasPrefix(strings.Join(b.s.Status().Rejected, ";"), "T3: ") })
+		eventually(b.t, patience, "the node is named", func() bool { return strings.HasPrefix(strings.Join(b.s.Status().Rejected, ";"), "T3: ") })
 		b.srv.say("add 3")
 		return time.Now()
 	}, unseen: true, within: 45 * time.Second, reasons: goneNode},
@@ -372,9 +371,10 @@ func (b *bench) undergo(d disturbance, r *rounds) round {
 	before := b.out.gapReasons()
 	seen := b.watch()
 	from := time.Now()
-	x := round{server: b.make, name: d.name, noticed: notApplicable, back: notApplicable, silent: 1}
-	defer func() { r.add(b.t, x) }()
+	x := round{server: b.make, name: d.name, noticed: notApplicable, back: notApplicable}
 	back := d.does(b)
+	x.silent = 1
+	defer func() { r.add(b.t, x) }()
 	if !d.unseen {
 		eventually(b.t, patience, d.name+" is noticed", func() bool { return !seen().IsZero() })
 		if x.noticed = seen().Sub(from); x.noticed > 5*time.Second+slack {

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	mostPerReply  = 10_000 // notifications in one message
-	slowPerReply  = 1000   // on a slow way, where a large message would look like silence
+	mostPerReply  = 2000 // notifications in one message: they fit into one chunk, and what comes in several is copied once more
+	slowPerReply  = 1000 // on a slow way, where a large message would look like silence
 	slowTrip      = 50 * time.Millisecond
 	bytesOfValue  = 100 // generous: handle, value, status and two times
 	keepAliveGoal = 2 * time.Second

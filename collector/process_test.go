@@ -130,7 +130,6 @@ func millProcess(arg string) error {
 		}
 	}
 	var offered atomic.Uint64
-	var blocked atomic.Int64
 	var lines []byte
 	s.Offered = func(vals []server.Value) {
 		offered.Add(uint64(len(vals)))
@@ -143,7 +142,6 @@ func millProcess(arg string) error {
 				panic(err)
 			}
 		}
-		time.Sleep(time.Duration(blocked.Swap(0)) * time.Millisecond) // with the server's lock held
 	}
 	if err := s.Start(context.Background()); err != nil {
 		return err
@@ -178,7 +176,7 @@ func millProcess(arg string) error {
 		case "step":
 			w.shift(n)
 		case "block":
-			blocked.Store(int64(n))
+			s.Block(time.Duration(n) * time.Millisecond)
 		case "starve":
 			s.Starve(true)
 			if n > 0 {

@@ -91,6 +91,12 @@ func (s *Server) Forget() {
 	})
 }
 
+// Block holds up all services and writes for d, as a server does that computes
+// something else, and returns then.
+func (s *Server) Block(d time.Duration) {
+	s.trouble(func(*engine, time.Time) { time.Sleep(d) })
+}
+
 // Step sets the clock that the server shows forward by d, or back. The source
 // times of values are the caller's.
 func (s *Server) Step(d time.Duration) {

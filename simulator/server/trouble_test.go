@@ -106,6 +106,13 @@ func TestTrouble(t *testing.T) {
 		t.Errorf("forgotten: %v", err)
 	}
 
+	go s.Block(300 * time.Millisecond)
+	time.Sleep(50 * time.Millisecond)
+	before = time.Now()
+	if now(); time.Since(before) < 200*time.Millisecond {
+		t.Errorf("a blocked server answered after %v", time.Since(before))
+	}
+
 	s.Drop()
 	var told ua.StatusCode
 	for _, x := range p.publish().NotificationMessage.NotificationData {
