@@ -91,9 +91,9 @@ bench-users: tools build ## the figures of alerts, InfluxDB, export, training an
 	$(FIGURES) -v -run 'Figure|SwapMissesNothing' ./historian/export ./models/autoencoder ./models/detect | $(SHOW)
 	$(FIGURES) -v -run Figure ./models/train | $(SHOW)
 
-bench-collector: tools ## the figures of the collector, about 8 minutes: FIGURE lines
+bench-collector: tools ## the figures of the collector, about 10 minutes: FIGURE lines
 	@mkdir -p $(RESULTS)
-	$(FIGURES) -v -run 'TestFigure(Sustained|Peer)' ./collector | $(SHOW)
+	$(FIGURES) -v -run 'TestFigure(Sustained|RTT|Peer)' ./collector | $(SHOW)
 	$(DISTURB) $(FIGURES) -v -run 'TestDisturbances' ./collector | $(SHOW)
 	$(DISTURB) $(FIGURES) -v -run 'TestFigureDisturbances$$' ./collector | $(SHOW)
 
