@@ -80,7 +80,7 @@ func (b *backfill) without() {
 // it is to be declared now.
 func (e *engine) missed(i int, from, to int64, why reason) bool {
 	b := &e.back
-	if b.access[i] == accessNone || e.src.Tags[i].Field != "" || why == wrongType || why == nodeGone || len(b.holes) >= 2*len(e.src.Tags)+1000 {
+	if b.access[i] == accessNone || e.src.Tags[i].Field != "" || why == wrongType || why == nodeGone || why >= quarantined || e.tr.gate.guard[i] == gateClosed || len(b.holes) >= 2*len(e.src.Tags)+1000 {
 		return false
 	}
 	cut := int64(0)
@@ -283,7 +283,9 @@ func (p *pump) giveUp(h *hole) {
 // ends of others that lie in the same time, because one read has one span.
 func (p *pump) pick(now time.Time) {
 	b := &p.back
-	ready := func(h *hole) bool { return !h.done() && b.access[h.tag] == accessHistory && !h.after.After(now) }
+	ready := func(h *hole) bool {
+		return !h.done() && b.access[h.tag] == accessHistory && !h.after.After(now) && p.tr.gate.guard[h.tag] == gateOpen
+	}
 	var first *hole
 	for _, h := range b.holes {
 		if ready(h) && (first == nil || h.to > first.to) {
@@ -368,6 +370,10 @@ func (p *pump) given(ctx context.Context, a answer) {
 	for k, s := range a.slices {
 		r := a.history.Results[k]
 		switch {
+		case p.tr.gate.guard[s.hole.tag] != gateOpen:
+			// The node may be another: nothing of it is taken.
+			s.read, s.point = true, nil
+			continue
 		case r == nil || r.StatusCode>>30 >= 2:
 			code := ua.StatusBadUnexpectedError
 			if r != nil {

@@ -73,7 +73,9 @@ type engine struct {
 	pace      *pace
 	gaps      uint64 // times that a notification was missing
 	repeated  uint64 // notifications that the server sent again
-	peer      peer   // of the present connection
+	selves    *identities
+	exam      examiner
+	peer      peer // of the present connection
 	back      backfill
 	holesKept time.Time // when the state file was last brought up to the holes
 
@@ -111,6 +113,7 @@ func newEngine(s *Source, out plant.Sink) (*engine, error) {
 	e.events = &events{log: e.log, conditions: s.Conditions, lost: e.alarms.refresh.lost,
 		condition: func(v *event, arrived int64) { e.alarms.take(&e.tr.batch, v, arrived) }}
 	e.tr.events = e.events.take
+	e.events.changed = e.remodelled
 	e.publishing = max(e.publishing, s.Budget.Publishing)
 	e.pace = newPace(s.Budget)
 	e.items.budget = s.Budget
@@ -122,12 +125,14 @@ func newEngine(s *Source, out plant.Sink) (*engine, error) {
 		e.back.without()
 	}
 	e.hash = itemsHash(s.URL, e.publishing, s.Tags) ^ eventsHash(e.events.conditions) + uint64(s.Budget.Sampling)
+	e.identify()
 	s.committed.Store(0)
 	if err := e.restore(); err != nil {
 		return nil, err
 	}
 	e.keeper = newKeeper(s.StateFile, e.log)
 	e.alarms.file.keeper = newKeeper(s.openFile(), e.log)
+	e.recall()
 	return e, nil
 }
 
@@ -237,6 +242,9 @@ func (e *engine) classify(err error) {
 	if errors.Is(err, errMute) {
 		e.mute, e.sub.id = e.sub.id, 0
 	}
+	if errors.Is(err, errMoved) {
+		e.mute, e.sub.id = e.sub.id, 0 // what it still sends is of other nodes
+	}
 }
 
 // leave gives the connection up. The session and its subscription stay on the
@@ -258,6 +266,7 @@ func (e *engine) close() {
 		e.declareHoles(context.Background())
 	}
 	e.snapshot(time.Now(), true)
+	e.forgo()
 	e.keeper.close()
 	e.alarms.file.keeper.close()
 	if err := e.mark.close(); err != nil {
@@ -276,6 +285,7 @@ var (
 // deliver translates m, hands the batch on and notes what may be acknowledged
 // once it is durable.
 func (e *engine) deliver(ctx context.Context, m message) error {
+	e.tr.gate.withheld = false
 	lost := e.tr.translate(m)
 	if !e.tr.batch.Empty() {
 		if err := e.write(ctx); err != nil {
@@ -284,7 +294,11 @@ func (e *engine) deliver(ctx context.Context, m message) error {
 	}
 	e.holdAcks()
 	e.keepAlarms()
-	e.unacked = append(e.unacked, delivered{m.SequenceNumber, e.wrote})
+	d := delivered{m.SequenceNumber, e.wrote}
+	if e.tr.gate.withheld {
+		d.batch = withheldBatch
+	}
+	e.unacked = append(e.unacked, d)
 	if e.tr.dirty {
 		e.tr.dirty = false
 		e.persistGaps()

@@ -21,6 +21,9 @@ const (
 	nodeGone
 	overflowed
 	heldBack
+	quarantined
+	rescaled
+	replaced
 )
 
 // GapWrongType is the reason of a span in which the PLC sent values that do not
@@ -49,6 +52,12 @@ func (r reason) String() string {
 		return plant.GapOverflow
 	case heldBack:
 		return plant.GapDeadband
+	case quarantined:
+		return plant.GapQuarantined
+	case rescaled:
+		return plant.GapRescaled
+	case replaced:
+		return plant.GapReplaced
 	}
 	return ""
 }

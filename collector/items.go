@@ -84,6 +84,7 @@ type item struct {
 	plain     bool          // its deadband is not asked of the server, which refuses or ignores it
 	span      float64       // of the server's EURange, 0 unknown
 	refused   string        // why not
+	lost      bool          // because the server does not know the node
 	since     time.Time     // when the server last took it
 	retry     time.Time
 	wait      time.Duration
@@ -182,6 +183,7 @@ func (x *items) request(s subscription, srv peer, which []int) (*ua.CreateMonito
 		}
 		if err != nil {
 			x.refuse(i, err.Error())
+			x.list[i].lost = errors.Is(err, errNamespace)
 			continue
 		}
 		asked = append(asked, i)
@@ -212,6 +214,7 @@ func (x *items) apply(s subscription, asked []int, res *ua.CreateMonitoredItemsR
 			x.again = append(x.again, i)
 		case r.StatusCode != ua.StatusOK:
 			x.refuse(i, statusText(r.StatusCode))
+			x.list[i].lost = r.StatusCode == ua.StatusBadNodeIDUnknown || r.StatusCode == ua.StatusBadNodeIDInvalid
 		default:
 			it := &x.list[i]
 			it.queue, it.sampling, it.filtered = r.RevisedQueueSize, millis(r.RevisedSamplingInterval), x.asksDeadband(i)

@@ -53,6 +53,7 @@ func (e *engine) connect(ctx context.Context) (*link, error) {
 			return l, err
 		}
 	}
+	e.ready(l, srv, !e.resumed || !ok)
 	e.resumed, e.taken = true, ok
 	e.queues()
 	e.showItems()
@@ -243,6 +244,9 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 	}
 	sub, err := createSubscription(ctx, l, e.publishing, since)
 	if err != nil {
+		return err
+	}
+	if err := e.locate(ctx, l, srv); err != nil {
 		return err
 	}
 	e.items.slower, e.items.shorter, e.items.blind = 0, 0, 0

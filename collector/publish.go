@@ -67,6 +67,9 @@ type answer struct {
 	learned  learned
 	took     time.Duration
 	kind     answerKind
+
+	questions []question
+	sights    []sight
 }
 
 type answerKind uint8
@@ -83,6 +86,8 @@ const (
 	gotTypes
 	gotTrial
 	gotRefresh
+	gotSights
+	gotSpace
 	gotNothing
 )
 
@@ -106,6 +111,7 @@ func (e *engine) serve(ctx context.Context, l *link) error {
 	for {
 		p.fill(ctx)
 		p.fetch(ctx, time.Now())
+		p.examine(ctx, time.Now())
 		var err error
 		select {
 		case a := <-p.answers:
@@ -138,7 +144,7 @@ func (p *pump) do(ctx context.Context, f func() answer) {
 
 // fill sends Publish requests up to the window.
 func (p *pump) fill(ctx context.Context) {
-	if time.Now().Before(p.window.hold) {
+	if time.Now().Before(p.window.hold) || p.tr.gate.waiting >= mostWithheld {
 		return
 	}
 	for p.outstanding < p.window.size(p.sub.publishing) {
@@ -186,6 +192,10 @@ func (p *pump) handle(ctx context.Context, a answer) error {
 		p.back.busy = false
 	case gotTrial:
 		return p.tried(ctx, a)
+	case gotSights:
+		return p.sighted(ctx, a)
+	case gotSpace:
+		return p.surveyed(a)
 	}
 	return nil
 }

@@ -19,10 +19,13 @@ func (p *pump) bury(ctx context.Context) {
 	var ids []uint32
 	for i, q := range p.tr.gone {
 		it := &p.items.list[i]
+		p.doubt(i)
+		p.tr.gate.take(i)
 		if !it.monitored {
 			continue
 		}
 		p.items.refuse(i, q.String()+": the node is gone")
+		it.lost = true
 		p.log.Warn("tag refused", "tag", p.items.tags[i].Path+": "+it.refused)
 		if it.id != 0 {
 			ids = append(ids, it.id)
@@ -96,8 +99,12 @@ func (p *pump) retried(ctx context.Context, a answer) error {
 		return fmt.Errorf("retrying refused tags: %w", a.err)
 	}
 	if a.kind == gotServer {
+		if err := p.respace(a.describe.namespaces); err != nil {
+			return err
+		}
 		p.know(a.asked, a.details)
 		req, asked := p.items.request(p.sub, *a.describe, p.items.due(time.Now(), p.limits.items.size()))
+		p.suspect(asked)
 		if len(asked) == 0 {
 			return nil
 		}
@@ -113,6 +120,7 @@ func (p *pump) retried(ctx context.Context, a answer) error {
 	}
 	p.queues()
 	p.showRevised()
+	p.query(a.asked...)
 	monitored, refused := p.items.count(p.tr.wrong)
 	back := monitored - p.src.board.get().Tags
 	p.src.board.update(true, func(s *plant.PLCStatus) { s.Tags, s.Rejected = monitored, refused })

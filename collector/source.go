@@ -47,6 +47,7 @@ type Source struct {
 	Log       *slog.Logger // slog.Default() where nil
 
 	committed atomic.Uint64
+	identity  atomic.Pointer[identities] // of the tags, while Run runs
 	board     board
 	certs     certificates
 	calm      time.Duration // between two words on one alarm of the PLC; calmTime where 0

@@ -47,6 +47,8 @@ type translator struct {
 	events func(list []*ua.EventFieldList, cycle uint64, arrived int64) // takes events; may add findings to the batch; nil: nobody wants them
 	quiet  int64                                                        // when the last notification arrived before the gaps were opened, ns UTC, 0 unknown
 	top    int64                                                        // newest source time then
+
+	gate gate
 }
 
 // slot is where the newest value of a tag stands in the batch in the making.
@@ -67,7 +69,8 @@ type run struct {
 func newTranslator(tags []plant.Tag) *translator {
 	t := &translator{tags: tags, index: make(map[uint32]int, len(tags)), tracks: newTracks(len(tags)),
 		slots: make([]slot, len(tags)), queue: make([]uint32, len(tags)), runs: make([]run, len(tags)),
-		bands: newBands(tags), names: make([]texts, len(tags)), heard: make([]int64, len(tags)), spilled: make([]uint64, len(tags)), wrong: map[int]string{}, gone: map[int]plant.Quality{}, top: noTime}
+		bands: newBands(tags), names: make([]texts, len(tags)), heard: make([]int64, len(tags)), spilled: make([]uint64, len(tags)), wrong: map[int]string{}, gone: map[int]plant.Quality{}, top: noTime,
+		gate: newGate(len(tags))}
 	for i := range tags {
 		t.index[uint32(tags[i].ID)] = i
 		if tags[i].Cyclic {
@@ -143,6 +146,9 @@ func (t *translator) take(i int, v *ua.DataValue, arrived int64) {
 		if t.open(i, nodeGone) {
 			t.dirty = true
 		}
+		return
+	}
+	if t.stop(i, v, arrived) {
 		return
 	}
 	at := sourceTime(v, arrived)

@@ -115,7 +115,7 @@ func (p *pump) tried(ctx context.Context, a answer) error {
 	var kept []int
 	for k, i := range a.asked {
 		it, b := &p.items.list[i], p.tr.bands[i]
-		if !it.monitored || !it.filtered {
+		if !it.monitored || !it.filtered || p.tr.gate.guard[i] != gateOpen { // what waits or is dropped is not heard
 			continue
 		}
 		s := before[i]
