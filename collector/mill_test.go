@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -231,75 +230,4 @@ func TestKilledOnMill(t *testing.T) {
 	if t.Failed() {
 		t.Log(k.log.String())
 	}
-}
-
-// BenchmarkCollector measures a collector in a process of its own: 10,000 tags
-// at 1 Hz, SignAndEncrypt, 30 s after 15 s of warm-up.
-func BenchmarkCollector(b *testing.B) {
-	const tags, window = 10_000, 30 * time.Second
-	pki := b.TempDir()
-	if _, err := ownIdentity(pki, ""); err != nil {
-		b.Fatal(err)
-	}
-	m := newMill(b, tags, func(s *server.Server) {
-		s.Modes = []server.Mode{server.SignAndEncrypt}
-		s.PKI = b.TempDir()
-	})
-	dir := b.TempDir()
-	k := &killable{t: b, set: childSet{URL: m.URL(), Tags: m.tags(), State: filepath.Join(dir, "plc"), Discard: true,
-		Security: Security{Policy: "Basic256Sha256", Mode: "SignAndEncrypt", PKI: pki}}}
-	if r, err := Probe(context.Background(), m.URL(), k.set.Security); err != nil || Trust(pki, r.Endpoints[r.Chosen].Fingerprint, "test") != nil {
-		b.Fatal(r, err)
-	}
-	b.Cleanup(k.kill)
-	k.start()
-	eventually(b, 20*time.Second, "all monitored", func() bool { return m.Monitored() == tags })
-	m.run(time.Second, 20)
-	for b.Loop() {
-		time.Sleep(15 * time.Second)
-		cpu, begin := k.cpu(), len(m.log())
-		from := time.Now()
-		time.Sleep(window)
-		used, values := k.cpu()-cpu, len(m.log())-begin
-		wall := time.Since(from)
-		us := float64(used.Microseconds()) / float64(values)
-		fmt.Printf("FIGURE collector.values_s %.0f 1/s\n", float64(values)/wall.Seconds())
-		fmt.Printf("FIGURE collector.cpu_us_per_value %.2f us\n", us)
-		fmt.Printf("FIGURE collector.core_pct %.2f %%\n", 100*used.Seconds()/wall.Seconds())
-		fmt.Printf("FIGURE collector.rss_mb %.0f MB\n", k.rss())
-		b.ReportMetric(us*1000, "cpu-ns/value")
-	}
-	b.StopTimer()
-	if b.Failed() {
-		b.Log(k.log.String())
-	}
-}
-
-// cpu is the user and system time of the process so far.
-func (k *killable) cpu() time.Duration {
-	k.t.Helper()
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", k.cmd.Process.Pid))
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	f := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
-	user, _ := strconv.ParseInt(f[11], 10, 64)
-	system, _ := strconv.ParseInt(f[12], 10, 64)
-	return time.Duration(user+system) * 10 * time.Millisecond
-}
-
-// rss is the peak resident set in MB.
-func (k *killable) rss() float64 {
-	k.t.Helper()
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", k.cmd.Process.Pid))
-	if err != nil {
-		k.t.Fatal(err)
-	}
-	for line := range strings.Lines(string(raw)) {
-		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kb, _ := strconv.ParseFloat(strings.Fields(v)[0], 64)
-			return kb / 1000
-		}
-	}
-	return 0
 }

@@ -92,10 +92,6 @@ func child() {
 	if err != nil {
 		panic(err)
 	}
-	if set.Discard {
-		discard(set)
-		return
-	}
 	f, err := os.OpenFile(set.Out, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		panic(err)
@@ -133,16 +129,6 @@ func child() {
 		return err
 	}))
 	fmt.Println(err)
-}
-
-func discard(set childSet) {
-	s := &Source{Name: "PLC", URL: set.URL, Tags: set.Tags, StateFile: set.State, Security: set.Security}
-	n := uint64(0)
-	fmt.Println(s.Run(context.Background(), plant.SinkFunc(func(context.Context, plant.Batch) error {
-		n++
-		s.Committed(n)
-		return nil
-	})))
 }
 
 // killable is that process.
