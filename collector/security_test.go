@@ -202,7 +202,8 @@ func TestSecurityChecks(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", s, err, want)
 		}
 	}
-	f(Security{Policy: "Basic256"}, "allowed are")
+	f(Security{Policy: "Basic128Rsa15"}, "allowed are")
+	f(Security{Policy: "Basic256"}, "folder")
 	f(Security{Policy: "Basic256Sha256", Mode: "Encrypt"}, "allowed are")
 	f(Security{Policy: "Basic256Sha256", Mode: "None", PKI: "x"}, "None goes with None")
 	f(Security{Mode: "Sign"}, "None goes with None")
