@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -73,19 +74,67 @@ func (g *gauges) edge(a *edge.Agent) {
 		emit("edge_records_total", "Records made.", prometheus.CounterValue, float64(q.Appended))
 		emit("edge_settled_total", "Records settled by the historian's word.", prometheus.CounterValue, float64(q.Settled))
 		emit("edge_declared_total", "Samples thinned out and declared as gaps.", prometheus.CounterValue, float64(q.Declared))
+		now := time.Now()
 		for _, p := range a.Status().PLCs {
-			live := 0.0
-			if p.State == plant.Live || p.State == plant.CatchingUp || p.State == plant.Backfilling {
-				live = 1
-			}
-			emit("plc_live", "1 while values or keep-alives arrive.", prometheus.GaugeValue, live, "plc", p.Name, "state", string(p.State))
-			emit("plc_values_per_second", "Values received.", prometheus.GaugeValue, p.ValuesS, "plc", p.Name)
-			emit("plc_values_total", "Values received.", prometheus.CounterValue, float64(p.Received), "plc", p.Name)
-			emit("plc_overflows_total", "Queue overflows in the server.", prometheus.CounterValue, float64(p.Overflows), "plc", p.Name)
-			emit("plc_tags", "Monitored tags.", prometheus.GaugeValue, float64(p.Tags), "plc", p.Name)
-			emit("plc_rejected", "Tags in quarantine.", prometheus.GaugeValue, float64(len(p.Rejected)), "plc", p.Name)
+			emitPLC(emit, &p, now)
 		}
 	})
+}
+
+// plcStates are all that a connection may be in: each is a series, of which one
+// is 1.
+var plcStates = [...]plant.PLCState{plant.Connecting, plant.Live, plant.CatchingUp, plant.Backfilling, plant.Stale, plant.Down}
+
+// emitPLC gives what a collector tells of its connection.
+func emitPLC(emit emit, p *plant.PLCStatus, now time.Time) {
+	gauge := func(name, help string, v float64, labels ...string) {
+		emit(name, help, prometheus.GaugeValue, v, append([]string{"plc", p.Name}, labels...)...)
+	}
+	count := func(name, help string, v uint64, labels ...string) {
+		emit(name, help, prometheus.CounterValue, float64(v), append([]string{"plc", p.Name}, labels...)...)
+	}
+	for _, state := range plcStates {
+		gauge("plc_state", "1 for the state that the connection is in.", truth(p.State == state), "state", string(state))
+	}
+	gauge("plc_state_seconds", "For how long it has been in this state.", now.Sub(time.Unix(0, p.Since)).Seconds())
+	gauge("plc_values_per_second", "Values received.", p.ValuesS)
+	count("plc_values_total", "Values received.", p.Received)
+	count("plc_overflows_total", "Queue overflows in the server.", p.Overflows)
+	gauge("plc_tags", "Monitored tags.", float64(p.Tags))
+	gauge("plc_rejected", "Tags that the server refuses.", float64(len(p.Rejected)))
+	gauge("plc_quarantined", "Tags whose node is not what it was.", float64(len(p.Quarantined)+p.QuarantinedMore))
+	gauge("plc_stale_tags", "Cyclic tags that are silent on a live connection.", float64(p.Stale))
+	gauge("plc_revised_tags", "Tags that the server grants otherwise than asked.", float64(p.RevisedCount))
+	gauge("plc_holes", "Spans that are being read from history or not declared yet.", float64(p.Holes))
+	count("plc_backfilled_total", "Values that the server's history gave.", p.Backfilled)
+	count("plc_sequence_gaps_total", "Times that a notification was missing.", p.SequenceGaps)
+	count("plc_republished_total", "Notifications that the server sent again.", p.Republished)
+	count("plc_connects_total", "Connections tried.", p.Connects)
+	count("plc_thinned_total", "Values within a deadband that the edge did not hand on.", p.Deadbands.Thinned)
+	gauge("plc_rtt_seconds", "Round trip to the server.", p.RTTMS/1000)
+	gauge("plc_publish_requests", "Publish requests at the server.", float64(p.InFlight))
+	gauge("plc_publish_window", "Publish requests that should be there.", float64(p.Window))
+	gauge("plc_clock_unknown", "1 while the edge's clock is not known.", truth(p.Clock != ""))
+	gauge("plc_exception", "1 where the connection does without security by somebody's leave, 2 where that is over.", truth(p.Exception != "")+truth(p.ExceptionOver))
+	for service, n := range p.Requests {
+		count("plc_requests_total", "Requests sent, by service.", n, "service", service)
+	}
+	days := map[string]int{} // of the certificate of each role that ends first
+	for _, c := range p.Certificates {
+		if d, ok := days[c.Who]; !ok || c.Days < d {
+			days[c.Who] = c.Days
+		}
+	}
+	for who, d := range days {
+		gauge("plc_certificate_days", "Days until the certificate ends.", float64(d), "who", who)
+	}
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func (g *gauges) simulator(s *simulator.Simulator) {
@@ -108,11 +157,7 @@ func (g *gauges) historian(st store.Store, book *alarm.Book, in *ingest.Ingest) 
 			emit("store_quarantined_total", "Points that the plant's database refused for ever.", prometheus.CounterValue, float64(q.Quarantined()))
 		}
 		for _, e := range in.Edges() {
-			live := 0.0
-			if e.State == "live" {
-				live = 1
-			}
-			emit("edge_live", "1 while the edge is connected and up to date.", prometheus.GaugeValue, live, "edge", e.Name)
+			emit("edge_live", "1 while the edge is connected and up to date.", prometheus.GaugeValue, truth(e.State == "live"), "edge", e.Name)
 			emit("edge_clock_offset_seconds", "Historian's clock minus the edge's.", prometheus.GaugeValue, float64(e.ClockMS)/1000, "edge", e.Name)
 		}
 	})

@@ -20,7 +20,7 @@ func TestHealth(t *testing.T) {
 	s.is(s.get("health"), `{"status":"ok","version":"1.2.3","roles":[{"name":"edge","state":"running","reason":null}]}`)
 	s = run(t, func(s *Server) { s.Roles = func() []Role { return []Role{{"edge", "failed", "disk full"}} } })
 	s.is(s.get("health"), `{"status":"degraded","version":"1.2.3","roles":[{"name":"edge","state":"failed","reason":"disk full"}]}`)
-	s.is(s.get("me"), `{"name":"demo","role":"admin","login":false,"can":["read","ack","label","roster","models"]}`)
+	s.is(s.get("me"), `{"name":"demo","role":"admin","login":false,"can":["read","ack","label","roster","models","orders"]}`)
 }
 
 func TestTags(t *testing.T) {

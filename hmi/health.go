@@ -55,7 +55,7 @@ func (s *Server) me(w http.ResponseWriter, r *http.Request) error {
 		body.Can = append(body.Can, "ack", "label")
 	}
 	if u.Role.Covers(account.Engineer) {
-		body.Can = append(body.Can, "roster", "models")
+		body.Can = append(body.Can, "roster", "models", "orders")
 	}
 	return send(w, body)
 }

@@ -308,7 +308,7 @@ func TestSetup(t *testing.T) {
 	if a.status != 303 || a.header.Get("Location") != "/" {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
-	s.is(s.get("me", "Cookie", cookie(a)), `{"name":"anna","role":"admin","login":true,"can":["read","ack","label","roster","models"]}`)
+	s.is(s.get("me", "Cookie", cookie(a)), `{"name":"anna","role":"admin","login":true,"can":["read","ack","label","roster","models","orders"]}`)
 	// Once.
 	if s.SetupCode() != "" {
 		t.Error("the code is still there")

@@ -378,6 +378,107 @@ function states(a, path, from, to, limit) {
   return { tag: path, before, states: out.slice(0, limit), next: out.length > limit ? "more" : null };
 }
 
+const quiet = {
+  link: {
+    connects: 1,
+    last_error: null,
+    last_error_at: null,
+    rtt_ms: 0.8,
+    in_flight: 3,
+    window: 3,
+    sequence_gaps: 0,
+    republished: 0,
+    holes: 0,
+    backfilled: 0,
+  },
+  stale: 0,
+  stale_tags: [],
+  quarantine: [],
+  quarantined: 0,
+  revised: [],
+  revised_count: 0,
+  overflowing: [],
+  deadbands: { server: 0, edge: 0, none: 0, thinned: 0 },
+  certificates: [],
+  clock: null,
+  exception: null,
+  exception_over: false,
+};
+
+/** A connection with something of everything that can be the matter. */
+function troubled(now) {
+  const tower = "UTIL/TWR/CWP2";
+  return {
+    link: {
+      connects: 4,
+      last_error: "no answer for 4s",
+      last_error_at: iso(now - 86_000_000),
+      rtt_ms: 41.7,
+      in_flight: 4,
+      window: 4,
+      sequence_gaps: 1,
+      republished: 3,
+      holes: 2,
+      backfilled: 7_204,
+    },
+    stale: 1,
+    stale_tags: [`${tower}/FLOW`],
+    quarantine: [
+      { tag: `${tower}/P_OUT`, since: iso(now - 9_300_000), was: "Double, bar, 0 to 16", is: "Double, psi, 0 to 232", what: ["unit", "range"] },
+      { tag: `${tower}/BRG_T`, since: iso(now - 9_300_000), was: "Float, °C, 0 to 120", is: "Int16", what: ["type", "unit", "range"] },
+    ],
+    quarantined: 5,
+    revised: [{ tag: `${tower}/VIB`, sampling_ms: 100, granted_sampling_ms: 250, queue: 101, granted_queue: 10, deadband: "edge" }],
+    revised_count: 1,
+    overflowing: [{ tag: `${tower}/VIB`, count: 2 }],
+    deadbands: { server: 3, edge: 1, none: 0, thinned: 5_310 },
+    certificates: [
+      {
+        who: "server",
+        subject: "CN=S7-1500, O=Works",
+        fingerprint: `${"5f3ac2".repeat(10)}9b01`,
+        ends: iso(now + 86_400_000 * 1200),
+        days: 1200,
+        state: "rejected",
+        reason: "nobody has trusted it; the one that was trusted before is in trusted",
+      },
+      {
+        who: "own",
+        subject: "CN=Millwright edge",
+        fingerprint: `${"0a1b2c".repeat(10)}3d4e`,
+        ends: iso(now + 86_400_000 * 400),
+        days: 400,
+        state: "trusted",
+        reason: null,
+      },
+    ],
+    clock: null,
+    exception: "no security (None), approved by A. Raza until 2027-06-30: the PLC of 1998 knows none",
+    exception_over: false,
+  };
+}
+
+const orders = [
+  {
+    number: 12,
+    at: iso(Date.now() - 600_000),
+    who: "anna",
+    reason: "the transmitter was changed",
+    edge: "mill-edge-1",
+    plc: "utilities",
+    trust: null,
+    tag: "UTIL/TWR/CWP1/P_OUT",
+    as: "rescaled",
+    state: "done",
+    why: null,
+  },
+];
+
+function order(body) {
+  const o = { trust: null, tag: null, as: null, ...body };
+  orders.unshift({ ...o, number: orders.length + 12, at: iso(Date.now()), who: "anna", state: "waiting", why: null });
+}
+
 function edges() {
   const now = Date.now();
   const down = state.plc !== "Live";
@@ -405,6 +506,7 @@ function edges() {
           rejected: [],
           overflows: 0,
           received: 1_204_332,
+          ...quiet,
         },
         {
           name: "utilities",
@@ -414,11 +516,13 @@ function edges() {
           since: iso(now - 86_000_000),
           tags: 12,
           values_s: 11.8,
-          rejected: ["ns=2;s=UTIL/TWR/FAN3/VIB", "ns=2;s=UTIL/TWR/FAN4/VIB"],
+          rejected: ["UTIL/TWR/FAN3/VIB: BadNodeIdUnknown", "UTIL/TWR/FAN4/VIB: BadNodeIdUnknown"],
           overflows: 2,
           received: 88_120,
+          ...troubled(now),
         },
       ],
+      orders: true,
     },
   ];
 }
@@ -449,7 +553,7 @@ const server = createServer((req, res) => {
         roles: ["simulator", "edge", "broker", "historian", "hmi"].map((name) => ({ name, state: "running", reason: null })),
       });
     case "me":
-      return json({ name: "demo", role: "admin", login: false, can: ["read", "ack"] });
+      return json({ name: "demo", role: "admin", login: false, can: ["read", "ack", "orders"] });
     case "assets": {
       const rows = assetRows();
       return json({ assets: q("asset") ? rows.filter((a) => a.path === q("asset")) : rows, next: null });
@@ -482,6 +586,14 @@ const server = createServer((req, res) => {
     }
     case "edges":
       return json({ edges: edges() });
+    case "orders":
+      if (req.method !== "POST") return json({ orders });
+      req.setEncoding("utf8");
+      req.on("data", (text) => {
+        order(JSON.parse(text));
+        json({ orders });
+      });
+      return;
     case "events": {
       res.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
       const send = (a) => res.write(`id: ${a.seq}\nevent: alarm\ndata: ${JSON.stringify(a)}\n\n`);

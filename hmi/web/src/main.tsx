@@ -14,6 +14,7 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/shell.css";
 import "./alarm/mark.css";
+import "./alarm/unsafe.css";
 import "./alarm/banner.css";
 import "./alarm/why.css";
 import "./alarm/list.css";

@@ -186,9 +186,77 @@ export interface PLC {
   since: string | null;
   tags: number;
   values_s: number;
-  rejected: string[] | null;
+  rejected: string[];
   overflows: number;
   received: number;
+  link: PLCLink;
+  stale: number;
+  stale_tags: string[];
+  quarantine: QuarantinedTag[];
+  quarantined: number;
+  revised: RevisedTag[];
+  revised_count: number;
+  overflowing: { tag: string; count: number }[];
+  deadbands: { server: number; edge: number; none: number; thinned: number };
+  certificates: Certificate[];
+  clock: string | null;
+  exception: string | null;
+  exception_over: boolean;
+}
+
+export interface PLCLink {
+  connects: number;
+  last_error: string | null;
+  last_error_at: string | null;
+  rtt_ms: number;
+  in_flight: number;
+  window: number;
+  sequence_gaps: number;
+  republished: number;
+  holes: number;
+  backfilled: number;
+}
+
+export interface QuarantinedTag {
+  tag: string;
+  since: string | null;
+  was: string;
+  is: string;
+  what: string[];
+}
+
+export interface RevisedTag {
+  tag: string;
+  sampling_ms: number;
+  granted_sampling_ms: number;
+  queue: number;
+  granted_queue: number;
+  deadband: string | null;
+}
+
+export interface Certificate {
+  who: string;
+  subject: string;
+  fingerprint: string;
+  ends: string | null;
+  days: number;
+  state: string;
+  reason: string | null;
+}
+
+/** Order is what an engineer has decided about a PLC. */
+export interface Order {
+  number: number;
+  at: string;
+  who: string;
+  reason: string;
+  edge: string;
+  plc: string;
+  trust: string | null;
+  tag: string | null;
+  as: string | null;
+  state: string;
+  why: string | null;
 }
 
 export interface Edge {
@@ -204,6 +272,8 @@ export interface Edge {
   version: string;
   plcs: PLC[] | null;
   models?: ModelStatus[] | null;
+  /** it carries out what is decided here */
+  orders: boolean;
 }
 
 export interface ModelStatus {

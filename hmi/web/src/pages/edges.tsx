@@ -5,19 +5,22 @@ import { useEffect } from "preact/hooks";
 import { LinkMark, linkLook } from "../alarm/link.tsx";
 import { now, tick } from "../data/clock.ts";
 import { isFresh, usePoll } from "../data/poll.ts";
-import type { Edge, PLC } from "../data/types.ts";
+import type { Edge, Order } from "../data/types.ts";
 import { bytes, fixed, integer, short, span } from "../format.ts";
 import { Rich } from "../i18n/rich.tsx";
 import { t } from "../i18n/text.ts";
 import { Data, Num } from "../parts/data.tsx";
 import { Empty, Failed, Loading } from "../parts/empty.tsx";
 import { setTitle } from "../parts/title.ts";
+import { PlcRow } from "../plc/row.tsx";
+import { Since } from "../plc/since.tsx";
 import { linkText } from "./plant.tsx";
 
 const EVERY = 1000;
 
 export function EdgesPage(): JSX.Element {
   const edges = usePoll<{ edges: Edge[] }>("edges", {}, EVERY);
+  const orders = usePoll<{ orders: Order[] }>("orders", {}, 5 * EVERY);
   useEffect(() => setTitle(t("nav.edges")), []);
   const old = !isFresh(edges, EVERY);
   const list = edges.data.value?.edges;
@@ -36,13 +39,15 @@ export function EdgesPage(): JSX.Element {
       ) : list.length === 0 ? (
         <Empty title={t("edges.none")} text={t("edges.noneText")} />
       ) : (
-        list.map((e) => <EdgeCard key={e.name} edge={e} old={old} />)
+        list.map((e) => (
+          <EdgeCard key={e.name} edge={e} orders={(orders.data.value?.orders ?? []).filter((o) => o.edge === e.name)} old={old} />
+        ))
       )}
     </div>
   );
 }
 
-function EdgeCard(props: { edge: Edge; old: boolean }): JSX.Element {
+function EdgeCard(props: { edge: Edge; orders: readonly Order[]; old: boolean }): JSX.Element {
   const e = props.edge;
   const look = props.old ? "stale" : linkLook(e.state);
   const waiting = Math.max(0, e.sent - e.acked);
@@ -92,21 +97,17 @@ function EdgeCard(props: { edge: Edge; old: boolean }): JSX.Element {
       ) : (
         <ul class="plc-list">
           {(e.plcs ?? []).map((p) => (
-            <PlcRow key={p.name || p.url} plc={p} old={props.old || e.state === "down"} />
+            <PlcRow
+              key={p.name || p.url}
+              plc={p}
+              edge={e}
+              orders={props.orders.filter((o) => o.plc === p.name)}
+              old={props.old || e.state === "down"}
+            />
           ))}
         </ul>
       )}
     </section>
-  );
-}
-
-function Since(props: { since: string | null }): JSX.Element | null {
-  if (!props.since) return null;
-  const at = Date.parse(props.since);
-  return (
-    <span class="muted">
-      <Rich k="edges.since" with={{ at: <Num>{short(at, now())}</Num>, span: <Num>{span(tick.value - at)}</Num> }} />
-    </span>
   );
 }
 
@@ -118,71 +119,5 @@ function Figure(props: { label: string; value: string; note: string; strong?: bo
         <Num class="figure-value">{props.value}</Num> <span class="figure-of">{props.note}</span>
       </dd>
     </div>
-  );
-}
-
-function PlcRow(props: { plc: PLC; old: boolean }): JSX.Element {
-  const p = props.plc;
-  const look = props.old ? "stale" : linkLook(p.state);
-  const rejected = p.rejected ?? [];
-  return (
-    <li class={`plc ${look}`} data-plc={p.name} data-link-state={p.state}>
-      <div class="plc-main">
-        <LinkMark state={look} />
-        <div class="plc-name">
-          <h4>
-            <Data>{p.name || p.url}</Data>
-          </h4>
-          <Num class="muted small">{p.url}</Num>
-        </div>
-        <p class="plc-state">
-          <strong>{props.old ? t("quality.stale") : linkText(p.state)}</strong>
-          <Since since={p.since} />
-        </p>
-        <dl class="plc-figures">
-          <div>
-            <dt>{t("edges.tags")}</dt>
-            <dd>
-              <Num>{integer(p.tags)}</Num>
-            </dd>
-          </div>
-          <div>
-            <dt>{t("edges.rate")}</dt>
-            <dd>
-              <Num>{t("edges.perSecond", { v: p.values_s < 10 ? fixed(p.values_s, 1) : integer(Math.round(p.values_s)) })}</Num>
-            </dd>
-          </div>
-          <div>
-            <dt>{t("edges.received")}</dt>
-            <dd>
-              <Num>{integer(p.received)}</Num>
-            </dd>
-          </div>
-          <div>
-            <dt>{t("edges.overflows")}</dt>
-            <dd class={p.overflows > 0 ? "strong" : undefined}>
-              <Num>{integer(p.overflows)}</Num>
-            </dd>
-          </div>
-        </dl>
-      </div>
-      {p.reason && (
-        <p class="plc-reason">
-          <span class="muted">{t("edges.reason")}</span> <Data>{p.reason}</Data>
-        </p>
-      )}
-      {rejected.length > 0 && (
-        <details class="rejected">
-          <summary>{t("edges.rejected", { n: rejected.length })}</summary>
-          <ul>
-            {rejected.map((r) => (
-              <li key={r}>
-                <Num class="tag">{r}</Num>
-              </li>
-            ))}
-          </ul>
-        </details>
-      )}
-    </li>
   );
 }
