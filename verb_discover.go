@@ -60,7 +60,7 @@ func (c *discoverCmd) Run(e *env) error {
 		if errors.Is(part, context.Canceled) {
 			return errors.New("stopped: nothing was written")
 		}
-		return unreached(part)
+		return part
 	}
 	for _, why := range slices.Sorted(maps.Keys(draft.Refused)) {
 		fmt.Fprintf(e.stderr, "%d nodes would not be browsed: %s\n", draft.Refused[why], why)

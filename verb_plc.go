@@ -1,11 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"millwright/collector"
@@ -79,14 +77,6 @@ func (f *plcFlags) configured(e *env) (target, error) {
 	return target{url: s.URL, security: s.Security, plc: found[0]}, nil
 }
 
-// unreached says what to look at when nobody answers.
-func unreached(err error) error {
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("%w: is the server running, and is this its port?", err)
-	}
-	return err
-}
-
 type doctorCmd struct {
 	PLC doctorPLCCmd `cmd:"" name:"plc" help:"What an OPC UA server offers, and what is between us and it."`
 }
@@ -101,7 +91,7 @@ func (c *doctorPLCCmd) Run(e *env) error {
 	}
 	r, err := collector.Probe(e.ctx, at.url, at.security)
 	if err != nil {
-		return unreached(err)
+		return err
 	}
 	out := e.stdout
 	fmt.Fprintf(out, "server      %s  (%s)\n", at.url, r.Server)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gopcua/opcua/ua"
@@ -65,7 +66,7 @@ func openChannel(ctx context.Context, p *security, e *endpoint) (*channel, error
 	}}
 	conn, err := d.Dial(hello, e.url)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to %s: %w", e.url, err)
+		return nil, fmt.Errorf("connecting to %s: %w", e.url, explainDial(err))
 	}
 	errs := make(chan error, 1)
 	sc, err := uasc.NewSecureChannel(e.url, conn, cfg, errs)
@@ -78,6 +79,8 @@ func openChannel(ctx context.Context, p *security, e *endpoint) (*channel, error
 		c.drop()
 		if policy != ua.SecurityPolicyURINone {
 			err = explainOpen(err, p)
+		} else if errors.Is(err, io.EOF) {
+			err = errHangUp
 		}
 		return nil, fmt.Errorf("opening the secure channel to %s: %w", e.url, err)
 	}
@@ -88,6 +91,20 @@ func openChannel(ctx context.Context, p *security, e *endpoint) (*channel, error
 		return nil, fmt.Errorf("opening the secure channel to %s: the server answered with another certificate or policy than its endpoint says", e.url)
 	}
 	return c, nil
+}
+
+// explainDial says what to look at when nobody answers.
+func explainDial(err error) error {
+	var late interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("nobody listens at this port: is the OPC UA server running? (%w)", err)
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return fmt.Errorf("there is no way to this host: is it switched on, is the network plugged in? (%w)", err)
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &late) && late.Timeout():
+		return fmt.Errorf("no answer within %v: is the host switched on, does a firewall stand between? (%w)", dialTimeout, err)
+	}
+	return err
 }
 
 // explainOpen says what to do about a refusal. Servers give no reason for it,

@@ -195,7 +195,7 @@ func (e *engine) restore() error {
 func (e *engine) run(ctx context.Context) {
 	backOff := firstBackOff
 	last := ""
-	e.src.board.set(plant.Connecting, "")
+	e.src.board.set(plant.Connecting, "for the first time")
 	for ctx.Err() == nil {
 		l, err := e.connect(ctx)
 		state := plant.Down

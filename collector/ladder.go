@@ -64,7 +64,7 @@ func (e *engine) connect(ctx context.Context) (*link, error) {
 // it is the old one.
 func (e *engine) reach(ctx context.Context) (l *link, same bool, err error) {
 	e.takeRenewed()
-	if err := e.pace.connect(ctx); err != nil {
+	if err := e.pace.connect(ctx, e.waits); err != nil {
 		return nil, false, err
 	}
 	offers, err := getEndpoints(ctx, e.src.URL)
@@ -92,6 +92,15 @@ func (e *engine) reach(ctx context.Context) (l *link, same bool, err error) {
 	}
 	l.limits = &e.limits
 	return l, same, nil
+}
+
+// waits says that the next connection has to wait for the budget.
+func (e *engine) waits(wait time.Duration) {
+	why := fmt.Sprintf("waits %v before the next connection: the budget of this PLC is %g a minute", wait.Round(time.Second), e.src.Budget.Connects)
+	if last := e.src.board.get().LastError; last != "" {
+		why += "; before that: " + last
+	}
+	e.src.board.set(plant.Down, why)
 }
 
 // unreached reports whether err is that nobody was there, not even a server that

@@ -49,19 +49,24 @@ func (p *pace) begin(ctx context.Context) (end func(), err error) {
 			return nil, ctx.Err()
 		}
 	}
-	if err := p.requests.wait(ctx); err != nil {
+	if err := p.requests.wait(ctx, func(time.Duration) {}); err != nil {
 		end()
 		return nil, err
 	}
 	return end, nil
 }
 
-// connect waits until a connection may be tried.
-func (p *pace) connect(ctx context.Context) error {
+// connect waits until a connection may be tried; tell hears of a wait that
+// people notice.
+func (p *pace) connect(ctx context.Context, tell func(wait time.Duration)) error {
 	if p == nil {
 		return nil
 	}
-	if err := p.connects.wait(ctx); err != nil {
+	if err := p.connects.wait(ctx, func(wait time.Duration) {
+		if wait > time.Second {
+			tell(wait)
+		}
+	}); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -106,8 +111,9 @@ type bucket struct {
 	at    time.Time
 }
 
-// wait takes a token, in the order of the callers, as soon as there is one.
-func (b *bucket) wait(ctx context.Context) error {
+// wait takes a token, in the order of the callers, as soon as there is one; tell
+// hears in how long.
+func (b *bucket) wait(ctx context.Context, tell func(time.Duration)) error {
 	if b.rate <= 0 {
 		return nil
 	}
@@ -115,6 +121,7 @@ func (b *bucket) wait(ctx context.Context) error {
 	if wait <= 0 {
 		return nil
 	}
+	tell(wait)
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {

@@ -36,7 +36,7 @@ func TestBucket(t *testing.T) {
 	}
 	var open bucket
 	for range 1000 {
-		if err := open.wait(t.Context()); err != nil {
+		if err := open.wait(t.Context(), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -89,7 +89,7 @@ func TestPace(t *testing.T) {
 	var none *pace
 	none.count(&ua.ReadRequest{})
 	none.spare()
-	if end, err := none.begin(ctx); err != nil || none.connect(ctx) != nil {
+	if end, err := none.begin(ctx); err != nil || none.connect(ctx, nil) != nil {
 		t.Error(err)
 	} else {
 		end()
