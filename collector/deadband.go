@@ -18,7 +18,8 @@ type band struct {
 	last    float64 // handed on last
 	quality plant.Quality
 	seen    bool
-	since   int64 // source time of the first value after a hole: from it on the deadband holds
+	base    bool  // nothing was handed on yet; last is what a look of the trial found first
+	since   int64 // source time of the first value under the server's filter, ns UTC, 0 none
 	next    int64 // source time of the first value after the last look of the trial, 0 none
 	inside  int   // numbers that a server which applies the deadband had not sent
 }
@@ -29,14 +30,14 @@ func (b *band) holds(f float64, q plant.Quality, at int64, fresh bool) bool {
 	if b.next == 0 {
 		b.next = at
 	}
+	if b.since == 0 {
+		b.since = at
+	}
 	if d := math.Abs(f - b.last); b.width > 0 && b.seen && !fresh && q == b.quality && d <= b.width {
 		if d < b.width-b.width/100 { // no matter of rounding
 			b.inside++
 		}
 		return true
-	}
-	if fresh || !b.seen {
-		b.since = at
 	}
 	b.last, b.quality, b.seen = f, q, true
 	return false
@@ -128,8 +129,19 @@ func (x *items) meet(srv peer) {
 	}
 }
 
-// judgeFilters finds the tags whose deadband the server accepted and does not
-// apply. It is not asked again.
+// takeUp supposes of items made by a process before this one that the server
+// applies their deadbands, since the subscription was made. The values will show.
+func (e *engine) takeUp() {
+	for i, b := range e.tr.bands {
+		if it := &e.items.list[i]; b != nil && it.monitored {
+			it.filtered = e.items.asksDeadband(i)
+			b.since = plant.Millis(e.sub.since)
+		}
+	}
+}
+
+// judgeFilters finds the tags whose deadband the server does not apply although
+// it did not refuse it. It is not asked again.
 func (e *engine) judgeFilters() {
 	n, first := 0, ""
 	for i, b := range e.tr.bands {
@@ -141,7 +153,7 @@ func (e *engine) judgeFilters() {
 		}
 	}
 	if n > 0 {
-		e.log.Warn("the server accepts deadbands and does not apply them: it is done here", "tags", n, "first", first)
+		e.log.Warn("the server does not apply deadbands that it was thought to apply: it is done here", "tags", n, "first", first)
 		e.showRevised()
 	}
 }

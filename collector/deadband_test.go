@@ -107,7 +107,7 @@ func TestDeadbandServer(t *testing.T) {
 	if n := st.Deadbands.Thinned; n < 40 {
 		t.Errorf("%d thinned", n)
 	}
-	if n := said("accepts deadbands and does not apply") + said("keep back values"); n > 0 {
+	if n := said("does not apply deadbands") + said("keep back values"); n > 0 {
 		t.Error("a server that applies its deadbands was found not to")
 	}
 	count := map[plant.TagID]int{}
@@ -222,7 +222,7 @@ func TestDeadbandIgnored(t *testing.T) {
 	start(t, s, out)
 	eventually(t, 10*time.Second, "live", live(s))
 	eventually(t, 10*time.Second, "the server is seen through", func() bool { return s.Status().Deadbands.Edge == 2 })
-	if said("accepts deadbands and does not apply them") == 0 {
+	if said("does not apply deadbands") == 0 {
 		t.Error("nobody is told")
 	}
 	settled(t, srv, s, out)
@@ -261,5 +261,35 @@ func TestDeadbandKeepsBack(t *testing.T) {
 	}
 	if r := out.gapReasons(); r[plant.GapDeadband] < 3 || len(r) != 1 {
 		t.Errorf("gaps by reason: %v", r)
+	}
+}
+
+// TestDeadbandKeepsBackBefore: a subscription taken up by a later process is
+// found to keep back values too, and is given up.
+func TestDeadbandKeepsBackBefore(t *testing.T) {
+	t.Parallel()
+	srv := newNodeServer(t, map[string]any{"nodes": 3, "run": true, "good": true, "creep": true})
+	file := t.TempDir() + "/plc"
+	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(3), StateFile: file}
+	s.Tags[0].Deadband, s.Tags[1].Deadband = 2.5, 4.5
+	out := newStore(s)
+	stop := start(t, s, out)
+	eventually(t, 10*time.Second, "live", live(s))
+	time.Sleep(time.Second)
+	stop()
+	log, said := listen(t)
+	again := &Source{Name: "PLC", URL: srv.url(), Tags: s.Tags, StateFile: file, Log: log}
+	out.source, out.writes = again, 0
+	start(t, again, out)
+	eventually(t, 10*time.Second, "live", live(again))
+	if n := said("subscription resumed"); n != 1 {
+		t.Errorf("resumed %d times", n)
+	}
+	eventually(t, 20*time.Second, "the server is seen through", func() bool { return again.Status().Deadbands.Edge == 2 && live(again)() })
+	settled(t, srv, again, out)
+	a := out.reckonBands(t, offeredBy(t, srv.logFile()), map[plant.TagID]float64{1: 2.5, 2: 4.5})
+	a.check(t)
+	if a.declared == 0 || said("a new subscription is made") != 1 || said("keep back values") < 1 {
+		t.Errorf("%v, %d new subscriptions", a, said("a new subscription is made"))
 	}
 }

@@ -239,7 +239,7 @@ func (e *engine) classify(err error) {
 	if subscriptionGone(err) || errors.Is(err, errEnded) {
 		e.sub.id = 0
 	}
-	if errors.Is(err, errMute) {
+	if errors.Is(err, errMute) || errors.Is(err, errKeepsBack) {
 		e.mute, e.sub.id = e.sub.id, 0
 	}
 	if errors.Is(err, errMoved) {

@@ -53,47 +53,31 @@ func (l *link) details(ctx context.Context, srv peer, nodes []*ua.NodeID) ([]det
 		return nil, nil
 	}
 	x := explore(l, srv)
-	out := make([]detail, len(nodes))
-	ranges := make([]*ua.NodeID, len(nodes))
-	err := x.eachProperty(ctx, nodes, func(i int, name string, property *ua.NodeID) {
-		if name == "EURange" {
-			ranges[i] = property
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	v, err := x.readAll(ctx, ua.AttributeIDValue, ranges)
-	if err != nil {
-		return nil, err
-	}
-	for i := range v {
-		if x, ok := good[*ua.ExtensionObject](v[i]); ok && x != nil {
-			if r, ok := x.Value.(*ua.Range); ok && r.High > r.Low {
-				out[i].span = r.High - r.Low
-			}
-		}
-	}
-	names, err := x.names(ctx, nodes)
-	if err != nil {
-		return nil, err
-	}
-	// What the variable does not say itself its data type may.
 	types, err := x.readAll(ctx, ua.AttributeIDDataType, nodes)
 	if err != nil {
 		return nil, err
 	}
-	var kinds []*ua.NodeID
+	asked := make([]*ua.NodeID, len(nodes))
+	var kinds []*ua.NodeID // data types that may be enumerations
 	at := map[string]int{} // position in kinds
-	for i := range nodes {
-		if t, ok := good[*ua.NodeID](types[i]); ok && t != nil && names[i] == nil && mayName(t) {
+	for i, n := range nodes {
+		t, ok := good[*ua.NodeID](types[i])
+		if ok = ok && t != nil; ok && isText(t) {
+			continue
+		}
+		asked[i] = n
+		if ok && !isBasic(t) {
 			if _, known := at[t.String()]; !known {
 				at[t.String()] = len(kinds)
 				kinds = append(kinds, t)
 			}
 		}
 	}
-	ofTypes, err := x.names(ctx, kinds)
+	out, err := x.told(ctx, asked)
+	if err != nil {
+		return nil, err
+	}
+	ofTypes, err := x.told(ctx, kinds)
 	if err != nil {
 		return nil, err
 	}
@@ -101,14 +85,14 @@ func (l *link) details(ctx context.Context, srv peer, nodes []*ua.NodeID) ([]det
 	if err != nil {
 		return nil, err
 	}
-	for i := range nodes {
-		out[i].names = names[i]
+	for i := range out {
+		// What the variable does not say itself its data type may.
 		t, ok := good[*ua.NodeID](types[i])
-		if !ok || t == nil {
+		if !ok || t == nil || out[i].names != nil {
 			continue
 		}
-		if k, ok := at[t.String()]; ok && names[i] == nil {
-			if out[i].names = ofTypes[k]; out[i].names == nil {
+		if k, ok := at[t.String()]; ok {
+			if out[i].names = ofTypes[k].names; out[i].names == nil {
 				out[i].names = textsOf(definitions[k])
 			}
 		}
@@ -116,43 +100,52 @@ func (l *link) details(ctx context.Context, srv peer, nodes []*ua.NodeID) ([]det
 	return out, nil
 }
 
-// mayName reports whether a data type may be an enumeration: none of the basic
-// ones is.
-func mayName(t *ua.NodeID) bool { return t.Namespace() != 0 || t.IntID() > id.DiagnosticInfo }
+// isText reports whether a data type is one of texts, whose values speak for
+// themselves.
+func isText(t *ua.NodeID) bool {
+	return t.Namespace() == 0 && (t.IntID() == id.String || t.IntID() == id.LocalizedText)
+}
 
-// names reads the texts that nodes have as properties.
-func (x *explorer) names(ctx context.Context, nodes []*ua.NodeID) ([]texts, error) {
-	names, no, yes := make([]*ua.NodeID, len(nodes)), make([]*ua.NodeID, len(nodes)), make([]*ua.NodeID, len(nodes))
+// isBasic reports whether a data type is built in: an enumeration is not.
+func isBasic(t *ua.NodeID) bool { return t.Namespace() == 0 && t.IntID() <= id.DiagnosticInfo }
+
+// told reads what nodes say in their properties.
+func (x *explorer) told(ctx context.Context, nodes []*ua.NodeID) ([]detail, error) {
+	const ranges, values, strings, off, on, kinds = 0, 1, 2, 3, 4, 5
+	var ids [kinds][]*ua.NodeID
+	for k := range ids {
+		ids[k] = make([]*ua.NodeID, len(nodes))
+	}
+	names := map[string]int{"EURange": ranges, "EnumValues": values, "EnumStrings": strings, "FalseState": off, "TrueState": on}
 	err := x.eachProperty(ctx, nodes, func(i int, name string, property *ua.NodeID) {
-		switch name {
-		case "EnumValues":
-			names[i] = property
-		case "EnumStrings":
-			if names[i] == nil {
-				names[i] = property
-			}
-		case "FalseState":
-			no[i] = property
-		case "TrueState":
-			yes[i] = property
+		if k, ok := names[name]; ok {
+			ids[k][i] = property
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	out := make([]texts, len(nodes))
-	var v [3][]*ua.DataValue
-	for k, list := range [][]*ua.NodeID{names, no, yes} {
-		if v[k], err = x.readAll(ctx, ua.AttributeIDValue, list); err != nil {
+	var v [kinds][]*ua.DataValue
+	for k := range ids {
+		if v[k], err = x.readAll(ctx, ua.AttributeIDValue, ids[k]); err != nil {
 			return nil, err
 		}
 	}
+	out := make([]detail, len(nodes))
 	for i := range out {
-		out[i] = textsOf(v[0][i])
-		f, ok := good[*ua.LocalizedText](v[1][i])
-		t, too := good[*ua.LocalizedText](v[2][i])
-		if out[i] == nil && ok && too && f != nil && t != nil {
-			out[i] = texts{0: f.Text, 1: t.Text}
+		d := &out[i]
+		if o, ok := good[*ua.ExtensionObject](v[ranges][i]); ok && o != nil {
+			if r, ok := o.Value.(*ua.Range); ok && r.High > r.Low {
+				d.span = r.High - r.Low
+			}
+		}
+		if d.names = textsOf(v[values][i]); d.names == nil {
+			d.names = textsOf(v[strings][i])
+		}
+		no, ok := good[*ua.LocalizedText](v[off][i])
+		yes, too := good[*ua.LocalizedText](v[on][i])
+		if d.names == nil && ok && too && no != nil && yes != nil {
+			d.names = texts{0: no.Text, 1: yes.Text}
 		}
 	}
 	return out, nil

@@ -34,6 +34,7 @@ func (e *engine) connect(ctx context.Context) (*link, error) {
 	}
 	e.peer = srv
 	e.alarms.place.connect(srv.namespaces)
+	e.items.meet(srv)
 	if err := e.learn(ctx, l, srv); err != nil {
 		return l, err
 	}
@@ -54,6 +55,9 @@ func (e *engine) connect(ctx context.Context) (*link, error) {
 		}
 	}
 	e.ready(l, srv, !e.resumed || !ok)
+	if !e.resumed && ok {
+		e.takeUp()
+	}
 	e.resumed, e.taken = true, ok
 	e.queues()
 	e.showItems()
@@ -259,13 +263,12 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 		return err
 	}
 	e.items.slower, e.items.shorter, e.items.blind = 0, 0, 0
-	e.items.meet(srv)
 	all := make([]int, len(e.items.list))
 	for i := range all {
 		all[i] = i
 		e.items.list[i].monitored, e.items.list[i].id, e.items.list[i].filtered = false, 0, false
 		if b := e.tr.bands[i]; b != nil {
-			b.inside = 0
+			b.inside, b.since = 0, 0
 		}
 	}
 	if err := e.items.create(ctx, l, sub, srv, all); err != nil {

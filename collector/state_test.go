@@ -28,7 +28,7 @@ func TestStateRoundTrip(t *testing.T) {
 		s.items, s.next = rapid.Uint64().Draw(t, "items"), rapid.Uint32().Draw(t, "next")
 		s.token = rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(t, "token")
 		s.tags = rapid.SliceOf(rapid.Custom(func(t *rapid.T) tagState {
-			x := tagState{id: plant.TagID(rapid.Uint32().Draw(t, "id")), last: noTime, reason: reason(rapid.IntRange(0, int(heldBack)).Draw(t, "reason")),
+			x := tagState{id: plant.TagID(rapid.Uint32().Draw(t, "id")), last: noTime, reason: reason(rapid.IntRange(0, int(replaced)).Draw(t, "reason")),
 				rejected: rapid.Bool().Draw(t, "rejected")}
 			if rapid.Bool().Draw(t, "seen") {
 				x.last = rapid.Int64Range(-1<<40, 1<<43).Draw(t, "ms") * oneMilli
@@ -37,7 +37,7 @@ func TestStateRoundTrip(t *testing.T) {
 		})).Draw(t, "tags")
 		s.holes = rapid.SliceOf(rapid.Custom(func(t *rapid.T) holeState {
 			ms := rapid.Int64Range(0, 1<<32)
-			h := holeState{id: plant.TagID(rapid.Uint32().Draw(t, "id")), why: reason(rapid.IntRange(1, int(heldBack)).Draw(t, "why"))}
+			h := holeState{id: plant.TagID(rapid.Uint32().Draw(t, "id")), why: reason(rapid.IntRange(1, int(replaced)).Draw(t, "why"))}
 			h.from = ms.Draw(t, "from") * oneMilli
 			h.to = h.from + ms.Draw(t, "long")*oneMilli
 			h.next = h.to + ms.Draw(t, "next")*oneMilli

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -22,6 +23,10 @@ const (
 	trialStrikes = 3
 	trialLooks   = 12 // at one suspect
 )
+
+// errKeepsBack: the subscription has items that keep back values, and nobody
+// knows which.
+var errKeepsBack = errors.New("the server's deadbands keep back values: a new subscription is made")
 
 // trial looks whether a server's deadbands keep back values that lie outside of
 // them, as those do that compare a value with the sample before instead of the
@@ -154,7 +159,7 @@ func (p *pump) tried(ctx context.Context, a answer) error {
 // else 0.
 func (t *translator) outside(i int, v *ua.DataValue) int64 {
 	b := t.bands[i]
-	if b == nil || !b.seen || t.reason[i] != noGap || v == nil || v.SourceTimestamp.IsZero() {
+	if b == nil || t.reason[i] != noGap || v == nil || v.SourceTimestamp.IsZero() {
 		return 0
 	}
 	at := plant.Millis(v.SourceTimestamp.UnixNano())
@@ -163,7 +168,16 @@ func (t *translator) outside(i int, v *ua.DataValue) int64 {
 		return 0
 	}
 	q := nullQuality(plant.Quality(v.Status).WithoutInfo(), v.Value)
-	if q == b.quality && !(math.Abs(f-b.last) > b.width+b.width/100) {
+	width := b.width
+	if !b.seen {
+		// What the server sent last a process before this one knew. It lies no further
+		// than the deadband from what is found first.
+		if width *= 2; !b.base {
+			b.base, b.last, b.quality = true, f, q
+			return 0
+		}
+	}
+	if q == b.quality && !(math.Abs(f-b.last) > width+width/100) {
 		return 0
 	}
 	return at
@@ -179,7 +193,7 @@ func (p *pump) distrust(ctx context.Context, kept []int) error {
 	}
 	p.tr.begin()
 	var ids []uint32
-	n := 0
+	n, unknown := 0, false
 	for i := range p.items.list {
 		it, b := &p.items.list[i], p.tr.bands[i]
 		if !it.monitored || !it.filtered || !percent[p.items.tags[i].DeadbandPercent] {
@@ -188,20 +202,16 @@ func (p *pump) distrust(ctx context.Context, kept []int) error {
 		n++
 		if last := p.tr.last[i]; b.seen && p.tr.reason[i] == noGap {
 			p.tr.last[i] = b.since
-			p.tr.lose(i, last+oneMilli, heldBack)
+			p.tr.lose(i, last, heldBack)
 			p.tr.last[i] = last
 		}
 		p.tr.open(i, heldBack)
-		ids = append(ids, it.id)
+		ids, unknown = append(ids, it.id), unknown || it.id == 0
 		it.id, it.monitored, it.filtered, it.plain = 0, false, false, true
 		it.retry = time.Now().Add(trialPause) // the old items are gone then
 	}
 	p.log.Warn("the server's deadbands keep back values that lie outside of them: they are applied here, gaps are declared",
 		"tags", n, "first", p.items.tags[kept[0]].Path)
-	sub := p.sub.id
-	p.do(ctx, func() answer {
-		return answer{kind: gotNothing, err: p.link.deleteItems(ctx, sub, ids)}
-	})
 	p.holdAcks()
 	if !p.tr.batch.Empty() {
 		if err := p.write(ctx); err != nil {
@@ -209,5 +219,12 @@ func (p *pump) distrust(ctx context.Context, kept []int) error {
 		}
 	}
 	p.persistGaps()
+	if unknown { // made by a process before this one: only the subscription can be given up
+		return errKeepsBack
+	}
+	sub := p.sub.id
+	p.do(ctx, func() answer {
+		return answer{kind: gotNothing, err: p.link.deleteItems(ctx, sub, ids)}
+	})
 	return nil
 }

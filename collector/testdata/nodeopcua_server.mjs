@@ -201,6 +201,9 @@ const write = () => {
   if (log >= 0) fs.writeSync(log, lines);
   for (const [v, variant, status] of todo)
     v.setValueFromSource(variant, status, now);
+  if (set.creep) // deadbands compare with the sample before
+    for (const s of subscriptions())
+      for (const m of s.monitoredItems.values()) if (m.filter && m.node.readValue) m.oldDataValue = m.node.readValue().clone();
 };
 running = set.run ?? false;
 write();
