@@ -69,6 +69,8 @@ func (a *Agent) watch(ctx context.Context, p *PLC) {
 	was := p.Source.Status()
 	a.tellState(p, was)
 	var security security
+	var quarantine quarantine
+	var described description
 	for {
 		select {
 		case <-ctx.Done():
@@ -89,6 +91,10 @@ func (a *Agent) watch(ctx context.Context, p *PLC) {
 		a.tellState(p, now)
 		a.judge(p.Name, now)
 		for _, f := range security.judge(a.Name+"/"+p.Name, now, time.Now()) {
+			a.Tell(f)
+		}
+		a.describe(p, &described, time.Now())
+		for _, f := range quarantine.judge(a.Name+"/"+p.Name, now, time.Now()) {
 			a.Tell(f)
 		}
 	}

@@ -253,7 +253,7 @@ func (s *session) receive(ctx context.Context) error {
 func (s *session) step(now time.Time) (did bool, err error) {
 	s.check(now)
 	switch {
-	case s.rebirth:
+	case s.rebirth || s.u.again.Swap(false):
 		return true, s.births()
 	case s.changed && now.Sub(s.statusAt) >= statusLeast:
 		s.changed = false

@@ -43,6 +43,7 @@ type Uplink struct {
 
 	once    sync.Once
 	hand    handover
+	again   atomic.Bool   // births are to be sent again
 	changed chan struct{} // buffered 1
 	flights flights       // of the Run goroutine
 	counts  counts
@@ -159,4 +160,10 @@ func (u *Uplink) Changed() {
 	case u.changed <- struct{}{}:
 	default:
 	}
+}
+
+// Rebirth lets the births be sent again: what they say of tags has changed.
+func (u *Uplink) Rebirth() {
+	u.again.Store(true)
+	u.Changed()
 }

@@ -269,11 +269,15 @@ func patience(t plant.Tag, m *machine, speed float64) int32 {
 
 // Observe takes samples and states in the order of their arrival and appends
 // findings and derived samples and states to out. Declared gaps end the
-// validity of the tag's present value. It keeps nothing of in.
+// validity of the tag's present value; one that voids what the tag was (see
+// plant.Gap.Voids) makes its assets learn afresh. It keeps nothing of in.
 func (s *Set) Observe(out *plant.Batch, in plant.Batch) {
 	for i := range in.Gaps {
 		g := &in.Gaps[i]
 		for _, r := range s.of(g.Tag) {
+			if m := &s.machines[r.machine]; g.Voids() {
+				m.void(out, int(r.slot), g.To)
+			}
 			if sl := &s.machines[r.machine].slots[r.slot]; g.To > sl.time && sane(g.To) {
 				sl.gap = g.To
 			}

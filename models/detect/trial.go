@@ -9,7 +9,7 @@ import (
 // Fallback is a trained model that was dropped.
 type Fallback struct {
 	ID     string
-	Why    string // "nan", "panic", "slow"
+	Why    string // "nan", "panic", "slow", "void"
 	Shadow bool   // it ran in the shadow
 	Time   int64  // source time of the row, ns UTC
 }
