@@ -10,6 +10,7 @@ import (
 	follow "millwright/edge/rollout"
 	"millwright/historian/rollout"
 	"millwright/models/detect"
+	"millwright/plant"
 	"millwright/plant/config"
 )
 
@@ -31,7 +32,7 @@ func (w *works) openModels(m *memory) (*rollout.Book, error) {
 
 // followModels runs what ran before on an edge that follows a plant's plan; nil
 // where it keeps to what it learns.
-func followModels(a *edge.Agent, set *detect.Set, c *config.Edge) (*follow.Agent, error) {
+func followModels(a *edge.Agent, set *detect.Set, c *config.Edge, obey func(plant.Order) error) (*follow.Agent, error) {
 	if c.Models == "" {
 		return nil, nil
 	}
@@ -45,6 +46,9 @@ func followModels(a *edge.Agent, set *detect.Set, c *config.Edge) (*follow.Agent
 		Changed: func() { a.Uplink.Changed() },
 	}
 	a.Models = f.Status
+	if c.Orders != "box" {
+		f.Obey, a.Orders = obey, f.Orders
+	}
 	return f, f.Open()
 }
 

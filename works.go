@@ -240,7 +240,7 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 		StateDir: c.Data, Queue: a.Queue, Devices: a.Devices, Status: a.Status, Assets: c.Assets, Log: a.Log,
 	}
 	a.Uplink = up
-	if w.trained, err = followModels(a, set, c); err != nil {
+	if w.trained, err = followModels(a, set, c, obey(sources)); err != nil {
 		return err
 	}
 	if b := c.Beacon; b != nil {

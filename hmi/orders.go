@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 
 	"millwright/hmi/account"
 	"millwright/plant"
@@ -111,14 +112,40 @@ func (s *Server) order(w http.ResponseWriter, r *http.Request) error {
 		return refuse(http.StatusBadRequest, "%v", err)
 	}
 	e := find(s.Plant.Edges(), o.Edge)
-	if e == nil || !slices.ContainsFunc(e.PLCs, func(p plant.PLCStatus) bool { return p.Name == o.PLC }) {
+	var p *plant.PLCStatus
+	if e != nil {
+		if i := slices.IndexFunc(e.PLCs, func(p plant.PLCStatus) bool { return p.Name == o.PLC }); i >= 0 {
+			p = &e.PLCs[i]
+		}
+	}
+	if p == nil {
 		return refuse(http.StatusNotFound, "no edge %q with a PLC %q was heard of", o.Edge, o.PLC)
 	}
 	if e.Orders == nil {
 		return refuse(http.StatusConflict, "the edge %s takes no orders from here (keys models and models_root of its configuration); decide it on the box, with millwright pki or millwright doctor plc", o.Edge)
 	}
+	if err := open(p, &o); err != nil {
+		return err
+	}
 	if err := s.Orders.Give(r.Context(), o); err != nil {
 		return err
 	}
 	return s.sendOrders(w, r)
+}
+
+// open reports whether there is something to decide: nobody trusts what no server
+// has shown.
+func open(p *plant.PLCStatus, o *plant.Order) error {
+	if o.Trust != "" {
+		for _, c := range p.Certificates {
+			if c.State == plant.CertificateRejected && strings.EqualFold(strings.ReplaceAll(c.Fingerprint, ":", ""), o.Trust) {
+				return nil
+			}
+		}
+		return refuse(http.StatusConflict, "the PLC %s shows no certificate of this fingerprint that waits for anybody", o.PLC)
+	}
+	if p.QuarantinedMore > 0 || slices.ContainsFunc(p.Quarantined, func(q plant.QuarantinedTag) bool { return q.Tag == o.Tag }) {
+		return nil
+	}
+	return refuse(http.StatusConflict, "the tag %s is not in quarantine", o.Tag)
 }

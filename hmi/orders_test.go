@@ -23,7 +23,9 @@ func (b *orderBook) Give(_ context.Context, o plant.Order) error {
 
 // follows is an edge that takes orders, and has looked at those up to done.
 func follows(done int64, refused ...plant.OrderRefusal) plant.EdgeStatus {
-	return plant.EdgeStatus{Name: "demo", State: "live", PLCs: []plant.PLCStatus{{Name: "plc1"}}, Orders: &plant.OrderStatus{Done: done, Refused: refused}}
+	return plant.EdgeStatus{Name: "demo", State: "live", PLCs: []plant.PLCStatus{{Name: "plc1",
+		Quarantined:  []plant.QuarantinedTag{{Tag: "HSM/T"}},
+		Certificates: []plant.CertificateStatus{{Who: "server", State: plant.CertificateRejected, Fingerprint: strings.Repeat("AB:", 31) + "AB"}}}}, Orders: &plant.OrderStatus{Done: done, Refused: refused}}
 }
 
 func TestOrders(t *testing.T) {
@@ -48,6 +50,8 @@ func TestOrders(t *testing.T) {
 	s.refused(s.send("POST", "orders", `{"edge":"demo","plc":"plc1","tag":"HSM/T","as":"write","reason":"x"}`), 400, "order: release \"write\", allowed are same, rescaled and new")
 	s.refused(s.send("POST", "orders", `{"edge":"demo","plc":"plc1","reason":"x"}`), 400, "order: want a certificate to trust or a tag to release")
 	s.refused(s.send("POST", "orders", `{"edge":"demo","plc":"plc1","write":1}`), 400, `body: unknown field "write"`)
+	s.refused(s.send("POST", "orders", strings.Replace(trust, "abab", "cdcd", 1)), 409, "the PLC plc1 shows no certificate of this fingerprint")
+	s.refused(s.send("POST", "orders", `{"edge":"demo","plc":"plc1","tag":"HSM/U","as":"same","reason":"x"}`), 409, "the tag HSM/U is not in quarantine")
 	s.refused(s.send("POST", "orders", strings.Replace(trust, `"plc1"`, `"plc9"`, 1)), 404, `no edge "demo" with a PLC "plc9"`)
 	s.refused(s.send("POST", "orders", strings.Replace(trust, `"demo"`, `"gone"`, 1)), 404, `no edge "gone"`)
 	s.works.edges[0].Orders = nil

@@ -83,6 +83,7 @@ type Edge struct {
 	Models      string  // URL of the plant's page, which serves the model repository; empty: the edge keeps to what it learns
 	ModelsRoot  string  // file: the root of trust of that repository
 	ModelsCA    string  // PEM file for https; empty: the system's
+	Orders      string  // "plant": engineers may decide about PLCs on the HMI, by way of that repository; "box": on this machine alone
 	Beacon      *Beacon
 }
 
@@ -301,6 +302,7 @@ func (root *table) edge(c *Config) *Edge {
 		Models:      t.checked("models", "", func(s string) error { return checkURL(s, "http", "https") }),
 		ModelsRoot:  t.readable("models_root"),
 		ModelsCA:    t.readable("models_ca"),
+		Orders:      t.oneOf("orders", "plant", "plant", "box"),
 		Beacon:      t.beacon(),
 	}
 	if e.Models != "" && !t.has("models_root") {

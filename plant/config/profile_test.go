@@ -74,7 +74,7 @@ func TestBudget(t *testing.T) {
 			fmt.Fprintf(&csv, "A/T%d,ns=2;i=%d,%s\n", i, i+1, sampling)
 		}
 		file := filepath.Join(dir, "edge.toml")
-		text := "[[plc]]\nname = \"p\"\nurl = \"opc.tcp://h:4840\"\ntags = \"t.csv\"\n" + plc + "\n[edge]\nname = \"e\"\nbroker = \"mqtt://b:1883\"\n"
+		text := "[[plc]]\nname = \"p\"\nurl = \"opc.tcp://127.0.0.1:4840\"\ntags = \"t.csv\"\n" + plc + "\n[edge]\nname = \"e\"\nbroker = \"mqtt://b:1883\"\n"
 		for name, b := range map[string]string{"t.csv": csv.String(), "edge.toml": text} {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(b), 0o600); err != nil {
 				t.Fatal(err)
