@@ -201,6 +201,7 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 	sources := make([]*collector.Source, len(plcs))
 	for i, p := range plcs {
 		s := newSource(p, c.Data, a.Log)
+		s.Home = c.Name + "/" + p.Name
 		tags := p.Tags
 		if p.Discover {
 			found, err := collector.Discover(ctx, p.URL, s.Security, p.DiscoverRoot)
@@ -257,9 +258,10 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 func newSource(p config.PLC, data string, log *slog.Logger) *collector.Source {
 	s := &collector.Source{
 		Name: p.Name, URL: p.URL, Publishing: p.Publishing, Budget: p.Budget,
-		Security:  securityOf(p, data),
-		StateFile: filepath.Join(data, p.Name+".subscription"),
-		Log:       log,
+		Security:   securityOf(p, data),
+		StateFile:  filepath.Join(data, p.Name+".subscription"),
+		Conditions: p.Conditions, ConditionSeverity: p.ConditionSeverity,
+		Log: log,
 	}
 	if x := p.Exception; x != nil {
 		s.Exception, s.ExceptionEnds = x.Text(&p), x.Until

@@ -56,6 +56,9 @@ type PLC struct {
 	Trust           string // folder of trusted server certificates; empty: below the edge's data folder
 	Publishing      time.Duration
 
+	Conditions        bool   // take the alarms of the PLC itself too
+	ConditionSeverity uint16 // from this severity on, 1 … 1000
+
 	// What a server's certificate may lack.
 	AnyHost    bool   // it need not name the host of the URL
 	Revocation string // "required": its issuer must have a list of revoked ones; "if-present"
@@ -217,6 +220,9 @@ func (t *table) plc() PLC {
 		Trust:          t.folder("trust", ""),
 		Publishing:     t.duration("publishing", DefaultPublishing, 10*time.Millisecond, time.Minute),
 
+		Conditions:        t.flag("conditions"),
+		ConditionSeverity: uint16(t.integer("conditions_severity", 1, 1, 1000)),
+
 		AnyHost:    t.flag("any_host"),
 		Revocation: t.oneOf("revocation", "required", "required", "if-present"),
 		AllowSHA1:  t.flag("allow_sha1"),
@@ -252,6 +258,9 @@ func (t *table) plc() PLC {
 		t.fault("discover_root", "is of no use without discover = true")
 	}
 	p.Exception = t.exception(&p)
+	if t.has("conditions_severity") && !t.has("conditions") {
+		t.fault("conditions_severity", "is of no use without conditions = true")
+	}
 	p.Tags = t.tags(p.TagsFile)
 	p.Profile, p.Budget = t.profile()
 	for _, what := range p.Overload(p.Tags) {

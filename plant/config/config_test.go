@@ -71,7 +71,7 @@ func TestLoad(t *testing.T) {
 		t.Fatalf("roles: %+v", c)
 	}
 	p := c.PLCs[0]
-	if p.SecurityMode != "SignAndEncrypt" || p.Publishing != 250*time.Millisecond || len(p.Tags) != 4 {
+	if p.SecurityMode != "SignAndEncrypt" || p.Publishing != 250*time.Millisecond || !p.Conditions || p.ConditionSeverity != 401 || len(p.Tags) != 4 {
 		t.Errorf("plc: %+v", p)
 	}
 	speed := plant.Tag{Path: "HSM/FM/F3/GBX/SPEED", Asset: "HSM/FM/F3/GBX", Node: "ns=2;s=F3.Speed", Unit: "r/min",
