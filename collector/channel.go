@@ -53,7 +53,10 @@ func openChannel(ctx context.Context, p *security, e *endpoint) (*channel, error
 		cfg.Thumbprint = uapolicy.Thumbprint(e.certificate)
 	}
 	if p != nil && p.own != nil {
-		cfg.Certificate, cfg.LocalKey = slices.Clip(slices.Clone(p.own.der)), p.own.key
+		cfg.LocalKey = p.own.key
+		if p.mode != ua.MessageSecurityModeNone { // else it must not be shown (OPC 10000-6, 6.7.2.3), and strict servers refuse one that they do not know
+			cfg.Certificate = slices.Clip(slices.Clone(p.own.der))
+		}
 	}
 	if p != nil && p.person != nil {
 		cfg.UserKey = p.person.key
