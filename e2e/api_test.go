@@ -92,6 +92,8 @@ type alarmJSON struct {
 	Finding             struct {
 		Detector      string
 		Score, Limit  float64
+		Text          string
+		Condition     string
 		Contributions []struct {
 			Tag   string
 			Share float64

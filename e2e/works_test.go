@@ -25,6 +25,7 @@ type works struct {
 	store   string // keys of its historian
 	mill    *process
 
+	plcKeys  string // more keys of the PLC
 	edgeKeys string // more keys of the edge
 	edge     *process
 	plant    *process
@@ -56,7 +57,7 @@ name = "mill"
 url = "opc.tcp://127.0.0.1:%d"
 tags = %q
 publishing = "100ms"
-
+%s
 [edge]
 name = "hsm"
 group = "Works"
@@ -64,7 +65,7 @@ broker = %q
 primary_host = "historian"
 data = "edge"
 assets = %q
-%s`, w.plcPort, w.tags, w.broker, w.assets, w.edgeKeys))
+%s`, w.plcPort, w.tags, w.plcKeys, w.broker, w.assets, w.edgeKeys))
 	own := ""
 	if w.broker == fmt.Sprintf("tcp://127.0.0.1:%d", w.mqtt) {
 		own = fmt.Sprintf("[broker]\nlisten = \"127.0.0.1:%d\"\ndata = \"broker\"\n", w.mqtt)

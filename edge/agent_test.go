@@ -106,6 +106,7 @@ func TestBatchIsQueuedSentJudgedAndCommitted(t *testing.T) {
 		{Samples: []plant.Sample{{Tag: first, Value: 1}, {Tag: last, Value: 101}}},
 		{Gaps: []plant.Gap{{Tag: first, To: 1e6}}},
 		{},
+		{Findings: []plant.Finding{{Asset: "A", Key: "plc/plc/x", Class: plant.PLCAlarm, Phase: plant.Raise, Text: "oil low"}}}, // of the PLC itself
 		{Samples: []plant.Sample{{Tag: first, Time: 1e6, Value: 2}}},
 		{Samples: []plant.Sample{{Tag: first, Time: 5e5, Value: 500}}, Late: true}, // kept, and judged by nobody
 	}
@@ -118,7 +119,7 @@ func TestBatchIsQueuedSentJudgedAndCommitted(t *testing.T) {
 		src.mu.Lock()
 		n := len(src.durable)
 		src.mu.Unlock()
-		if n == 5 || time.Now().After(deadline) {
+		if n == 6 || time.Now().After(deadline) {
 			break
 		}
 		time.Sleep(time.Millisecond)
@@ -134,16 +135,17 @@ func TestBatchIsQueuedSentJudgedAndCommitted(t *testing.T) {
 			t.Fatalf("batches became durable in the order %v", src.durable)
 		}
 	}
-	if len(src.durable) != 5 {
-		t.Fatalf("durable: %v, want five batches", src.durable)
+	if len(src.durable) != 6 {
+		t.Fatalf("durable: %v, want six batches", src.durable)
 	}
 	var devices []string
 	var findings, gaps int
-	late := false
+	late, said := false, false
 	for _, r := range up.records {
 		devices = append(devices, r.Device)
 		findings += len(r.Batch.Findings)
 		gaps += len(r.Batch.Gaps)
+		said = said || len(r.Batch.Findings) == 1 && r.Lane == queue.Findings && r.Batch.Findings[0].Text == "oil low"
 		for _, s := range r.Batch.Samples {
 			late = late || s.Value == 500
 		}
@@ -151,7 +153,10 @@ func TestBatchIsQueuedSentJudgedAndCommitted(t *testing.T) {
 	if !late {
 		t.Error("the late sample was not sent")
 	}
-	if findings != 1 || gaps != 1 || len(devices) < 5 || devices[0] != "plc" || devices[1] != "plc-2" {
+	if !said {
+		t.Error("what the PLC said was not sent ahead of the values")
+	}
+	if findings != 2 || gaps != 1 || len(devices) < 5 || devices[0] != "plc" || devices[1] != "plc-2" {
 		t.Errorf("sent %v with %d findings and %d gaps", devices, findings, gaps)
 	}
 	if s := a.Queue.Stats(); int(s.Records) != len(up.records) {
