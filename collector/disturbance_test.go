@@ -18,7 +18,7 @@ import (
 // own, a proxy between, one collector that lives through all of it, and after
 // each disturbance the account of what is neither stored nor declared.
 // MILLWRIGHT_DISTURBANCES=N does N on each server in random order, with the
-// times of real faults, instead of the quick ones once.
+// times of real faults, instead of the usual ones once.
 
 // bench is one server with its collector.
 type bench struct {
@@ -39,7 +39,7 @@ type disturbance struct {
 	name    string
 	does    func(b *bench) (back time.Time) // back: from when on data can flow again
 	unseen  bool                            // the collector need not notice
-	soak    bool                            // takes long: only in a run of many
+	usual   []string                        // the servers that suffer it in the ordinary run too
 	within  time.Duration                   // data must be back, 0 for the usual
 	reasons []string                        // of the gaps that it may cause
 }
@@ -185,49 +185,49 @@ const (
 // everyRung is what a server can suffer that keeps sessions and subscriptions
 // over a connection.
 var everyRung = []disturbance{
-	{name: "TCP cut", does: cut},
-	{name: "three cuts in a row", soak: true, does: func(b *bench) time.Time {
+	{name: "TCP cut", usual: []string{onNode}, does: cut},
+	{name: "three cuts in a row", does: func(b *bench) time.Time {
 		for range 3 {
 			b.p.cut()
 			time.Sleep(350 * time.Millisecond)
 		}
 		return time.Now()
 	}},
-	{name: "messages lost on the way", does: lossOnTheWay},
-	{name: "half open", does: halfOpen, reasons: overflows},
-	{name: "kill -9 and restart", does: kill, reasons: loses},
-	{name: "restart with lower limits", does: func(b *bench) time.Time {
+	{name: "messages lost on the way", usual: []string{onNode}, does: lossOnTheWay},
+	{name: "half open", usual: []string{onNode}, does: halfOpen, reasons: overflows},
+	{name: "kill -9 and restart", usual: []string{onOwn}, does: kill, reasons: loses},
+	{name: "restart with lower limits", usual: []string{onNode}, does: func(b *bench) time.Time {
 		return b.restart(func(set map[string]any) { set["perCall"] = 5 + rand.IntN(20) })
 	}, reasons: loses},
-	{name: "namespaces renumbered", does: renumbered, reasons: loses},
-	{name: "node removed and back", does: func(b *bench) time.Time {
+	{name: "namespaces renumbered", usual: []string{onOwn}, does: renumbered, reasons: loses},
+	{name: "node removed and back", usual: []string{onNode, onOwn}, does: func(b *bench) time.Time {
 		b.srv.say("del 3")
 		eventually(b.t, patience, "the node is named", func() bool { return strings.HasPrefix(strings.Join(b.s.Status().Rejected, ";"), "T3: ") })
 		b.srv.say("add 3")
 		return time.Now()
 	}, unseen: true, within: 45 * time.Second, reasons: goneNode},
-	{name: "restart without a node", soak: true, does: withoutNode, within: 45 * time.Second, reasons: loses},
-	{name: "certificate of the server rotated", soak: true, does: serverRenewed, reasons: loses},
-	{name: "certificate of the collector rotated", does: ownRenewed, unseen: true},
-	{name: "publish starvation", soak: true, does: func(b *bench) time.Time {
+	{name: "restart without a node", does: withoutNode, within: 45 * time.Second, reasons: loses},
+	{name: "certificate of the server rotated", usual: []string{onOwn}, does: serverRenewed, reasons: loses},
+	{name: "certificate of the collector rotated", usual: []string{onOwn}, does: ownRenewed, unseen: true},
+	{name: "publish starvation", does: func(b *bench) time.Time {
 		b.srv.say("starve 6000")
 		time.Sleep(6 * time.Second)
 		return time.Now()
 	}, reasons: everything},
-	{name: "publish starvation for good", does: starved, within: 12 * time.Second, reasons: losesLink},
-	{name: "subscription dropped", does: func(b *bench) time.Time {
+	{name: "publish starvation for good", usual: []string{onOwn}, does: starved, within: 12 * time.Second, reasons: losesLink},
+	{name: "subscription dropped", usual: []string{onNode}, does: func(b *bench) time.Time {
 		b.srv.say("drop")
 		return time.Now()
 	}, reasons: losesLink},
-	{name: "session ended", does: func(b *bench) time.Time {
+	{name: "session ended", usual: []string{onOwn}, does: func(b *bench) time.Time {
 		b.srv.say("expel")
 		return time.Now()
 	}, reasons: losesLink},
-	{name: "slow server", does: blocked, unseen: true},
-	{name: "slow way", soak: true, does: slowWay, unseen: true},
-	{name: "clock an hour ahead", does: steps(3_600_000), unseen: true},
+	{name: "slow server", usual: []string{onOwn}, does: blocked, unseen: true},
+	{name: "slow way", does: slowWay, unseen: true},
+	{name: "clock an hour ahead", usual: []string{onOwn}, does: steps(3_600_000), unseen: true},
 	{name: "clock an hour back", does: steps(-3_600_000), unseen: true},
-	{name: "clock back at a restart", does: func(b *bench) time.Time {
+	{name: "clock back at a restart", usual: []string{onOwn}, does: func(b *bench) time.Time {
 		return b.restart(func(set map[string]any) { set["step"] = -7_200_000 })
 	}, reasons: loses},
 }
@@ -235,25 +235,25 @@ var everyRung = []disturbance{
 // fromRecreate is what an asyncua server can suffer: its sessions end with the
 // connection. Its queues run over without a sign.
 var fromRecreate = []disturbance{
-	{name: "TCP cut", does: cut, reasons: losesLink},
+	{name: "TCP cut", usual: []string{onAsyncua}, does: cut, reasons: losesLink},
 	{name: "messages lost on the way", does: lossOnTheWay, reasons: losesLink},
-	{name: "half open", soak: true, does: halfOpen, reasons: []string{plant.GapLinkDown, plant.GapOverflow}},
-	{name: "kill -9 and restart", does: kill, reasons: loses},
-	{name: "namespaces renumbered", soak: true, does: renumbered, reasons: loses},
-	{name: "restart without a node", soak: true, does: withoutNode, within: 45 * time.Second, reasons: loses},
-	{name: "publish starvation for good", soak: true, does: starved, within: 12 * time.Second, reasons: losesLink},
-	{name: "slow server", soak: true, does: blocked, unseen: true, reasons: losesLink},
-	{name: "slow way", soak: true, does: slowWay, unseen: true},
-	{name: "clock an hour ahead", soak: true, does: steps(3_600_000), unseen: true},
+	{name: "half open", does: halfOpen, reasons: []string{plant.GapLinkDown, plant.GapOverflow}},
+	{name: "kill -9 and restart", usual: []string{onAsyncua}, does: kill, reasons: loses},
+	{name: "namespaces renumbered", does: renumbered, reasons: loses},
+	{name: "restart without a node", does: withoutNode, within: 45 * time.Second, reasons: loses},
+	{name: "publish starvation for good", does: starved, within: 12 * time.Second, reasons: losesLink},
+	{name: "slow server", does: blocked, unseen: true, reasons: losesLink},
+	{name: "slow way", does: slowWay, unseen: true},
+	{name: "clock an hour ahead", does: steps(3_600_000), unseen: true},
 	{name: "clock an hour back", does: steps(-3_600_000), unseen: true},
 }
 
 // disturbances are what is to be done on two servers of a make side by side: all
 // kinds in turn, shuffled, as often as it takes.
-func disturbances(all []disturbance) (lanes [2][]disturbance, long bool) {
+func disturbances(all []disturbance, server string) (lanes [2][]disturbance, long bool) {
 	var todo []disturbance
 	for _, d := range all {
-		if !d.soak {
+		if slices.Contains(d.usual, server) {
 			todo = append(todo, d)
 		}
 	}
@@ -272,8 +272,8 @@ func disturbances(all []disturbance) (lanes [2][]disturbance, long bool) {
 }
 
 // disturb does all of it to two servers that `make` makes.
-func disturb(t *testing.T, all []disturbance, make func(t *testing.T) *bench) {
-	lanes, long := disturbances(all)
+func disturb(t *testing.T, all []disturbance, server string, make func(t *testing.T) *bench) {
+	lanes, long := disturbances(all, server)
 	var r rounds
 	t.Run("lane", func(t *testing.T) {
 		for i, todo := range lanes {
@@ -290,7 +290,7 @@ func disturb(t *testing.T, all []disturbance, make func(t *testing.T) *bench) {
 
 func TestDisturbances(t *testing.T) {
 	t.Parallel()
-	disturb(t, everyRung, func(t *testing.T) *bench {
+	disturb(t, everyRung, onNode, func(t *testing.T) *bench {
 		return newBench(t, onNode, 30, func(pki string) *foreign {
 			return newNodeServer(t, map[string]any{"nodes": 30, "run": true, "good": true, "tick": 0, "shift": 0, "step": 0,
 				"anonymous": false, "users": map[string]string{"op": "secret"}, "trust": []string{filepath.Join(pki, ownDir, ownName+certSuffix)}})
@@ -301,7 +301,7 @@ func TestDisturbances(t *testing.T) {
 // TestDisturbancesOwn: our simulator suffers the same.
 func TestDisturbancesOwn(t *testing.T) {
 	t.Parallel()
-	disturb(t, everyRung, func(t *testing.T) *bench {
+	disturb(t, everyRung, onOwn, func(t *testing.T) *bench {
 		return newBench(t, onOwn, 30, func(pki string) *foreign {
 			return newMillServer(t, map[string]any{"nodes": 30, "run": true, "tick": 0, "shift": 0, "step": 0,
 				"secure": true, "users": map[string]string{"op": "secret"}, "trust": []string{filepath.Join(pki, ownDir, ownName+certSuffix)}})
@@ -314,7 +314,7 @@ func TestDisturbancesOwn(t *testing.T) {
 // the same subscription ids after a restart.
 func TestDisturbancesAsyncua(t *testing.T) {
 	t.Parallel()
-	disturb(t, fromRecreate, func(t *testing.T) *bench {
+	disturb(t, fromRecreate, onAsyncua, func(t *testing.T) *bench {
 		b := newBench(t, onAsyncua, 20, func(string) *foreign {
 			return newAsyncua(t, map[string]any{"nodes": 20, "tick": 0, "shift": 0})
 		})

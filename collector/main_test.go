@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	// These tests wait most of the time, for other processes.
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		_ = f.Value.Set("4")
+		_ = f.Value.Set("6")
 	}
 	goleak.VerifyTestMain(m)
 }

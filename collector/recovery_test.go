@@ -213,7 +213,7 @@ func TestOwnProcessKilled(t *testing.T) {
 // lost with the server's queues is declared from the state file.
 func TestBothKilled(t *testing.T) {
 	t.Parallel()
-	srv := newNodeServer(t, map[string]any{"nodes": 50, "run": true})
+	srv := newMillServer(t, map[string]any{"nodes": 50, "run": true, "tick": 0})
 	dir := t.TempDir()
 	k := &killable{t: t, set: childSet{URL: srv.url(), Tags: srv.tags(50), State: filepath.Join(dir, "state", "plc"), Out: filepath.Join(dir, "out"), Lag: 150 * time.Millisecond}}
 	t.Cleanup(k.kill)

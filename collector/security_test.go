@@ -84,7 +84,7 @@ func TestSecureWithUser(t *testing.T) {
 	srv.kill()
 	srv.set["tick"] = 10000
 	srv.start()
-	eventually(t, 5*time.Second, "live after the restart", live(s))
+	eventually(t, patience, "live after the restart", live(s))
 	settled(t, srv, s, out)
 	out.reckon(t, offeredBy(t, srv.logFile())).check(t)
 }
