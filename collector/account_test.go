@@ -74,13 +74,13 @@ func (s *store) Write(_ context.Context, b plant.Batch) error {
 	}
 	s.add(b)
 	s.writes++
-	n := s.writes
+	n, source, lag := s.writes, s.source, s.lag
 	s.mu.Unlock()
-	if s.lag == 0 {
-		s.source.Committed(n)
+	if lag == 0 {
+		source.Committed(n)
 		return nil
 	}
-	time.AfterFunc(s.lag, func() { s.source.Committed(n) })
+	time.AfterFunc(lag, func() { source.Committed(n) })
 	return nil
 }
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,7 +29,7 @@ func (s *store) reckonBands(t testing.TB, offered map[key]fact, widths map[plant
 	for k, x := range offered {
 		rows = append(rows, row{k, x})
 	}
-	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.seq, b.seq) })
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Or(cmp.Compare(a.seq, b.seq), cmp.Compare(a.ms, b.ms)) })
 	gaps := map[plant.TagID][]plant.Gap{}
 	for _, g := range s.gaps {
 		gaps[g.Tag] = append(gaps[g.Tag], g)
@@ -36,7 +38,7 @@ func (s *store) reckonBands(t testing.TB, offered map[key]fact, widths map[plant
 	last := map[plant.TagID]fact{}
 	for _, r := range rows {
 		since, ok := s.first[r.tag]
-		if !ok || r.seq < offered[key{r.tag, since}].seq {
+		if !ok || r.seq == 0 && r.ms < since || r.seq < offered[key{r.tag, since}].seq {
 			continue
 		}
 		got, stored := s.facts[r.key]
@@ -291,5 +293,52 @@ func TestDeadbandKeepsBackBefore(t *testing.T) {
 	a.check(t)
 	if a.declared == 0 || said("a new subscription is made") != 1 || said("keep back values") < 1 {
 		t.Errorf("%v, %d new subscriptions", a, said("a new subscription is made"))
+	}
+}
+
+// TestDeadbandChaos: cuts of the way, new processes and late commits lose nothing
+// that lies outside of a deadband, whoever applies it.
+func TestDeadbandChaos(t *testing.T) {
+	t.Parallel()
+	m := newMill(t, 60, nil)
+	port, _ := strconv.Atoi(m.URL()[strings.LastIndexByte(m.URL(), ':')+1:])
+	p := newProxy(t, port)
+	tags, widths := m.tags(), map[plant.TagID]float64{}
+	for i := range tags {
+		switch i % 3 {
+		case 0:
+			tags[i].Deadband = 3.5
+		case 1: // of a range that only the tag list knows
+			tags[i].Deadband, tags[i].DeadbandPercent, tags[i].High = 5, true, 70
+		}
+		widths[tags[i].ID] = [3]float64{3.5, 3.5, 0}[i%3]
+	}
+	file := t.TempDir() + "/plc"
+	out := newStore(nil)
+	m.run(100*time.Millisecond, 2)
+	for i := range 3 {
+		s := &Source{Name: "PLC", URL: p.url(), Tags: tags, StateFile: file}
+		out.mu.Lock()
+		out.source, out.writes, out.lag = s, 0, 150*time.Millisecond
+		out.mu.Unlock()
+		stop := start(t, s, out)
+		eventually(t, 10*time.Second, "live", live(s))
+		time.Sleep(time.Second)
+		p.cut()
+		eventually(t, 10*time.Second, "live again", live(s))
+		time.Sleep(time.Second)
+		if i == 2 {
+			m.halt()
+			time.Sleep(500 * time.Millisecond)
+			if d := s.Status().Deadbands; d.Server != 20 || d.Edge != 20 || d.Thinned < 100 {
+				t.Errorf("%+v", d)
+			}
+		}
+		stop()
+	}
+	a := out.reckonBands(t, m.log(), widths)
+	a.check(t)
+	if len(out.gaps) > 0 {
+		t.Errorf("gaps: %v", out.gapReasons())
 	}
 }
