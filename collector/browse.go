@@ -80,7 +80,7 @@ func (b *browser) walk(ctx context.Context, root *ua.NodeID) error {
 		}
 		width := mostFolders
 		if b.points > 0 {
-			width = max(1, min(width, b.points/b.pipe.width))
+			width = max(1, min(width, b.points/manyParts))
 		}
 		if err := b.level(ctx, folders, width, take); err != nil {
 			return err
@@ -95,7 +95,7 @@ func (b *browser) walk(ctx context.Context, root *ua.NodeID) error {
 
 func (b *browser) level(ctx context.Context, all []place, size int, take func(place, []*ua.ReferenceDescription) error) error {
 	size = min(size, int(b.perBrowse.Load()))
-	return inOrder(ctx, &b.pipe, len(all), size, func(ctx context.Context, from, to int) ([]browsed, error) {
+	return inOrder(ctx, manyParts, len(all), size, func(ctx context.Context, from, to int) ([]browsed, error) {
 		ids := make([]*ua.NodeID, 0, to-from)
 		for _, p := range all[from:to] {
 			ids = append(ids, p.id)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/gopcua/opcua/id"
 	"github.com/gopcua/opcua/ua"
@@ -15,7 +14,7 @@ import (
 const (
 	mostNodes = 1_000_000 // visited by one discovery
 	mostDepth = 30
-	manyParts = 4 // requests under way at once, where the budget allows it
+	manyParts = 4 // under way at once; the pace says how many requests that may be
 )
 
 // ErrTooManyNodes comes together with the draft of what was found so far.
@@ -146,12 +145,7 @@ func (b *browser) prepare(ctx context.Context, manners func(Product) plant.Budge
 		shrink(&b.perBrowse, budget.Batch)
 		shrink(&b.perRead, budget.Batch)
 	}
-	if !budget.OneByOne {
-		b.pipe.width = manyParts
-	}
-	if budget.Requests > 0 {
-		b.pipe.interval = time.Duration(float64(time.Second) / budget.Requests)
-	}
+	b.pace = newPace(budget)
 	return nil
 }
 

@@ -22,12 +22,11 @@ const (
 // explorer browses and reads many nodes, in calls as large as the server takes.
 type explorer struct {
 	*link
-	pipe               pipeline
 	perBrowse, perRead atomic.Int64 // nodes in a call that the server was seen to take
 }
 
 func explore(l *link, srv peer) *explorer {
-	x := &explorer{link: l, pipe: pipeline{width: 1}}
+	x := &explorer{link: l}
 	x.perBrowse.Store(int64(least(mostPerBrowse, int(srv.perBrowse))))
 	x.perRead.Store(int64(least(mostPerRead, int(srv.perRead))))
 	return x
@@ -69,9 +68,6 @@ func (x *explorer) browse(ctx context.Context, from []*ua.NodeID, kind uint32) (
 }
 
 func (x *explorer) browseOnce(ctx context.Context, from []*ua.NodeID, kind uint32) ([]browsed, error) {
-	if err := x.pipe.wait(ctx); err != nil {
-		return nil, err
-	}
 	req := &ua.BrowseRequest{View: &ua.ViewDescription{ViewID: ua.NewTwoByteNodeID(0)}, RequestedMaxReferencesPerNode: x.references(len(from))}
 	for _, n := range from {
 		req.NodesToBrowse = append(req.NodesToBrowse, &ua.BrowseDescription{
@@ -145,9 +141,6 @@ func (x *explorer) pages(ctx context.Context, out []browsed, results []*ua.Brows
 		if len(points) == 0 {
 			return nil
 		}
-		if err := x.pipe.wait(ctx); err != nil {
-			return err
-		}
 		next, err := call[*ua.BrowseNextResponse](ctx, x.link, &ua.BrowseNextRequest{ContinuationPoints: points}, requestTimeout)
 		if err != nil {
 			return fmt.Errorf("browsing on: %w", err)
@@ -190,9 +183,6 @@ func (x *explorer) readMany(ctx context.Context, nodes []*ua.ReadValueID) ([]*ua
 	var out []*ua.DataValue
 	for len(nodes) > 0 {
 		n := min(len(nodes), int(x.perRead.Load()))
-		if err := x.pipe.wait(ctx); err != nil {
-			return nil, err
-		}
 		res, err := call[*ua.ReadResponse](ctx, x.link, &ua.ReadRequest{TimestampsToReturn: ua.TimestampsToReturnNeither, NodesToRead: nodes[:n]}, requestTimeout)
 		switch {
 		case err != nil && tooLarge(err) && n > 1:

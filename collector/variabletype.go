@@ -56,9 +56,6 @@ func (b *browser) typeOf(ctx context.Context, n *ua.NodeID) (*variableType, erro
 
 // supertype is nil where the server names none.
 func (b *browser) supertype(ctx context.Context, n *ua.NodeID) (*ua.NodeID, error) {
-	if err := b.pipe.wait(ctx); err != nil {
-		return nil, err
-	}
 	res, err := call[*ua.BrowseResponse](ctx, b.link, &ua.BrowseRequest{View: &ua.ViewDescription{ViewID: ua.NewTwoByteNodeID(0)},
 		RequestedMaxReferencesPerNode: 1, NodesToBrowse: []*ua.BrowseDescription{{NodeID: n, BrowseDirection: ua.BrowseDirectionInverse,
 			ReferenceTypeID: ua.NewNumericNodeID(0, id.HasSubtype), IncludeSubtypes: true, ResultMask: uint32(ua.BrowseResultMaskAll)}}}, requestTimeout)
