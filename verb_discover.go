@@ -47,13 +47,7 @@ func (c *discoverCmd) Run(e *env) error {
 	}
 	debug.SetGCPercent(50) // a box beside a PLC has more processor than memory to spare
 	show := &progress{w: e.stderr, terminal: isTerminal(e.stderr), begun: time.Now()}
-	d := &collector.Discovery{URL: at.url, Security: at.security, Root: c.Root, Progress: show.show,
-		Manners: func(p collector.Product) plant.Budget {
-			if at.plc != nil {
-				return at.plc.Budget
-			}
-			return config.ProfileOf(p.Maker, p.Name).Budget
-		}}
+	d := &collector.Discovery{URL: at.url, Security: at.security, Root: c.Root, Progress: show.show, Manners: at.manners}
 	draft, part := d.Run(e.ctx)
 	show.end()
 	if draft == nil {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"millwright/collector"
 	"millwright/plant/config"
@@ -75,59 +74,4 @@ func (f *plcFlags) configured(e *env) (target, error) {
 	}
 	s := newSource(*found[0], p.config.Edge.Data, e.log)
 	return target{url: s.URL, security: s.Security, plc: found[0]}, nil
-}
-
-type doctorCmd struct {
-	PLC doctorPLCCmd `cmd:"" name:"plc" help:"What an OPC UA server offers, and what is between us and it."`
-}
-
-type doctorPLCCmd struct{ plcFlags }
-
-// Run says what is wrong between us and a server, and what to do next.
-func (c *doctorPLCCmd) Run(e *env) error {
-	at, err := c.target(e)
-	if err != nil {
-		return err
-	}
-	r, err := collector.Probe(e.ctx, at.url, at.security)
-	if err != nil {
-		return err
-	}
-	out := e.stdout
-	fmt.Fprintf(out, "server      %s  (%s)\n", at.url, r.Server)
-	for i, ep := range r.Endpoints {
-		mark := " "
-		if i == r.Chosen {
-			mark = "*"
-		}
-		fmt.Fprintf(out, "endpoint  %s %s %s, users %v", mark, ep.Policy, ep.Mode, ep.Users)
-		if !ep.Expires.IsZero() {
-			fmt.Fprintf(out, ", certificate until %s", ep.Expires.Format(time.DateOnly))
-		}
-		fmt.Fprintln(out)
-	}
-	limit := func(name string, n uint32) {
-		if n > 0 {
-			fmt.Fprintf(out, "limit       %s %d\n", name, n)
-		}
-	}
-	limit("monitored items per call", r.MaxMonitoredItemsPerCall)
-	limit("nodes per read", r.MaxNodesPerRead)
-	limit("nodes per browse", r.MaxNodesPerBrowse)
-	if r.RoundTrip > 0 { // it let us in
-		fmt.Fprintf(out, "clock       %v against ours, round trip %v\n", r.ClockOffset.Round(time.Millisecond), r.RoundTrip.Round(time.Microsecond))
-	}
-	switch {
-	case r.Chosen < 0:
-		return fmt.Errorf("the server offers no endpoint with policy %s and this mode: choose one of those above with --policy and --mode", c.Policy)
-	case r.Trusted != nil:
-		return r.Trusted
-	case r.Login != nil:
-		return r.Login
-	case r.ClockOffset.Abs() > time.Second:
-		fmt.Fprintln(out, "next        set the server's clock: values carry its time")
-	default:
-		fmt.Fprintln(out, "next        nothing is in the way: millwright discover", at.url)
-	}
-	return nil
 }

@@ -19,6 +19,7 @@ const (
 type browser struct {
 	*explorer
 	srv    peer
+	most   int // variables wanted, 0: all
 	points int // continuation points that the server keeps for us, 0 unknown
 	tell   func(Progress)
 
@@ -67,6 +68,9 @@ func (b *browser) walk(ctx context.Context, root *ua.NodeID) error {
 				}
 				if len(b.seen) > mostNodes {
 					return ErrTooManyNodes
+				}
+				if b.most > 0 && len(b.found) >= b.most {
+					return errEnough
 				}
 				switch {
 				case next.depth >= mostDepth:

@@ -118,8 +118,10 @@ func explainOpen(err error, p *security) error {
 	} else if code := ua.StatusCode(0); !errors.As(err, &code) || code == ua.StatusBadTimeout {
 		return err
 	}
-	return fmt.Errorf("%w: most likely the server does not trust our certificate yet; trust SHA-256 %s at the server", err, fingerprint(p.own.leaf()))
+	return fmt.Errorf("%w: %w; trust SHA-256 %s at the server", err, errStranger, fingerprint(p.own.leaf()))
 }
+
+var errStranger = errors.New("most likely the server does not trust our certificate yet")
 
 // close ends the secure channel in order; drop only cuts the connection. Both
 // are safe twice and end every request on the channel.

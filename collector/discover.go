@@ -20,11 +20,15 @@ const (
 // ErrTooManyNodes comes together with the draft of what was found so far.
 var ErrTooManyNodes = errors.New("the server has more nodes than a discovery visits: give a root below Objects")
 
+// errEnough ends a discovery that has found as many variables as were wanted.
+var errEnough = errors.New("enough variables")
+
 // Discovery is a look at all that a server has below a node.
 type Discovery struct {
 	URL      string
 	Security Security
 	Root     string // a node id as in a tag list; the Objects folder where empty
+	Most     int    // variables; no more are looked for. 0: all
 
 	// Manners, where not nil, gives the budget of load for a server that says it
 	// is this product.
@@ -106,12 +110,15 @@ func (d *Discovery) Run(ctx context.Context) (*Draft, error) {
 			return nil, fmt.Errorf("node %q: %w", d.Root, err)
 		}
 	}
-	b := &browser{explorer: explore(l, srv), srv: srv, tell: d.Progress, seen: map[string]struct{}{start.String(): {}}, types: map[string]*variableType{}}
+	b := &browser{explorer: explore(l, srv), srv: srv, most: d.Most, tell: d.Progress, seen: map[string]struct{}{start.String(): {}}, types: map[string]*variableType{}}
 	b.draft = &Draft{namespaces: srv.namespaces, Refused: map[string]int{}, variables: map[string]bool{}}
 	if err := b.prepare(ctx, d.Manners); err != nil {
 		return nil, err
 	}
 	full := b.walk(ctx, start)
+	if errors.Is(full, errEnough) {
+		full = nil
+	}
 	if full != nil && !errors.Is(full, ErrTooManyNodes) {
 		return nil, full
 	}

@@ -262,7 +262,7 @@ func FuzzJoin(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		path := join(join("", name), name)
 		var b strings.Builder
-		if err := config.WriteTags(&b, []plant.Tag{{Path: path, Node: "i=1", Description: cell(name)}}, []string{name}); err != nil {
+		if err := config.WriteTags(&b, []plant.Tag{{Path: path, Node: "i=1", Description: line(name, mostText)}}, []string{name}); err != nil {
 			t.Fatal(err)
 		}
 		tags, err := config.ParseTags("draft", strings.NewReader(b.String()))

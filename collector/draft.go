@@ -95,11 +95,11 @@ func (d *drafter) add(ctx context.Context, at int, k known) error {
 		t.Asset = v.path[:cut]
 	}
 	if x, ok := good[*ua.LocalizedText](k.text); ok && x != nil {
-		t.Description = cell(x.Text)
+		t.Description = line(x.Text, mostText)
 	}
 	if x, ok := good[*ua.ExtensionObject](k.units); ok && x != nil {
 		if u, ok := x.Value.(*ua.EUInformation); ok && u.DisplayName != nil {
-			t.Unit = cell(u.DisplayName.Text)
+			t.Unit = line(u.DisplayName.Text, mostText)
 		}
 	}
 	if x, ok := good[*ua.ExtensionObject](k.span); ok && x != nil {
@@ -167,7 +167,7 @@ func (d *drafter) take(t plant.Tag, base uint32, name string) {
 
 func (d *drafter) leave(t plant.Tag, typ, why string) {
 	if typ != "" {
-		why = fmt.Sprintf("%s (type %s)", why, cell(typ))
+		why = fmt.Sprintf("%s (type %s)", why, line(typ, mostText))
 	}
 	d.draft.Left = append(d.draft.Left, LeftOut{Path: t.Path, Node: t.Node, Why: why})
 }
@@ -182,13 +182,4 @@ func (d *drafter) path(path string) string {
 		}
 		path = fmt.Sprintf("%s_%d", path, n)
 	}
-}
-
-// cell is a text of the server as a cell of a tag list.
-func cell(s string) string {
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
-	if len(s) > mostText {
-		s = strings.ToValidUTF8(s[:mostText], "")
-	}
-	return s
 }

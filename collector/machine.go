@@ -37,7 +37,7 @@ func (b *browser) machines(ctx context.Context) error {
 		if o.kind != nil {
 			typ = names[o.kind.String()]
 		}
-		b.draft.Machines = append(b.draft.Machines, draftMachine(path, cell(o.name), typ, tags[path]))
+		b.draft.Machines = append(b.draft.Machines, draftMachine(path, line(o.name, mostText), typ, tags[path]))
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func (b *browser) typeNames(ctx context.Context) (map[string]string, error) {
 	for i, v := range values {
 		name, _ := good[*ua.QualifiedName](v)
 		if key := nodes[i].NodeID.String(); name != nil {
-			names[key] = cell(name.Name)
+			names[key] = line(name.Name, mostText)
 		} else {
 			delete(names, key)
 		}

@@ -16,11 +16,12 @@ type Report struct {
 	Chosen  int
 	Trusted error // nil: the certificate is trusted or not needed
 	// Certificates are ours, and the server's where it is trusted.
-	Certificates CertificatesStatus
-	Login        error // nil: a session was activated
-	Server       string
-	Namespaces   []string
-	RoundTrip    time.Duration
+	Certificates               CertificatesStatus
+	Login                      error  // nil: a session was activated
+	Server                     string // name, application and product as the endpoints say them
+	ApplicationURI, ProductURI string
+	Namespaces                 []string
+	RoundTrip                  time.Duration
 	// ClockOffset is the server's clock minus ours.
 	ClockOffset              time.Duration
 	MaxMonitoredItemsPerCall uint32 // limits: 0 where the server names none
@@ -40,14 +41,23 @@ type EndpointReport struct {
 // The error is of the connection itself; what the server refuses is in the
 // report.
 func Probe(ctx context.Context, url string, sec Security) (Report, error) {
+	r, l, _, err := meet(ctx, url, sec)
+	if l != nil {
+		l.leave(ctx)
+	}
+	return r, err
+}
+
+// meet is Probe, and gives the session where it got that far.
+func meet(ctx context.Context, url string, sec Security) (Report, *link, peer, error) {
 	r := Report{URL: url, Chosen: -1}
 	p, err := sec.open()
 	if err != nil {
-		return r, err
+		return r, nil, peer{}, err
 	}
 	offers, err := getEndpoints(ctx, url)
 	if err != nil {
-		return r, err
+		return r, nil, peer{}, err
 	}
 	for i, o := range offers {
 		r.Endpoints = append(r.Endpoints, describeOffer(o))
@@ -55,39 +65,39 @@ func Probe(ctx context.Context, url string, sec Security) (Report, error) {
 			r.Chosen = i
 		}
 		if o.Server != nil && o.Server.ApplicationName != nil {
-			r.Server = o.Server.ApplicationName.Text
+			r.Server, r.ApplicationURI, r.ProductURI = o.Server.ApplicationName.Text, o.Server.ApplicationURI, o.Server.ProductURI
 		}
 	}
-	e := &engine{src: &Source{URL: url, Name: "probe"}, sec: p}
+	e := &engine{src: &Source{URL: url, Name: "doctor"}, sec: p}
 	end, err := p.choose(url, offers)
 	if err != nil {
 		r.Login = err
-		return r, nil
+		return r, nil, peer{}, nil
 	}
 	r.Trusted = e.trust(end)
 	r.Certificates = e.src.Certificates(time.Now())
 	if r.Trusted != nil {
 		r.Login = r.Trusted
-		return r, nil
+		return r, nil, peer{}, nil
 	}
 	l, _, err := e.reach(ctx)
 	if err != nil {
 		r.Login = err
-		return r, nil
+		return r, nil, peer{}, nil
 	}
-	defer l.leave(ctx)
 	before := time.Now()
 	srv, err := l.describe(ctx)
 	if err != nil {
+		l.leave(ctx)
 		r.Login = err
-		return r, nil
+		return r, nil, peer{}, nil
 	}
 	r.Namespaces, r.RoundTrip = srv.namespaces, srv.rtt
 	if srv.now != 0 {
 		r.ClockOffset = time.Duration(srv.now - before.Add(srv.rtt/2).UnixNano())
 	}
 	r.MaxMonitoredItemsPerCall, r.MaxNodesPerRead, r.MaxNodesPerBrowse = srv.batch, srv.perRead, srv.perBrowse
-	return r, nil
+	return r, l, srv, nil
 }
 
 func describeOffer(o *ua.EndpointDescription) EndpointReport {

@@ -36,7 +36,7 @@ func (l *link) product(ctx context.Context) (Product, error) {
 		if s, ok := good[string](v[i+1]); ok && s != "" {
 			*part = s
 		}
-		*part = cell(*part)
+		*part = line(*part, mostText)
 	}
 	return p, nil
 }
