@@ -18,6 +18,7 @@ type proxy struct {
 	silent bool
 	closed bool
 	delay  time.Duration
+	rate   int // bytes a second in each direction, 0: no bound
 	conns  map[net.Conn]bool
 	wg     sync.WaitGroup
 }
@@ -81,9 +82,12 @@ func (p *proxy) pipe(from, to net.Conn) {
 			for p.silent && !p.closed {
 				p.cond.Wait()
 			}
-			delay := p.delay
+			delay, rate := p.delay, p.rate
 			p.mu.Unlock()
 			time.Sleep(time.Until(k.at.Add(delay)))
+			if rate > 0 {
+				time.Sleep(time.Duration(len(k.b)) * time.Second / time.Duration(rate))
+			}
 			if _, err := to.Write(k.b); err != nil {
 				break
 			}
@@ -133,6 +137,12 @@ func (p *proxy) hush(on bool) {
 func (p *proxy) slow(d time.Duration) {
 	p.mu.Lock()
 	p.delay = d
+	p.mu.Unlock()
+}
+
+func (p *proxy) narrow(bytesPerSecond int) {
+	p.mu.Lock()
+	p.rate = bytesPerSecond
 	p.mu.Unlock()
 }
 

@@ -130,6 +130,27 @@ func TestLowPublishLimit(t *testing.T) {
 	}
 }
 
+// TestSlowLink: many tags over a way that needs seconds for what is sent first.
+// That is not silence: one connection is enough, and a cut does not end it for
+// good.
+func TestSlowLink(t *testing.T) {
+	t.Parallel()
+	const tags = 3000
+	srv := newNodeServer(t, map[string]any{"nodes": tags, "run": true, "good": true, "every": 30_000})
+	p := newProxy(t, srv.port)
+	p.slow(60 * time.Millisecond)
+	p.narrow(25_000)
+	s := &Source{Name: "PLC", URL: p.url(), Tags: srv.tags(tags)}
+	out := newStore(s)
+	start(t, s, out)
+	eventually(t, 2*patience, "all values", func() bool { return out.size() >= tags })
+	if st := s.Status(); st.State != plant.Live || st.Connects != 1 || st.LastError != "" {
+		t.Errorf("%+v", st)
+	}
+	p.cut()
+	eventually(t, patience, "live again", func() bool { return s.Status().State == plant.Live && s.Status().Connects == 2 })
+}
+
 // TestChooseToken: a password goes out encrypted or not at all.
 func TestChooseToken(t *testing.T) {
 	basic := ua.FormatSecurityPolicyURI("Basic256Sha256")

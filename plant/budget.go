@@ -19,14 +19,26 @@ type Budget struct {
 // Sample is the sampling interval that t is asked for: no faster than the budget.
 func (b Budget) Sample(t *Tag) time.Duration { return max(t.Sampling, b.Sampling) }
 
-// Rate is how many values a second the tags ask for. A tag that is sent on change
-// counts where the budget has a fastest sampling.
-func (b Budget) Rate(tags []Tag) float64 {
-	sum := 0.0
+// Load is what the tags ask of a PLC: monitored items, and values a second. Tags
+// that are fields of one node share an item. One that is sent on change has a
+// rate only where the budget has a fastest sampling.
+func (b Budget) Load(tags []Tag) (items int, rate float64) {
+	type item struct {
+		node     string
+		sampling time.Duration
+	}
+	seen := make(map[item]bool, len(tags))
 	for i := range tags {
-		if every := b.Sample(&tags[i]); every > 0 && !tags[i].Derived {
-			sum += float64(time.Second) / float64(every)
+		t := &tags[i]
+		key := item{t.Node, b.Sample(t)}
+		if t.Derived || t.Field != "" && seen[key] {
+			continue
+		}
+		seen[key] = true
+		items++
+		if key.sampling > 0 {
+			rate += float64(time.Second) / float64(key.sampling)
 		}
 	}
-	return sum
+	return items, rate
 }

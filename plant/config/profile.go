@@ -137,11 +137,12 @@ func (t *table) budget(b plant.Budget) plant.Budget {
 // Overload says what the tags of a PLC ask for beyond its budget, a sentence each.
 func (p *PLC) Overload(tags []plant.Tag) []string {
 	var out []string
-	if most := p.Budget.Tags; most > 0 && len(tags) > most {
+	items, rate := p.Budget.Load(tags)
+	if most := p.Budget.Tags; most > 0 && items > most {
 		out = append(out, fmt.Sprintf("%d tags, the budget of this PLC (profile %s) is %d: leave out what nobody needs, or set tags in [plc.budget] if the PLC's manual allows more",
-			len(tags), p.Profile.Name, most))
+			items, p.Profile.Name, most))
 	}
-	if rate, most := p.Budget.Rate(tags), p.Budget.Values; most > 0 && rate > most {
+	if most := p.Budget.Values; most > 0 && rate > most {
 		out = append(out, fmt.Sprintf("%.0f values/s are asked for by the sampling intervals, the budget of this PLC (profile %s) is %.0f: sample more slowly, or set values_s in [plc.budget] if the PLC bears more",
 			math.Ceil(rate), p.Profile.Name, most))
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	configs "millwright/firmware-configs"
+	"millwright/plant"
 )
 
 // Every profile that ships is one that can be read, and says of each figure where
@@ -107,6 +108,14 @@ func TestBudget(t *testing.T) {
 	}
 	_, err = load(101, "10ms", `profile = "siemens-s7-1200"`)
 	refused("too fast", err, "1010 values/s are asked for")
+	// Fields of one structure are one item.
+	fields := make([]plant.Tag, 1500)
+	for i := range fields {
+		fields[i] = plant.Tag{Path: fmt.Sprint("F", i), Node: fmt.Sprintf("ns=2;i=%d", i/2), Field: fmt.Sprint("x", i), Sampling: time.Second}
+	}
+	if items, rate := small(t).Load(fields); items != 750 || rate != 750 {
+		t.Errorf("%d items, %v values/s", items, rate)
+	}
 	c, err = load(1001, "1s", "profile = \"siemens-s7-1200\"\n[plc.budget]\ntags = 2000\nvalues_s = 1500\none_by_one = false\nhistory = true\nsampling = \"50ms\"")
 	if err != nil {
 		t.Fatal(err)
@@ -118,4 +127,13 @@ func TestBudget(t *testing.T) {
 	refused("unknown", err, `plc[0].profile: "siemens", allowed are generic, ignition, kepware, prosys, siemens-s7-1200, siemens-s7-1500`)
 	_, err = load(1, "", "[plc.budget]\nsessions = 2\nrequests_s = 0")
 	refused("keys", err, "plc[0].budget.sessions: unknown key, allowed are batch, connects_min, history, one_by_one, publishing, requests_s, sampling, tags, values_s", "requests_s: 0, allowed is 1 to")
+}
+
+func small(t *testing.T) plant.Budget {
+	t.Helper()
+	p, err := readProfile("plc/siemens-s7-1200.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Budget
 }
