@@ -568,11 +568,20 @@ func TestRefreshRequired(t *testing.T) {
 // TestNoAlarms: servers without alarms are read as before, and it is said once.
 func TestNoAlarms(t *testing.T) {
 	t.Parallel()
-	for name, newServer := range map[string]func(testing.TB, map[string]any) *foreign{"node-opcua": newNodeServer, "asyncua": newAsyncua} {
+	set := map[string]any{"nodes": 5, "run": true}
+	for name, serve := range map[string]func() (string, []plant.Tag){
+		"node-opcua": func() (string, []plant.Tag) { srv := newNodeServer(t, maps.Clone(set)); return srv.url(), srv.tags(5) },
+		"asyncua":    func() (string, []plant.Tag) { srv := newAsyncua(t, maps.Clone(set)); return srv.url(), srv.tags(5) },
+		"ours": func() (string, []plant.Tag) {
+			m := newMill(t, 5, nil)
+			m.run(100*time.Millisecond, 1)
+			return m.URL(), m.tags()
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
-			srv := newServer(t, map[string]any{"nodes": 5, "run": true})
+			url, tags := serve()
 			log, said := listen(t)
-			s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(5), Conditions: true, Log: log}
+			s := &Source{Name: "PLC", URL: url, Tags: tags, Conditions: true, Log: log}
 			out := newStore(s)
 			start(t, s, out)
 			eventually(t, 10*time.Second, "live", live(s))
@@ -618,8 +627,8 @@ func TestAlarmFlood(t *testing.T) {
 	}
 }
 
-// TestAlarmLatency prints how long it takes from the PLC to the receiver.
-func TestAlarmLatency(t *testing.T) {
+// TestFigureAlarms prints how long it takes from the PLC to the receiver.
+func TestFigureAlarms(t *testing.T) {
 	figures(t)
 	srv, tags := newAlarmServer(t, 50, map[string]any{})
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: tags, Conditions: true}

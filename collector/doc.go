@@ -15,6 +15,10 @@
 // not give is declared as a plant.Gap of the tag. Until that is settled the span
 // is kept in the state file.
 //
-// The package can only read: it sends no Write, Call, AddNodes, DeleteNodes or
-// HistoryUpdate request, and a test holds that.
+// The alarms of the PLC itself come by the same subscription, as events, and become
+// findings (plant.PLCAlarm) in the same batches as the values.
+//
+// The package can only read: it sends no Write, AddNodes, DeleteNodes or
+// HistoryUpdate request, and one single Call, ConditionRefresh, which makes a server
+// send its open alarms again. A test holds that.
 package collector

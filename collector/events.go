@@ -160,7 +160,7 @@ func (x *events) create(ctx context.Context, l *link, s subscription) error {
 		why = statusText(code)
 	}
 	if why != x.refused && why != "" {
-		x.log.Info("the server has no events: changes of its nodes are noticed by reading, alarms of the PLC are not", "why", why)
+		x.log.Info("the server has no events: changes of its nodes and alarms of the PLC are not heard", "why", why)
 	}
 	x.refused = why
 	return nil

@@ -41,7 +41,7 @@ type Source struct {
 	Home              string
 
 	// StateFile is where the subscription survives a restart of the process. A
-	// second file beside it ends in ".ack", a third in ".alarms". Where empty, Run closes the session
+	// second file beside it ends in ".ack", others in ".identity" and ".alarms". Where empty, Run closes the session
 	// when it ends, and what happens until the next Run is not known.
 	StateFile string
 	Log       *slog.Logger // slog.Default() where nil
