@@ -259,7 +259,7 @@ func newSource(p config.PLC, data string, log *slog.Logger) *collector.Source {
 	s := &collector.Source{
 		Name: p.Name, URL: p.URL, Publishing: p.Publishing, Budget: p.Budget,
 		Security:   securityOf(p, data),
-		StateFile:  filepath.Join(data, p.Name+".subscription"),
+		StateFile:  collector.StateFileOf(data, p.Name),
 		Conditions: p.Conditions, ConditionSeverity: p.ConditionSeverity,
 		Log: log,
 	}

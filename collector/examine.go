@@ -67,6 +67,7 @@ func (e *engine) identify() {
 	if err != nil {
 		e.log.Error("identity of the tags", "err", err)
 	}
+	d.show = e.showQuarantine
 	e.selves = d
 	e.src.identity.Store(d)
 }
@@ -631,7 +632,6 @@ func (p *pump) obey() {
 	}
 	p.need = p.version + 1
 	p.put()
-	p.showQuarantine()
 }
 
 // save writes what is known of the tags aside, where it has changed.

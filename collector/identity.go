@@ -48,6 +48,7 @@ type identities struct {
 	log   *slog.Logger
 	tags  []plant.Tag
 	index map[string]int
+	show  func() // the list of tags in quarantine has changed; nil: nobody shows it
 
 	mu       sync.Mutex
 	list     []self    // guarded by mu; by position of the tag
@@ -199,6 +200,9 @@ func (d *identities) release(tag string, as plant.Release, by string) error {
 	d.mu.Lock()
 	d.released = append(d.released, release{i, as})
 	d.mu.Unlock()
+	if d.show != nil {
+		d.show()
+	}
 	d.log.Info("tag released from quarantine", "tag", tag, "as", string(as), "by", by, "what", q.What, "was", q.Was, "is", q.Is)
 	return nil
 }

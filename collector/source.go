@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -68,6 +69,9 @@ func (s *Source) Run(ctx context.Context, out plant.Sink) error {
 		return fmt.Errorf("plc %s: %w", s.Name, err)
 	}
 	defer e.close()
+	var aside sync.WaitGroup
+	defer aside.Wait()
+	aside.Go(func() { s.attend(ctx, e.selves) })
 	e.run(ctx)
 	return nil
 }
