@@ -17,7 +17,7 @@ import (
 
 const (
 	firstBackOff = 250 * time.Millisecond
-	lastBackOff  = 2500 * time.Millisecond // so that data is back within 5 s of the server's return
+	lastBackOff  = 1500 * time.Millisecond // so that data is back within 3 s of the server's return
 	loginBackOff = 30 * time.Second        // servers lock accounts
 	snapshotTime = 2 * time.Second
 	mostAcks     = 1000 // in one Publish request
