@@ -98,7 +98,7 @@ func (b *browser) walk(ctx context.Context, root *ua.NodeID) error {
 }
 
 func (b *browser) level(ctx context.Context, all []place, size int, take func(place, []*ua.ReferenceDescription) error) error {
-	size = min(size, int(b.perBrowse.Load()))
+	size = min(size, b.limits.browse.size())
 	return inOrder(ctx, manyParts, len(all), size, func(ctx context.Context, from, to int) ([]browsed, error) {
 		ids := make([]*ua.NodeID, 0, to-from)
 		for _, p := range all[from:to] {

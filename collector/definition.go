@@ -333,30 +333,40 @@ func (d *dictionary) member(def *ua.StructureDefinition, f *ua.StructureField) (
 
 // references browses; where the server refuses one node, it has none.
 func (d *dictionary) references(ctx context.Context, ask []*ua.BrowseDescription) ([][]*ua.ReferenceDescription, error) {
-	var all [][]*ua.ReferenceDescription
-	for chunk := range slices.Chunk(ask, least(mostPerBrowse, int(d.srv.perBrowse))) {
-		res, err := call[*ua.BrowseResponse](ctx, d.link, &ua.BrowseRequest{View: &ua.ViewDescription{ViewID: ua.NewTwoByteNodeID(0)}, NodesToBrowse: chunk}, requestTimeout)
+	all := make([][]*ua.ReferenceDescription, len(ask))
+	err := d.link.limits.browse.each(len(ask), func(from, to int) error {
+		res, err := call[*ua.BrowseResponse](ctx, d.link, &ua.BrowseRequest{View: &ua.ViewDescription{ViewID: ua.NewTwoByteNodeID(0)}, NodesToBrowse: ask[from:to]}, requestTimeout)
 		if err != nil {
-			return nil, fmt.Errorf("browsing the data types of structures: %w", err)
+			return err
 		}
-		if len(res.Results) != len(chunk) {
-			return nil, fmt.Errorf("browsed %d data types, got %d results", len(chunk), len(res.Results))
+		if len(res.Results) != to-from {
+			return fmt.Errorf("browsed %d data types, got %d results", to-from, len(res.Results))
 		}
-		for _, r := range res.Results {
-			var refs []*ua.ReferenceDescription
-			for pages := 0; r != nil; pages++ {
-				refs = append(refs, r.References...)
-				if len(r.ContinuationPoint) == 0 || pages >= mostSupers {
-					break
-				}
-				next, err := call[*ua.BrowseNextResponse](ctx, d.link, &ua.BrowseNextRequest{ContinuationPoints: [][]byte{r.ContinuationPoint}}, requestTimeout)
-				if err != nil || len(next.Results) != 1 {
-					return nil, fmt.Errorf("browsing the data types of structures: %w", errors.Join(err, errors.New("no next page")))
-				}
-				r = next.Results[0]
+		for i, r := range res.Results {
+			if all[from+i], err = d.pages(ctx, r); err != nil {
+				return err
 			}
-			all = append(all, refs)
 		}
+		return nil
+	}, func(int, error, bool) {})
+	if err != nil {
+		return nil, fmt.Errorf("browsing the data types of structures: %w", err)
 	}
 	return all, nil
+}
+
+// pages gives all references of a result, also those that it does not hold yet.
+func (d *dictionary) pages(ctx context.Context, r *ua.BrowseResult) (refs []*ua.ReferenceDescription, err error) {
+	for pages := 0; r != nil; pages++ {
+		refs = append(refs, r.References...)
+		if len(r.ContinuationPoint) == 0 || pages >= mostSupers {
+			break
+		}
+		next, err := call[*ua.BrowseNextResponse](ctx, d.link, &ua.BrowseNextRequest{ContinuationPoints: [][]byte{r.ContinuationPoint}}, requestTimeout)
+		if err != nil || len(next.Results) != 1 {
+			return nil, errors.Join(err, errors.New("no next page"))
+		}
+		r = next.Results[0]
+	}
+	return refs, nil
 }

@@ -110,7 +110,7 @@ func (d *Discovery) Run(ctx context.Context) (*Draft, error) {
 			return nil, fmt.Errorf("node %q: %w", d.Root, err)
 		}
 	}
-	b := &browser{explorer: explore(l, srv), srv: srv, most: d.Most, tell: d.Progress, seen: map[string]struct{}{start.String(): {}}, types: map[string]*variableType{}}
+	b := &browser{explorer: explore(l), srv: srv, most: d.Most, tell: d.Progress, seen: map[string]struct{}{start.String(): {}}, types: map[string]*variableType{}}
 	b.draft = &Draft{namespaces: srv.namespaces, Refused: map[string]int{}, variables: map[string]bool{}}
 	if err := b.prepare(ctx, d.Manners); err != nil {
 		return nil, err
@@ -148,10 +148,8 @@ func (b *browser) prepare(ctx context.Context, manners func(Product) plant.Budge
 	if manners != nil {
 		budget = manners(b.draft.Product)
 	}
-	if budget.Batch > 0 {
-		shrink(&b.perBrowse, budget.Batch)
-		shrink(&b.perRead, budget.Batch)
-	}
+	b.limits.browse.bound(budget.Batch)
+	b.limits.read.bound(budget.Batch)
 	b.pace = newPace(budget)
 	return nil
 }

@@ -25,7 +25,7 @@ type known struct {
 // What is read of a part is forgotten when its tags are drafted.
 func (b *browser) describeVariables(ctx context.Context) error {
 	d := &drafter{browser: b, used: map[string]int{}}
-	size := max(1, int(b.perRead.Load())/asked)
+	size := max(1, min(mostPerRead, b.limits.read.size())/asked)
 	err := inOrder(ctx, manyParts, len(b.found), size, func(ctx context.Context, from, to int) ([]known, error) {
 		return b.know(ctx, b.found[from:to])
 	}, func(from, to int, all []known) error {
@@ -132,7 +132,7 @@ func (d *drafter) add(ctx context.Context, at int, k known) error {
 // are read: a value may be large.
 func (d *drafter) byValue(ctx context.Context) error {
 	const atOnce = 50
-	return inOrder(ctx, manyParts, len(d.unknown), min(atOnce, int(d.perRead.Load())), func(ctx context.Context, from, to int) ([]*ua.DataValue, error) {
+	return inOrder(ctx, manyParts, len(d.unknown), min(atOnce, d.limits.read.size()), func(ctx context.Context, from, to int) ([]*ua.DataValue, error) {
 		var nodes []*ua.ReadValueID
 		for _, w := range d.unknown[from:to] {
 			nodes = append(nodes, &ua.ReadValueID{NodeID: d.found[w.at].id, AttributeID: ua.AttributeIDValue, DataEncoding: &ua.QualifiedName{}})

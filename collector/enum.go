@@ -52,7 +52,7 @@ func (l *link) details(ctx context.Context, srv peer, nodes []*ua.NodeID) ([]det
 	if len(nodes) == 0 {
 		return nil, nil
 	}
-	x := explore(l, srv)
+	x := explore(l)
 	types, err := x.readAll(ctx, ua.AttributeIDDataType, nodes)
 	if err != nil {
 		return nil, err

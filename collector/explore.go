@@ -2,10 +2,7 @@ package collector
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/gopcua/opcua/ua"
@@ -22,15 +19,9 @@ const (
 // explorer browses and reads many nodes, in calls as large as the server takes.
 type explorer struct {
 	*link
-	perBrowse, perRead atomic.Int64 // nodes in a call that the server was seen to take
 }
 
-func explore(l *link, srv peer) *explorer {
-	x := &explorer{link: l}
-	x.perBrowse.Store(int64(least(mostPerBrowse, int(srv.perBrowse))))
-	x.perRead.Store(int64(least(mostPerRead, int(srv.perRead))))
-	return x
-}
+func explore(l *link) *explorer { return &explorer{link: l} }
 
 // least is the smallest of bounds, of which 0 is none.
 func least(first int, others ...int) int {
@@ -48,23 +39,15 @@ type browsed struct {
 	refused string
 }
 
-// browse gives the references of a kind of each node, all pages of them. What is
-// too much for one call is done in two.
+// browse gives the references of a kind of each node, all pages of them.
 func (x *explorer) browse(ctx context.Context, from []*ua.NodeID, kind uint32) ([]browsed, error) {
-	half := (len(from) + 1) / 2
-	if len(from) <= int(x.perBrowse.Load()) {
-		res, err := x.browseOnce(ctx, from, kind)
-		if err == nil || !tooLarge(err) || len(from) == 1 {
-			return res, err
-		}
-		shrink(&x.perBrowse, half)
-	}
-	first, err := x.browse(ctx, from[:half], kind)
-	if err != nil {
-		return nil, err
-	}
-	second, err := x.browse(ctx, from[half:], kind)
-	return append(first, second...), err
+	out := make([]browsed, len(from))
+	err := x.limits.browse.each(len(from), func(a, b int) error {
+		some, err := x.browseOnce(ctx, from[a:b], kind)
+		copy(out[a:b], some)
+		return err
+	}, func(i int, err error, _ bool) { out[i].refused = callText(err) })
+	return out, err
 }
 
 func (x *explorer) browseOnce(ctx context.Context, from []*ua.NodeID, kind uint32) ([]browsed, error) {
@@ -158,48 +141,13 @@ func (x *explorer) references(n int) uint32 {
 	return uint32(min(max(int(x.conn.MaxMessageSize())/bytesOfRef/n, 8), mostReferences))
 }
 
-// shrink makes a bound smaller, never larger.
-func shrink(bound *atomic.Int64, n int) {
-	for {
-		old := bound.Load()
-		if int64(n) >= old || bound.CompareAndSwap(old, int64(n)) {
-			return
-		}
-	}
-}
-
-// tooLarge reports whether err says that a call or its answer was too large, by
-// the server's word or by our own codec's.
-func tooLarge(err error) bool {
-	if tooMuch(err) {
-		return true
-	}
-	var code ua.StatusCode
-	return !errors.As(err, &code) && (strings.Contains(err.Error(), "message too large") || strings.Contains(err.Error(), "too many chunks"))
-}
-
 // readMany reads in calls as large as the server takes.
 func (x *explorer) readMany(ctx context.Context, nodes []*ua.ReadValueID) ([]*ua.DataValue, error) {
-	var out []*ua.DataValue
-	for len(nodes) > 0 {
-		n := min(len(nodes), int(x.perRead.Load()))
-		res, err := call[*ua.ReadResponse](ctx, x.link, &ua.ReadRequest{TimestampsToReturn: ua.TimestampsToReturnNeither, NodesToRead: nodes[:n]}, requestTimeout)
-		switch {
-		case err != nil && tooLarge(err) && n > 1:
-			shrink(&x.perRead, n/2)
-			continue
-		case err != nil && tooLarge(err):
-			out = append(out, nil) // a single value that is larger than a message
-		case err != nil:
-			return nil, fmt.Errorf("reading attributes: %w", err)
-		case len(res.Results) != n:
-			return nil, fmt.Errorf("read %d attributes, got %d results", n, len(res.Results))
-		default:
-			out = append(out, res.Results...)
-		}
-		nodes = nodes[n:]
+	v, err := x.readNodes(ctx, requestTimeout, nodes)
+	if err != nil {
+		return nil, fmt.Errorf("reading attributes: %w", err)
 	}
-	return out, nil
+	return v, nil
 }
 
 // readAll reads an attribute of many nodes; a nil id gives a nil result.

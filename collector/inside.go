@@ -210,7 +210,7 @@ func (d *Diagnosis) tags(ctx context.Context, l *link, srv peer, tags []plant.Ta
 	} else {
 		d.ok("namespaces", fmt.Sprintf("%d in the server, all of the %d tags found", len(srv.namespaces), len(tags)))
 	}
-	v, err := explore(l, srv).readAll(ctx, ua.AttributeIDUserAccessLevel, nodes)
+	v, err := explore(l).readAll(ctx, ua.AttributeIDUserAccessLevel, nodes)
 	if err != nil {
 		return err
 	}

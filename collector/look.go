@@ -53,7 +53,7 @@ type looker struct {
 const upwards = 30 // levels that are climbed
 
 func newLooker(l *link, srv peer) *looker {
-	return &looker{explorer: explore(l, srv), srv: srv}
+	return &looker{explorer: explore(l), srv: srv}
 }
 
 // look answers the questions, in order. The error is one of the connection or of

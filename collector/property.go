@@ -18,7 +18,7 @@ func (x *explorer) eachProperty(ctx context.Context, nodes []*ua.NodeID, take fu
 		}
 	}
 	for len(from) > 0 {
-		n := min(len(from), int(x.perBrowse.Load()))
+		n := min(len(from), min(mostPerBrowse, x.limits.browse.size()))
 		some, err := x.browse(ctx, from[:n], id.HasProperty)
 		if err != nil {
 			return err

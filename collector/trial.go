@@ -78,6 +78,7 @@ func (p *pump) try(ctx context.Context, now time.Time) {
 	t.busy = true
 	p.do(ctx, func() answer {
 		res, err := call[*ua.ReadResponse](ctx, p.link, req, requestTimeout)
+		p.limits.read.judge(len(asked), err)
 		if err != nil || len(res.Results) != len(asked) {
 			return answer{kind: gotTrial, err: err}
 		}
