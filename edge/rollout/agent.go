@@ -42,7 +42,7 @@ type Agent struct {
 	Assets []plant.Asset
 	Models Models
 
-	Every   time.Duration           // between looks at the plan; 30 s where 0, ± 20 %
+	Every   time.Duration           // between looks at the plan; 10 s where 0, ± 20 %
 	Changed func()                  // Status has changed; may be nil
 	Tell    func(plant.Finding)     // takes findings about the repository; may be nil
 	Obey    func(plant.Order) error // carries out what an engineer has decided; nil: no orders
@@ -63,7 +63,7 @@ type Agent struct {
 	orders plant.OrderStatus // Refused is replaced, never changed
 }
 
-const defaultEvery = 30 * time.Second
+const defaultEvery = 10 * time.Second
 
 // lookEvery is how soon a model that was dropped is noticed.
 const lookEvery = time.Second
