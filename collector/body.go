@@ -18,6 +18,7 @@ var errLayout = errors.New("the bytes are not as the server describes them")
 type found struct {
 	tag    int
 	value  any // what a Variant holds
+	names  texts
 	status ua.StatusCode
 }
 
@@ -106,6 +107,14 @@ func (r *bodyReader) union(s *structure, want *branch, depth int) {
 }
 
 func (r *bodyReader) member(f *member, want *branch, depth int) {
+	before := len(r.found)
+	r.content(f, want, depth)
+	for i := before; f.names != nil && i < len(r.found); i++ {
+		r.found[i].names = f.names
+	}
+}
+
+func (r *bodyReader) content(f *member, want *branch, depth int) {
 	if f.rank <= 0 {
 		r.element(f.kind, f.of, want, depth)
 		return

@@ -314,6 +314,9 @@ func (d *dictionary) member(def *ua.StructureDefinition, f *ua.StructureField) (
 		return m, fmt.Errorf("the server does not say what field %s is (data type %s)", f.Name, f.DataType)
 	}
 	m.kind = kind
+	if t := d.nodes[f.DataType.String()]; t != nil {
+		m.names = definedTexts(t.definition)
+	}
 	subtypes := f.IsOptional && (def.StructureType == ua.StructureTypeStructureWithSubtypedValues || def.StructureType == ua.StructureTypeUnionWithSubtypedValues)
 	switch {
 	case kind == ua.TypeIDExtensionObject && !isBuiltIn(f.DataType):

@@ -175,17 +175,27 @@ func textsOf(v *ua.DataValue) texts {
 			}
 		}
 	case *ua.ExtensionObject:
-		if x == nil {
-			return nil
+		if x != nil {
+			return definedTexts(x.Value)
 		}
-		if d, ok := x.Value.(*ua.EnumDefinition); ok && d != nil {
-			for _, f := range d.Fields {
-				if f != nil {
-					t.add(f.Value, f.DisplayName, f.Name)
-				}
+	}
+	return t.orNil()
+}
+
+// definedTexts reads the definition of a data type, if it is an enumeration.
+func definedTexts(definition any) texts {
+	t := texts{}
+	if d, ok := definition.(*ua.EnumDefinition); ok && d != nil {
+		for _, f := range d.Fields {
+			if f != nil {
+				t.add(f.Value, f.DisplayName, f.Name)
 			}
 		}
 	}
+	return t.orNil()
+}
+
+func (t texts) orNil() texts {
 	if len(t) == 0 {
 		return nil
 	}

@@ -150,3 +150,29 @@ func variantOf(b []byte) (v *ua.Variant) {
 	}
 	return v
 }
+
+// TestEnumInStructure: a field of a structure that is an enumeration is a state
+// by its name, and by its number for a tag of numbers.
+func TestEnumInStructure(t *testing.T) {
+	t.Parallel()
+	srv := newStructureServer(t, map[string]any{})
+	s := &Source{Name: "PLC", URL: srv.url(), Tags: []plant.Tag{
+		{ID: 9, Path: "Mode", Kind: plant.Text, Node: "nsu=urn:test:mill;s=Motor", Field: "Mode"},
+		{ID: 100, Path: "Number", Kind: plant.Discrete, Node: "nsu=urn:test:mill;s=Motor", Field: "Mode"}}}
+	out := newStore(s)
+	start(t, s, out)
+	eventually(t, 10*time.Second, "values", func() bool { return out.size() > 40 })
+	offered := map[key]fact{}
+	for k, x := range quiet(t, srv, out) {
+		if k.tag == 9 {
+			offered[k] = fact{text: map[float64]string{0: "Idle", 4: "Rolling"}[x.value], seq: x.seq}
+			offered[key{100, k.ms}] = fact{value: x.value, seq: x.seq}
+		}
+	}
+	a := out.reckon(t, offered)
+	a.surplus = 0 // the value that was there before
+	a.check(t)
+	if a.stored < 40 {
+		t.Errorf("%v", a)
+	}
+}

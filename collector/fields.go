@@ -79,6 +79,7 @@ func (t *translator) structure(p *plan, v *ua.DataValue, arrived int64) {
 			continue
 		}
 		t.filled[f.tag] = t.opened
+		t.names[f.tag] = f.names
 		one := *v
 		if one.Value = value; one.Status == ua.StatusOK {
 			one.Status = f.status

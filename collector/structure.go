@@ -27,6 +27,7 @@ type member struct {
 	of       *structure // encoded in place of kind
 	rank     int32      // dimensions, 0 or less: a single value
 	optional bool       // has a bit in the encoding mask
+	names    texts      // of the numbers of an enumeration
 }
 
 // structures are the structures of a server by the ids of their binary encodings, as
