@@ -22,6 +22,7 @@ type doctorPLCCmd struct {
 	plcFlags
 	For  time.Duration `default:"10s" help:"How long values are received; 0s: not at all."`
 	JSON bool          `name:"json" help:"Print JSON."`
+	releaseFlags
 }
 
 // diagnosis is what --json prints.
@@ -29,6 +30,8 @@ type diagnosis struct {
 	*collector.Diagnosis
 	Profile string   `json:"profile"`         // of the server's maker
 	Trust   []string `json:"trust,omitempty"` // steps at the server that does not trust us
+
+	Quarantined []plant.QuarantinedTag `json:"quarantined,omitempty"`
 }
 
 // Run says what is wrong between us and a server, and what to do next. A fault
@@ -40,6 +43,9 @@ func (c *doctorPLCCmd) Run(e *env) error {
 	at, err := c.target(e)
 	if err != nil {
 		return err
+	}
+	if len(c.Release) > 0 {
+		return c.release(e, at)
 	}
 	x := &collector.Examination{URL: at.url, Security: at.security, Measure: c.For, Manners: at.manners}
 	if at.plc != nil {
@@ -59,6 +65,9 @@ func (c *doctorPLCCmd) Run(e *env) error {
 		for _, step := range profile.Trust {
 			d.Trust = append(d.Trust, strings.ReplaceAll(step, "{certificate}", ownCertificateOf(at.security)))
 		}
+	}
+	if d.Quarantined, err = at.quarantined(); err != nil {
+		return err
 	}
 	if c.JSON {
 		enc := json.NewEncoder(e.stdout)
@@ -91,6 +100,9 @@ func printCheck(out io.Writer, k collector.Check) {
 
 // advise ends the report with what no single check says.
 func (c *doctorPLCCmd) advise(out io.Writer, at target, d *diagnosis, profile config.Profile) {
+	for _, q := range d.Quarantined {
+		printCheck(out, quarantineCheck(q))
+	}
 	if d.Stranger {
 		fmt.Fprintf(out, "\nTo let the server trust us (%s, SHA-256 %s):\n", profile.Title, d.Certificate)
 		for i, step := range d.Trust {

@@ -27,6 +27,7 @@ type target struct {
 	url      string
 	security collector.Security
 	plc      *config.PLC // of a configuration; nil without one
+	data     string      // folder of its edge
 }
 
 func (f *plcFlags) target(e *env) (target, error) {
@@ -73,5 +74,5 @@ func (f *plcFlags) configured(e *env) (target, error) {
 		return target{}, fmt.Errorf("%s: %d of its PLCs are meant, choose one with --plc: %s", f.Config, len(found), strings.Join(names, ", "))
 	}
 	s := newSource(*found[0], p.config.Edge.Data, e.log)
-	return target{url: s.URL, security: s.Security, plc: found[0]}, nil
+	return target{url: s.URL, security: s.Security, plc: found[0], data: p.config.Edge.Data}, nil
 }
