@@ -52,6 +52,7 @@ type alarms struct {
 	filled time.Time
 	flood  plant.Finding // as the plant has it; Phase "" where it has none
 	told   time.Time     // when
+	held   time.Time     // when alarms were held back last
 
 	refresh refreshing
 	file    alarmsFile
@@ -272,9 +273,14 @@ func (c *alarms) due(b *plant.Batch, now time.Time) {
 func (c *alarms) flooded(b *plant.Batch, held, worst int, now time.Time) {
 	f := plant.Finding{Asset: c.home, Key: c.prefix() + floodKey, Kind: plant.KindPLCFlood, Class: plant.PLCAlarm, Detector: string(plant.PLCAlarm),
 		Phase: plant.Raise, Time: max(plant.Millis(now.UnixNano()), c.flood.Time+oneMilli), Score: float64(held), Priority: worst}
+	if held > 0 {
+		c.held = now
+	}
 	switch open := c.flood.Phase != ""; {
 	case held == 0 && !open, held > 0 && open && (worst == c.flood.Priority || now.Sub(c.told) < c.calm):
 		return
+	case held == 0 && c.on && now.Sub(c.held) < 6*c.calm:
+		return // it may go on: one is let through now and then
 	case held == 0:
 		f.Asset, f.Phase, f.Priority = c.flood.Asset, plant.Clear, c.flood.Priority
 		c.end(b, f)

@@ -210,6 +210,10 @@ func TestAlarmStorm(t *testing.T) {
 	if ended != mostAlarms || !h.c.refresh.wanted {
 		t.Errorf("%d ended, refresh wanted %v", ended, h.c.refresh.wanted)
 	}
+	h.c.held = later
+	if f := h.due(later.Add(calmTime)); len(f) != 0 {
+		t.Errorf("the flood is over soon: %s", kindsOf(f))
+	}
 	if f := h.due(later.Add(time.Hour)); kindsOf(f) != "flood:clear:4" {
 		t.Errorf("of the flood at the end: %s", kindsOf(f))
 	}
@@ -605,7 +609,7 @@ func TestNoAlarms(t *testing.T) {
 func TestAlarmFlood(t *testing.T) {
 	t.Parallel()
 	srv, tags := newAlarmServer(t, 150, map[string]any{})
-	s := &Source{Name: "PLC", URL: srv.url(), Tags: tags, Conditions: true, Home: "edge/PLC"}
+	s := &Source{Name: "PLC", URL: srv.url(), Tags: tags, Conditions: true, Home: "edge/PLC", calm: 200 * time.Millisecond}
 	out := newStore(s)
 	start(t, s, out)
 	eventually(t, 20*time.Second, "live", live(s))

@@ -248,7 +248,8 @@ func decodeEvent(fields []*ua.Variant) *event {
 	if t, ok := valueOf[time.Time](at(3)); ok && t.Year() >= 1970 && t.Year() < 2200 { // what ns can hold
 		v.time = t.UnixNano()
 	}
-	if n, ok := number(at(5)); ok && n >= 1 {
+	v.severity = 1 // also where it has none
+	if n, ok := number(at(5)); ok && n > 1 {
 		v.severity = uint16(min(n, 1000))
 	}
 	v.retain, _ = valueOf[bool](at(9))

@@ -48,7 +48,7 @@ func TestDecodeEvent(t *testing.T) {
 		decodeEvent(fieldsOf(id.ConditionType, nil)[:min(n, 14)])
 	}
 	if got := decodeEvent(fieldsOf(id.ConditionType, map[int]any{1: "x", 2: int32(1), 3: "now", 4: []string{"a"}, 5: "high", 6: uint32(4), 9: "yes"})); got.condition != nil ||
-		got.time != 0 || got.severity != 0 || got.retain || got.source != nil || got.message != "" {
+		got.time != 0 || got.severity != 1 || got.retain || got.source != nil || got.message != "" {
 		t.Errorf("of other types: %+v", *got)
 	}
 	changes := []*ua.ExtensionObject{ua.NewExtensionObject(&ua.ModelChangeStructureDataType{Affected: ua.NewNumericNodeID(3, 1)}), nil, {}}
