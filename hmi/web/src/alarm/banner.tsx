@@ -11,7 +11,7 @@ import { t } from "../i18n/text.ts";
 import { Num, TagName } from "../parts/data.tsx";
 import { alarmPath } from "../route.ts";
 import { Mark, stateText } from "./mark.tsx";
-import { word } from "./words.tsx";
+import { Said, word } from "./words.tsx";
 
 const TOP = 5;
 
@@ -25,7 +25,7 @@ function Top(props: { alarm: Alarm }): JSX.Element {
         <span class="banner-text">
           <span class="banner-what">
             <span class="hidden-text">{t("alarm.short", { p: a.priority, state: stateText(a.state) })} </span>
-            {word("kind", a.finding.kind)} {tag && <TagName path={tag} asset={a.asset} />}
+            {a.finding.text ? <Said text={a.finding.text} /> : word("kind", a.finding.kind)} {tag && <TagName path={tag} asset={a.asset} />}
           </span>
           <span class="banner-where">
             <Num>{a.asset}</Num>

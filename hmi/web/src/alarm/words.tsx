@@ -15,7 +15,7 @@ export function word(prefix: "kind" | "detector" | "direction" | "gap", value: s
 }
 
 /** Said is what a PLC says in its own words, whatever their direction. */
-function Said(props: { text: string | null | undefined }): JSX.Element | null {
+export function Said(props: { text: string | null | undefined }): JSX.Element | null {
   return props.text ? (
     <q class="said">
       <bdi>{props.text}</bdi>
@@ -23,15 +23,15 @@ function Said(props: { text: string | null | undefined }): JSX.Element | null {
   ) : null;
 }
 
-/** What is the headline: kind, the PLC's words, and tag. Findings of several tags name the largest part. */
+/** What is the headline: kind, tag, and the PLC's words. Findings of several tags name the largest part. */
 export function What(props: { alarm: Alarm }): JSX.Element {
   const f = props.alarm.finding;
   const tag = f.tag ?? f.contributions?.[0]?.tag;
   return (
     <span class="what">
       <span class="what-kind">{word("kind", f.kind)}</span>
-      <Said text={f.text} />
       {tag && <TagName path={tag} asset={props.alarm.asset} />}
+      <Said text={f.text} />
     </span>
   );
 }
@@ -41,8 +41,8 @@ export function WhatWorst(props: { worst: Worst; asset: string }): JSX.Element {
   return (
     <span class="what">
       <span class="what-kind">{word("kind", props.worst.kind)}</span>
-      <Said text={props.worst.text} />
       {props.worst.tag && <TagName path={props.worst.tag} asset={props.asset} />}
+      <Said text={props.worst.text} />
     </span>
   );
 }
