@@ -21,7 +21,7 @@ func TestServersNoteChanges(t *testing.T) {
 		"asyncua":    newAsyncua(t, map[string]any{"nodes": 1}),
 		"ours":       newMillServer(t, map[string]any{"nodes": 1}),
 	} {
-		c, err := opcua.NewClient(srv.url(), opcua.SecurityMode(ua.MessageSecurityModeNone))
+		c, err := opcua.NewClient(srv.url(), opcua.SecurityMode(ua.MessageSecurityModeNone), opcua.AutoReconnect(false))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -111,7 +111,7 @@ func (d *Discovery) Run(ctx context.Context) (*Draft, error) {
 		}
 	}
 	b := &browser{explorer: explore(l), srv: srv, most: d.Most, tell: d.Progress, seen: map[string]struct{}{start.String(): {}}, types: map[string]*variableType{}}
-	b.draft = &Draft{namespaces: srv.namespaces, Refused: map[string]int{}, variables: map[string]bool{}}
+	b.draft = &Draft{namespaces: srv.namespaces, Refused: map[string]int{}}
 	if err := b.prepare(ctx, d.Manners); err != nil {
 		return nil, err
 	}

@@ -227,12 +227,12 @@ func TestAgainst(t *testing.T) {
 }
 
 func TestGuessClass(t *testing.T) {
-	tag := func(unit string) plant.Tag {
-		return plant.Tag{Path: "X/T_" + strings.ReplaceAll(unit, "/", ""), Unit: unit}
+	tag := func(unit string) *plant.Tag {
+		return &plant.Tag{Path: "X/T_" + strings.ReplaceAll(unit, "/", ""), Unit: unit}
 	}
 	for _, x := range []struct {
 		path, typ  string
-		tags       []plant.Tag
+		tags       []*plant.Tag
 		class, why string
 	}{
 		{"HSM/FM/F3/GBX", "", nil, "gearbox", `GBX has the word "gbx"`},
@@ -241,10 +241,10 @@ func TestGuessClass(t *testing.T) {
 		{"Plant/coolingPumps_2", "MotorType", nil, "electric motor", `its type MotorType has the word "motor"`},
 		{"Plant/coolingPumps_2", "", nil, "pump", `coolingPumps_2 has the word "pump"`},
 		{"Plant/Fantastic", "", nil, "machine", "neither names nor units say what it is"},
-		{"A/B", "", []plant.Tag{tag("°C"), tag("mm/s")}, "rotating machine", "T_mms in mm/s is a vibration, so something turns"},
-		{"A/B", "", []plant.Tag{tag("rpm")}, "rotating machine", "T_rpm in rpm is a speed of rotation"},
-		{"A/B", "", []plant.Tag{tag("bar"), tag("l/min")}, "fluid system", "T_lmin in l/min and T_bar in bar are a flow and a pressure"},
-		{"A/B", "", []plant.Tag{tag("A"), tag("kW")}, "electric motor", "T_kW in kW and T_A in A are a power and a current"},
+		{"A/B", "", []*plant.Tag{tag("°C"), tag("mm/s")}, "rotating machine", "T_mms in mm/s is a vibration, so something turns"},
+		{"A/B", "", []*plant.Tag{tag("rpm")}, "rotating machine", "T_rpm in rpm is a speed of rotation"},
+		{"A/B", "", []*plant.Tag{tag("bar"), tag("l/min")}, "fluid system", "T_lmin in l/min and T_bar in bar are a flow and a pressure"},
+		{"A/B", "", []*plant.Tag{tag("A"), tag("kW")}, "electric motor", "T_kW in kW and T_A in A are a power and a current"},
 	} {
 		class, why := guessClass(strings.Split(x.path, "/"), x.typ, x.tags)
 		if class != x.class || why != x.why {

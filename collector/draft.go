@@ -25,6 +25,8 @@ type known struct {
 // What is read of a part is forgotten when its tags are drafted.
 func (b *browser) describeVariables(ctx context.Context) error {
 	d := &drafter{browser: b, used: map[string]int{}}
+	b.draft.Tags = make([]plant.Tag, 0, len(b.found))
+	b.draft.variables = make(map[string]bool, len(b.found))
 	size := max(1, min(mostPerRead, b.limits.read.size())/asked)
 	err := inOrder(ctx, manyParts, len(b.found), size, func(ctx context.Context, from, to int) ([]known, error) {
 		return b.know(ctx, b.found[from:to])

@@ -25,9 +25,9 @@ func (b *browser) machines(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tags := map[string][]plant.Tag{}
-	for _, t := range b.draft.Tags {
-		if t.Asset != "" {
+	tags := map[string][]*plant.Tag{}
+	for i := range b.draft.Tags {
+		if t := &b.draft.Tags[i]; t.Asset != "" {
 			tags[t.Asset] = append(tags[t.Asset], t)
 		}
 	}
@@ -70,7 +70,7 @@ func (b *browser) typeNames(ctx context.Context) (map[string]string, error) {
 	return names, nil
 }
 
-func draftMachine(path, name, typ string, tags []plant.Tag) Machine {
+func draftMachine(path, name, typ string, tags []*plant.Tag) Machine {
 	m := Machine{Asset: plant.Asset{Path: path, Name: name}}
 	if name == "" {
 		m.Name = path[strings.LastIndexByte(path, '/')+1:]
@@ -123,7 +123,7 @@ var classes = []struct {
 // guessClass says what kind of machine an object is and by what it looks so: by
 // its type, by its name and those above it, nearest first, else by the units of
 // its tags.
-func guessClass(levels []string, typ string, tags []plant.Tag) (class, why string) {
+func guessClass(levels []string, typ string, tags []*plant.Tag) (class, why string) {
 	const above = 2 // levels over its own
 	if c, w := classOf(typ); c != "" {
 		return c, fmt.Sprintf("its type %s has the word %q", typ, w)
