@@ -200,3 +200,44 @@ func TestSmallReads(t *testing.T) {
 		t.Error("the access levels were not read")
 	}
 }
+
+// TestReadAroundBad: a node for which the server fails every Read that names it
+// costs a few calls, and its neighbours nothing.
+func TestReadAroundBad(t *testing.T) {
+	t.Parallel()
+	const nodes = 100
+	srv := newNodeServer(t, map[string]any{"nodes": nodes, "run": true, "poison": []int{42}, "poisonCode": "BadInternalError"})
+	l, peer, err := dialOnce(t.Context(), srv.url(), Security{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.leave(t.Context())
+	var ids []*ua.NodeID
+	for _, tag := range srv.tags(nodes) {
+		n, err := parseNode(tag.Node)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := n.resolve(peer.namespaces)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	before := srv.demand().Services["Read"]
+	v, err := l.read(t.Context(), requestTimeout, ua.AttributeIDAccessLevel, ids...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, x := range v {
+		if _, ok := good[uint8](x); ok == (i == 42) {
+			t.Errorf("T%d: %v", i, x.Status)
+		}
+	}
+	if v[42].Status != ua.StatusBadInternalError {
+		t.Errorf("T42: %v", v[42].Status)
+	}
+	if n := srv.demand().Services["Read"] - before; n > 25 {
+		t.Errorf("%d calls", n)
+	}
+}
