@@ -17,13 +17,17 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"millwright/collector"
 	"millwright/models/offline"
 )
 
 // version is set by the build.
 var version = "dev"
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	collector.AllowBursts()
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 type cli struct {
 	Up       upCmd       `cmd:"" help:"Run a whole works in this process: a simulated mill, an edge, a broker, the historian and the HMI."`

@@ -80,7 +80,7 @@ func (b *backfill) without() {
 // it is to be declared now.
 func (e *engine) missed(i int, from, to int64, why reason) bool {
 	b := &e.back
-	if b.access[i] == accessNone || e.src.Tags[i].Field != "" || why == wrongType || why == nodeGone || why >= quarantined || e.tr.gate.guard[i] == gateClosed || len(b.holes) >= 2*len(e.src.Tags)+1000 {
+	if b.access[i] == accessNone || e.src.Tags[i].Field != "" || e.src.Tags[i].Kind == plant.Burst || why == wrongType || why == nodeGone || why >= quarantined || e.tr.gate.guard[i] == gateClosed || len(b.holes) >= 2*len(e.src.Tags)+1000 {
 		return false
 	}
 	cut := int64(0)

@@ -57,6 +57,9 @@ func (t *translator) structure(p *plan, v *ua.DataValue, arrived int64) {
 		}
 		return
 	}
+	if uint32(v.Status)&structureChanged != 0 {
+		t.odd.layout = true
+	}
 	t.fields = t.fields[:0]
 	why := ""
 	switch x := v.Value.Value().(type) {
@@ -90,6 +93,7 @@ func (t *translator) structure(p *plan, v *ua.DataValue, arrived int64) {
 		if t.filled[i] == t.opened {
 			continue
 		}
+		t.heard[i] = arrived
 		what := ""
 		if _, known := t.wrong[i]; !known {
 			what = t.lacking(i, v, why)

@@ -42,9 +42,9 @@ func (s subscription) deadline() time.Duration {
 	return 2 * time.Duration(s.keepAlive) * s.publishing
 }
 
-func createSubscription(ctx context.Context, l *link, publishing time.Duration, since int64) (subscription, error) {
+func createSubscription(ctx context.Context, l *link, publishing time.Duration, since int64, largest uint32) (subscription, error) {
 	keepAlive := ceil(keepAliveGoal, publishing)
-	reply := min(uint32(mostPerReply), l.conn.MaxMessageSize()/bytesOfValue)
+	reply := min(uint32(mostPerReply), max(1, l.conn.MaxMessageSize()/largest))
 	if l.rtt > slowTrip {
 		reply = min(reply, slowPerReply)
 	}
@@ -256,6 +256,8 @@ func queueSize(t *plant.Tag, publishing time.Duration) uint32 {
 	switch {
 	case t.Queue > 1:
 		return t.Queue
+	case t.Kind == plant.Burst:
+		return burstQueue
 	case t.Sampling <= 0:
 		return changeQueue
 	}

@@ -249,13 +249,17 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 		_, _ = call[*ua.DeleteSubscriptionsResponse](ctx, l, &ua.DeleteSubscriptionsRequest{SubscriptionIDs: []uint32{e.mute}}, resumeTimeout)
 		e.mute = 0
 	}
+	largest, err := e.measureBursts(ctx, l, srv)
+	if err != nil {
+		return err
+	}
 	e.sub = subscription{}
 	e.unacked, e.acks = e.unacked[:0], e.acks[:0]
 	since := srv.now
 	if since == 0 {
 		since = time.Now().UnixNano()
 	}
-	sub, err := createSubscription(ctx, l, e.publishing, since)
+	sub, err := createSubscription(ctx, l, e.publishing, since, largest)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	AllowBursts()
 	if os.Getenv(childEnv) != "" {
 		child()
 		return

@@ -163,6 +163,19 @@ func (t *translator) take(i int, v *ua.DataValue, arrived int64) {
 		t.state(i, plant.State{Tag: tag, Quality: nullQuality(q, v.Value), Time: at, Value: s})
 		return
 	}
+	if t.tags[i].Kind == plant.Burst {
+		w, why := toWaveform(&t.tags[i], v.Value)
+		if why != "" {
+			t.unfit(i, why)
+			return
+		}
+		if w.Time, w.Quality = at, q; len(w.Values) == 0 && q.IsGood() {
+			w.Quality = plant.BadNoData
+		}
+		t.gaps(tag, i, at, arrived, overflow)
+		t.waveform(i, w)
+		return
+	}
 	f, ok := number(v.Value)
 	if !ok {
 		t.mismatch(i, v.Value)

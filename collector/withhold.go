@@ -43,7 +43,7 @@ type withheld struct {
 type gate struct {
 	guard    []guard
 	back     map[int][]withheld // by position of the tag
-	waiting  int                // values in back
+	waiting  int                // values in back, by their weight
 	alarmed  []int              // tags whose values say that they mean something else now
 	passing  bool               // values come out of back
 	refused  uint64             // values of closed tags
@@ -74,7 +74,7 @@ func (t *translator) stop(i int, v *ua.DataValue, arrived int64) bool {
 		return true
 	}
 	g.back[i] = append(g.back[i], withheld{v, arrived, t.cycle})
-	g.waiting++
+	g.waiting += weight(v)
 	g.withheld = true
 	return true
 }
@@ -151,11 +151,21 @@ func (t *translator) refuse(i int) {
 	}
 }
 
+// weight is how many single values a value counts for: an array takes their memory.
+func weight(v *ua.DataValue) int {
+	if v.Value == nil {
+		return 1
+	}
+	return 1 + int(v.Value.ArrayLength())/50
+}
+
 // take removes what waits of tag i.
 func (g *gate) take(i int) []withheld {
 	w := g.back[i]
 	delete(g.back, i)
-	g.waiting -= len(w)
+	for i := range w {
+		g.waiting -= weight(w[i].v)
+	}
 	return w
 }
 

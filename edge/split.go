@@ -5,7 +5,7 @@ import (
 	"millwright/plant"
 )
 
-// A record is one message: below 64 KiB, and of one device.
+// A record is one message: below 64 KiB but for a waveform, and of one device.
 const (
 	samplesPerRecord  = 2000
 	statesPerRecord   = 200
@@ -19,8 +19,8 @@ type groups struct {
 	byName map[string]*plant.Batch
 }
 
-// split appends the drafts that carry b: findings and gaps for the node, samples
-// and states for their devices. The drafts refer to b and to the groups.
+// split appends the drafts that carry b: findings and gaps for the node, the rest
+// for its devices, each waveform by itself. The drafts refer to b and to the groups.
 func (g *groups) split(dst []queue.Draft, b plant.Batch, device map[plant.TagID]string) []queue.Draft {
 	for _, part := range chunks(b.Findings, findingsPerRecord) {
 		dst = append(dst, queue.Draft{Lane: queue.Findings, Batch: plant.Batch{Findings: part}})
@@ -39,6 +39,9 @@ func (g *groups) split(dst []queue.Draft, b plant.Batch, device map[plant.TagID]
 	for _, s := range b.States {
 		group := g.of(device[s.Tag])
 		group.States = append(group.States, s)
+	}
+	for i := range b.Waveforms {
+		dst = append(dst, queue.Draft{Lane: queue.Waveforms, Device: device[b.Waveforms[i].Tag], Batch: plant.Batch{Waveforms: b.Waveforms[i : i+1]}})
 	}
 	for _, name := range g.names {
 		group := g.byName[name]

@@ -67,6 +67,29 @@ func TestSamples(t *testing.T) {
 	s.is(s.get("samples?tag="+vibration+"&from=2020-11-22T00:05:00Z&to=2021-11-22T00:05:00Z"), `{"tag":"HSM/FM/F3/GBX/VIB_H","unit":"mm/s","samples":[],"next":null}`)
 }
 
+func TestWaveforms(t *testing.T) {
+	s := run(t, nil)
+	id := s.id(vibration)
+	s.works.waveforms[id] = []plant.Waveform{{Tag: id, Time: epoch, Rate: 25_600, Values: []float32{3, -4, float32(math.Inf(1)), 0.1, 1e-30}},
+		{Tag: id, Time: epoch + second, Quality: plant.BadSensorFailure}, {Tag: id, Time: epoch + 2*second, Rate: 8, Values: []float32{1}}}
+	list := "waveforms?tag=" + vibration + "&from=2026-11-22T00:05:00Z&to=2026-11-22T00:06:00Z"
+	a := s.get(list + "&limit=2")
+	_, next, _ := strings.Cut(a.body, `"next":"`)
+	next = strings.TrimRight(next, "\"}\n")
+	s.is(a, `{"tag":"HSM/FM/F3/GBX/VIB_H","unit":"mm/s","waveforms":[
+		{"t":"2026-11-22T00:05:00.000Z","rate":25600,"n":5,"rms":2.5004999500248957,"peak":4,"q":"Good"},
+		{"t":"2026-11-22T00:05:01.000Z","rate":0,"n":0,"rms":null,"peak":null,"q":"BadSensorFailure"}],"next":"`+next+`"}`)
+	s.is(s.get(list+"&after="+next), `{"tag":"HSM/FM/F3/GBX/VIB_H","unit":"mm/s","waveforms":[
+		{"t":"2026-11-22T00:05:02.000Z","rate":8,"n":1,"rms":1,"peak":1,"q":"Good"}],"next":null}`)
+	s.is(s.get("waveforms/"+vibration+"?t=2026-11-22T00:05:00Z"), `{"tag":"HSM/FM/F3/GBX/VIB_H","unit":"mm/s","t":"2026-11-22T00:05:00.000Z","rate":25600,"q":"Good",
+		"values":[3,-4,null,0.1,1e-30]}`)
+	for path, status := range map[string]int{"waveforms/" + vibration: 400, "waveforms/NO?t=2026-11-22T00:05:00Z": 404, "waveforms/" + vibration + "?t=2026-11-22T00:05:09Z": 404, list + "&limit=1001": 400} {
+		if a := s.get(path); a.status != status {
+			t.Errorf("%s: %d, want %d", path, a.status, status)
+		}
+	}
+}
+
 func TestTrend(t *testing.T) {
 	s := run(t, nil)
 	id := s.id(vibration)

@@ -96,7 +96,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 				continue // they take what they are given
 			}
 			// What a route allows it says itself when it refuses.
-			a := s.ask(rt.method, strings.NewReplacer("{id}", "1", "{name}", "mail").Replace(path)+"?no_such_parameter=1", "")
+			a := s.ask(rt.method, strings.NewReplacer("{id}", "1", "{name}", "mail", "{tag}", vibration).Replace(path)+"?no_such_parameter=1", "")
 			var p problem
 			if err := json.Unmarshal([]byte(a.body), &p); err != nil || a.status != 400 {
 				t.Errorf("%s %s: %d %s", method, path, a.status, a.body)
@@ -142,6 +142,7 @@ func TestOpenAPIBodies(t *testing.T) {
 	s.works.samples[id] = []plant.Sample{{Tag: id, Time: epoch, Value: 1}, {Tag: id, Time: epoch + second, Value: math.NaN()}}
 	s.works.states[mode] = []plant.State{{Tag: mode, Time: epoch - 1, Value: "a"}, {Tag: mode, Time: epoch, Value: "b"}}
 	s.works.gaps[id] = []plant.Gap{{Tag: id, From: epoch, To: epoch + second, Reason: "link-down"}}
+	s.works.waveforms[id] = []plant.Waveform{{Tag: id, Time: epoch, Rate: 100, Values: []float32{1, -2, float32(math.NaN())}}, {Tag: id, Time: epoch + second, Quality: plant.Bad}}
 	s.works.edges = []plant.EdgeStatus{{Name: "demo", State: "live", PLCs: []plant.PLCStatus{fullPLC()}}}
 	s.works.enter(alarmAt(1, plant.Unacked, plant.Advisory, 2))
 	s.Hub.Values(plant.Batch{States: []plant.State{{Tag: s.id(gearbox + "/$MODEL"), Time: epoch, Value: `{"phase":"learning"}`}}})
@@ -180,7 +181,8 @@ func TestOpenAPIBodies(t *testing.T) {
 		}
 	}
 	for _, c := range [][2]string{{"health", "health"}, {"me", "me"}, {"assets", "assets"}, {"tags", "tags"}, {"tags?limit=1", "tags"}, {"samples" + span, "samples"}, {"trend" + span, "trend"},
-		{"states" + strings.Replace(span, "VIB_H", "$MODE", 1), "states"}, {"gaps" + span, "gaps"}, {"alarms", "alarms"}, {"alarms/1", "alarms/{id}"}, {"edges", "edges"},
+		{"states" + strings.Replace(span, "VIB_H", "$MODE", 1), "states"}, {"gaps" + span, "gaps"},
+		{"waveforms" + span, "waveforms"}, {"waveforms/" + vibration + "?t=2026-11-22T00:05:00Z", "waveforms/{tag}"}, {"waveforms/" + vibration + "?t=2026-11-22T00:05:07Z", "waveforms/{tag}"}, {"alarms", "alarms"}, {"alarms/1", "alarms/{id}"}, {"edges", "edges"},
 		{"openapi.json", "openapi.json"}, {"samples", "samples"}, {"alarms/9", "alarms/{id}"}, {"live", "live"}, {"samples" + strings.Replace(span, "VIB", "NO", 1), "samples"}} {
 		check("GET", c[0], c[1], s.get(c[0]))
 	}
@@ -215,7 +217,7 @@ func TestOpenAPIBodies(t *testing.T) {
 	post("DELETE", "labels/9", "labels/{id}", "")
 	check("POST", "ack", "alarms/{id}/ack", s.ask("POST", "/api/v1/alarms/1/ack", `{"if_state":"unacked"}`, "Content-Type", "application/json"))
 	check("POST", "ack again", "alarms/{id}/ack", s.ask("POST", "/api/v1/alarms/1/ack", `{"if_state":"unacked"}`, "Content-Type", "application/json"))
-	if checked != 19+31 {
+	if checked != 22+31 {
 		t.Errorf("%d answers checked", checked)
 	}
 	// The checker itself must be able to fail.

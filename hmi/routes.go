@@ -56,6 +56,8 @@ func (s *Server) routes() []route {
 		get("/samples", s.samples),
 		get("/trend", s.trend),
 		get("/states", s.states),
+		get("/waveforms", s.waveforms),
+		get("/waveforms/{tag...}", s.waveform),
 		get("/gaps", s.gaps),
 		get("/alarms", s.alarms),
 		get("/alarms/{id}", s.alarm),

@@ -27,6 +27,7 @@ type History interface {
 	Trend(ctx context.Context, q plant.TrendQuery) ([]plant.Bucket, error)
 	Gaps(ctx context.Context, r plant.Range) ([]plant.Gap, error)
 	States(ctx context.Context, r plant.Range) ([]plant.State, error)
+	Waveforms(ctx context.Context, r plant.Range) iter.Seq2[plant.Waveform, error]
 }
 
 // Alarms is the alarm book.

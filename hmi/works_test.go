@@ -29,16 +29,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // works is a small plant in memory: what the historian would know.
 type works struct {
-	mu      sync.Mutex
-	tags    []plant.Tag
-	assets  []plant.Asset
-	samples map[plant.TagID][]plant.Sample // ascending
-	states  map[plant.TagID][]plant.State
-	gaps    map[plant.TagID][]plant.Gap
-	journal []plant.Alarm
-	changed chan struct{}
-	edges   []plant.EdgeStatus
-	fault   error // what every call answers, where set
+	mu        sync.Mutex
+	tags      []plant.Tag
+	assets    []plant.Asset
+	samples   map[plant.TagID][]plant.Sample // ascending
+	states    map[plant.TagID][]plant.State
+	waveforms map[plant.TagID][]plant.Waveform
+	gaps      map[plant.TagID][]plant.Gap
+	journal   []plant.Alarm
+	changed   chan struct{}
+	edges     []plant.EdgeStatus
+	fault     error // what every call answers, where set
 }
 
 var (
@@ -55,7 +56,7 @@ var (
 const second = int64(time.Second)
 
 func newWorks() *works {
-	w := &works{samples: map[plant.TagID][]plant.Sample{}, states: map[plant.TagID][]plant.State{}, gaps: map[plant.TagID][]plant.Gap{},
+	w := &works{samples: map[plant.TagID][]plant.Sample{}, waveforms: map[plant.TagID][]plant.Waveform{}, states: map[plant.TagID][]plant.State{}, gaps: map[plant.TagID][]plant.Gap{},
 		changed: make(chan struct{})}
 	for i, t := range []plant.Tag{
 		{Path: vibration, Unit: "mm/s", High: 20, Description: "Gearbox vibration, horizontal", Resolution: 0.01},
@@ -164,6 +165,20 @@ func (w *works) Gaps(_ context.Context, r plant.Range) (out []plant.Gap, _ error
 
 func (w *works) States(_ context.Context, r plant.Range) ([]plant.State, error) {
 	return cut(w.states[r.Tag], r, func(s plant.State) int64 { return s.Time }), w.fault
+}
+
+func (w *works) Waveforms(_ context.Context, r plant.Range) iter.Seq2[plant.Waveform, error] {
+	return func(yield func(plant.Waveform, error) bool) {
+		if w.fault != nil {
+			yield(plant.Waveform{}, w.fault)
+			return
+		}
+		for _, x := range cut(w.waveforms[r.Tag], r, func(x plant.Waveform) int64 { return x.Time }) {
+			if !yield(x, nil) {
+				return
+			}
+		}
+	}
 }
 
 // enter adds an entry to the alarm journal.

@@ -61,6 +61,9 @@ type Batch struct {
 	Gaps     []Gap
 	Findings []Finding
 
+	// Waveforms are few and large: see MaxWaveform.
+	Waveforms []Waveform
+
 	// Late marks what a server's history gave of the time before: it is stored, and
 	// judged by nobody, since models look at values in their order.
 	Late bool
@@ -68,12 +71,14 @@ type Batch struct {
 
 // Empty reports whether the batch carries nothing.
 func (b *Batch) Empty() bool {
-	return len(b.Samples) == 0 && len(b.States) == 0 && len(b.Gaps) == 0 && len(b.Findings) == 0
+	return len(b.Samples) == 0 && len(b.States) == 0 && len(b.Gaps) == 0 && len(b.Findings) == 0 && len(b.Waveforms) == 0
 }
 
-// Reset empties the batch and keeps its memory.
+// Reset empties the batch and keeps its memory, but for the values of waveforms.
 func (b *Batch) Reset() {
 	b.Samples, b.States, b.Gaps, b.Findings, b.Late = b.Samples[:0], b.States[:0], b.Gaps[:0], b.Findings[:0], false
+	clear(b.Waveforms) // let go of their values
+	b.Waveforms = b.Waveforms[:0]
 }
 
 // Sink takes batches. A nil error means accepted, not yet durable; the caller

@@ -11,6 +11,7 @@ const (
 	SetPoint Kind = "setpoint" // a commanded value; may stand still, is no model input to be scored
 	Discrete Kind = "discrete" // boolean, counter or enum number; may stand still
 	Text     Kind = "text"     // a State: mode, coil id
+	Burst    Kind = "waveform" // a Waveform at a time: a burst of vibration, a current curve
 )
 
 // Trigger of an OPC UA data change filter (OPC 10000-4, 7.22.2).
@@ -64,6 +65,9 @@ type Tag struct {
 	// Scaled. Low, High, Resolution, MaxRate and Deadband are in the tag's unit.
 	Scale  float64 // 0 means 1
 	Offset float64
+
+	// Rate is how many values a second a waveform has, in Hz; 0 unknown.
+	Rate float64
 
 	// Derived tags are made by the edge's models, not read from a PLC.
 	Derived bool

@@ -30,6 +30,7 @@ const (
 	keyDouble     = 13<<3 | 1
 	keyBool       = 14 << 3
 	keyString     = 15<<3 | 2
+	keyBytes      = 16<<3 | 2 // two bytes as a varint
 
 	keyPropKey   = 1<<3 | 2
 	keyPropValue = 2<<3 | 2
@@ -47,7 +48,7 @@ const (
 const millisecond = int64(time.Millisecond)
 
 // AppendTo appends the encoded message to dst. Times are cut to milliseconds.
-// Values of the form Raw are not written: we send none.
+// Values of the form Raw are written as bytes, which is what arrays are.
 func (p *Payload) AppendTo(dst []byte) []byte {
 	if p.Time != 0 {
 		dst = appendUint(dst, keyPayloadTime, wireTime(p.Time))
@@ -133,6 +134,10 @@ func appendMetric(dst []byte, m *Metric) []byte {
 		return binary.LittleEndian.AppendUint32(dst, single(v.Bits))
 	case Words:
 		return appendString(dst, keyString, v.Text)
+	case Raw:
+		dst = binary.AppendUvarint(dst, keyBytes)
+		dst = binary.AppendUvarint(dst, uint64(len(v.Bytes)))
+		return append(dst, v.Bytes...)
 	case Truth:
 		return append(dst, keyBool, byte(v.Bits&1))
 	case Int:

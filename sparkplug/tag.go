@@ -20,13 +20,17 @@ const (
 	propCyclic      = "cyclic"
 	propSampling    = "samplingMs"
 	propDerived     = "derived"
+	propRate        = "rate"
 )
 
 // TypeOf is the data type that a tag is declared with: numbers of every kind
-// travel as Double, which is what a Sample holds.
+// travel as Double, which is what a Sample holds, waveforms as FloatArray.
 func TypeOf(t *plant.Tag) DataType {
-	if t.Kind == plant.Text {
+	switch t.Kind {
+	case plant.Text:
 		return String
+	case plant.Burst:
+		return FloatArray
 	}
 	return Double
 }
@@ -67,6 +71,9 @@ func TagProperties(dst []Property, t *plant.Tag) []Property {
 			Value: UInt64Value(uint64(t.Sampling.Milliseconds()))})
 	}
 	truth(propDerived, t.Derived)
+	if t.Rate != 0 {
+		number(propRate, t.Rate)
+	}
 	return dst
 }
 
@@ -102,6 +109,8 @@ func TagOf(m *Metric) plant.Tag {
 			t.Sampling = time.Duration(min(max(num, 0), longest)) * time.Millisecond
 		case propDerived:
 			t.Derived = num == 1
+		case propRate:
+			t.Rate = num
 		}
 	}
 	if !knownKind(t.Kind) {
@@ -112,7 +121,7 @@ func TagOf(m *Metric) plant.Tag {
 
 func knownKind(k plant.Kind) bool {
 	switch k {
-	case plant.Analog, plant.SetPoint, plant.Discrete, plant.Text:
+	case plant.Analog, plant.SetPoint, plant.Discrete, plant.Text, plant.Burst:
 		return true
 	}
 	return false
@@ -124,6 +133,8 @@ func kindOf(t DataType) plant.Kind {
 		return plant.Text
 	case Boolean:
 		return plant.Discrete
+	case FloatArray:
+		return plant.Burst
 	}
 	return plant.Analog
 }

@@ -86,6 +86,25 @@ const row = ns.addVariable({ browseName: "Row", nodeId: "s=Row", componentOf: mi
 ns.addVariable({ browseName: "Range", nodeId: "s=Range", componentOf: mill, dataType: "Range", minimumSamplingInterval: 0,
   value: { dataType: "ExtensionObject", value: new ua.Range({ low: -2.5, high: 7.5 }) } });
 
+// Bursts: arrays of single and double precision and of integers, at another pace.
+const array = (name, dataType, n, Type) => ({ dataType, n, Type,
+  node: ns.addVariable({ browseName: name, nodeId: "s=" + name, componentOf: mill, dataType, valueRank: 1, arrayDimensions: [n], minimumSamplingInterval: 0,
+    value: { dataType, arrayType: ua.VariantArrayType.Array, value: new Type(n) } }) });
+const bursts = [array("Single", "Float", 4096, Float32Array), array("Real", "Double", 100, Float64Array), array("Whole", "Int16", 1000, Int16Array)];
+if (set.long) bursts.push(array("Longest", "Float", 65536, Float32Array), array("TooLong", "Float", 65537, Float32Array));
+let burst = 0;
+const offerBursts = () => {
+  if (!running) return;
+  burst++;
+  bursts.forEach((b, i) => {
+    const value = new b.Type(b.n).map((_, k) => b.dataType === "Int16" ? (k * 7 + burst) % 30000 - 15000 : Math.sin(k * burst / 50) * burst);
+    const now = new Date();
+    fs.appendFileSync(path.join(set.dir, "bursts.log"), JSON.stringify([i, now.getTime(), Array.from(value)]) + "\n");
+    b.node.setValueFromSource({ dataType: b.dataType, arrayType: ua.VariantArrayType.Array, value }, ua.StatusCodes.Good, now);
+  });
+};
+setInterval(offerBursts, set.burstEvery ?? 200);
+
 const write = () => {
   if (!running) return;
   tick++;
@@ -109,5 +128,5 @@ readline.createInterface({ input: process.stdin }).on("line", (line) => {
     .flatMap((s) => [...s.publishEngine.subscriptions]).flatMap((s) => [...(s.monitoredItems.values?.() ?? Object.values(s.monitoredItems))])
     .filter((i) => i.itemToMonitor.attributeId === ua.AttributeIds.Value).length));
   console.log("ok " + line.trim());
-}).on("close", () => process.exit(0));
+}).on("close", () => set.stay || process.exit(0));
 console.log("ready " + set.port);

@@ -36,10 +36,10 @@ func (q *Queue) Append(drafts []Draft, done func(error)) ([]*Record, error) {
 	}
 	now := plant.Millis(time.Now().UnixNano())
 	a := &append1{records: make([]*Record, len(drafts)), settled: make([]bool, len(drafts)), done: done}
-	telemetry := false
+	bulk := false
 	for i, d := range drafts {
 		a.records[i] = &Record{Epoch: q.epoch, Lane: d.Lane, Device: d.Device, Created: now, Batch: clone(d.Batch)}
-		telemetry = telemetry || d.Lane == Telemetry
+		bulk = bulk || d.Lane != Findings
 	}
 
 	q.mu.Lock()
@@ -47,7 +47,7 @@ func (q *Queue) Append(drafts []Draft, done func(error)) ([]*Record, error) {
 	if q.closed {
 		return nil, ErrClosed
 	}
-	if telemetry {
+	if bulk {
 		if err := q.room(); err != nil {
 			return nil, err
 		}
@@ -93,6 +93,8 @@ func clone(b plant.Batch) plant.Batch {
 		States:   slices.Clone(b.States),
 		Gaps:     slices.Clone(b.Gaps),
 		Findings: slices.Clone(b.Findings),
+
+		Waveforms: slices.Clone(b.Waveforms), // their values are nobody's to change
 	}
 }
 
@@ -129,7 +131,8 @@ func (q *Queue) commitLoop() {
 					a.done(err)
 				}
 			}
-			q.thin()
+			q.thin(Telemetry, q.cfg.MaxBytes)
+			q.thin(Waveforms, q.cfg.MaxBytes/waveShare)
 		}
 	}
 }
@@ -140,7 +143,10 @@ func (q *Queue) commit(group []*append1, buf []byte) ([]byte, error) {
 	b := q.db.NewBatch()
 	defer b.Close()
 	q.mu.Lock()
-	cum := [2]uint64{q.mine().lanes[0].queued, q.mine().lanes[1].queued}
+	var cum [Lanes]uint64
+	for ln := range cum {
+		cum[ln] = q.mine().lanes[ln].queued
+	}
 	q.mu.Unlock()
 	var first error
 	for _, a := range group {

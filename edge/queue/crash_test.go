@@ -21,7 +21,7 @@ func crashChild(dir string) {
 	fmt.Println("epoch", q.Epoch())
 	for i := 0; ; i++ {
 		n := make(chan uint64, 1)
-		rs, err := q.Append([]Draft{{Lane: Telemetry, Device: "plc", Batch: samples(i*20, 20)}}, func(err error) {
+		rs, err := q.Append([]Draft{{Lane: Telemetry, Device: "plc", Batch: samples(i*20, 20)}, {Lane: Waveforms, Device: "plc", Batch: wave(5, int64(i), 2000)}}, func(err error) {
 			if err == nil {
 				fmt.Println("durable", <-n)
 			}
@@ -77,7 +77,18 @@ func TestKill(t *testing.T) {
 			t.Errorf("record %d has %d samples", r.Number, len(r.Batch.Samples))
 		}
 	}
+	waves := map[string]bool{}
+	for _, r := range all(t, q, Waveforms) {
+		x := r.Batch.Waveforms
+		if len(x) != 1 || len(x[0].Values) != 2000 || x[0].Values[8] != float32(x[0].Time/msec)+1 {
+			t.Errorf("record %d has a waveform that was not put there", r.Number)
+		}
+		waves[fmt.Sprintf("%d/%d", r.Epoch, r.Number-1)] = true // its telemetry has the number before
+	}
 	for key := range want {
+		if !waves[key] {
+			t.Errorf("the waveform of durable record %s is not there", key)
+		}
 		if seen[key] != 1 {
 			t.Errorf("durable record %s is there %d times", key, seen[key])
 		}

@@ -18,7 +18,7 @@ import (
 // Config says where the queue lies and how much it may hold.
 type Config struct {
 	Dir      string
-	MaxBytes int64        // of record values; 0 = 4 GB. Beyond it the oldest telemetry is thinned out, declared as gaps
+	MaxBytes int64        // of record values; 0 = 4 GB. Beyond it the oldest telemetry is thinned out, declared as gaps. Waveforms have a quarter of it on top
 	Reserve  int64        // bytes of the disk that telemetry leaves free; 0 = 256 MiB
 	Log      *slog.Logger // nil = slog.Default()
 }
@@ -50,7 +50,7 @@ type Queue struct {
 type opening struct {
 	counter uint32
 	epoch   uint64
-	lanes   [2]lane
+	lanes   [Lanes]lane
 }
 
 // lane is what is left of one lane of one epoch.
@@ -92,7 +92,7 @@ var ErrClosed = errors.New("queue is closed")
 // batch and offers it again.
 var ErrFull = errors.New("disk full")
 
-const formatVersion = 1
+const formatVersion = 2 // 1 had no lane of waveforms
 
 // Open opens or makes the queue in cfg.Dir and draws a new epoch. A damaged
 // queue is set aside (see Damaged), never deleted, and a fresh one is opened:
@@ -200,7 +200,7 @@ func (q *Queue) load() error {
 // belong to; epochs with nothing left are forgotten.
 func (q *Queue) loadOpenings() error {
 	left := map[uint32]*opening{}
-	for _, ln := range []Lane{Findings, Telemetry} {
+	for ln := range Lane(Lanes) {
 		it, err := q.db.NewIter(&pebble.IterOptions{LowerBound: recordKey(ln, 0, 0), UpperBound: recordKey(ln+1, 0, 0)})
 		if err != nil {
 			return err

@@ -315,6 +315,7 @@ func FuzzDecodeRecord(f *testing.F) {
 		samples(0, 5),
 		{States: []plant.State{{Tag: 1, Value: "x"}}, Gaps: []plant.Gap{{Tag: 2, To: 5 * msec, Reason: "r"}}},
 		{Findings: []plant.Finding{{Asset: "A", Phase: plant.Clear}}},
+		{Waveforms: []plant.Waveform{{Tag: 3, Time: 7 * msec, Rate: 100, Values: []float32{1, -2}}, {Tag: 4, Quality: plant.Bad}}},
 	} {
 		enc, err := appendRecord(nil, &Record{Device: "d", Created: 1e15, Batch: b}, 99)
 		if err != nil {

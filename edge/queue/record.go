@@ -15,10 +15,12 @@ import (
 // Lane orders what is sent again: a lower lane goes first.
 type Lane uint8
 
-// The two lanes.
+// The lanes.
 const (
 	Findings  Lane = 0 // findings and gap records: small, first, never dropped
 	Telemetry Lane = 1
+	Waveforms Lane = 2 // large: with a bound of their own, so that they displace no telemetry
+	Lanes          = 3
 )
 
 // Record is one entry of the queue and exactly one message when it is sent. It
@@ -35,7 +37,11 @@ type Record struct {
 // ErrDamaged says that the bytes of a record cannot be read.
 var ErrDamaged = errors.New("damaged record")
 
-const recordVersion = 1
+// Versions of records. Those without waveforms are still written as version 1.
+const (
+	recordVersion = 1
+	waveVersion   = 2 // waveforms behind the findings
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -46,7 +52,11 @@ const msec = int64(time.Millisecond)
 func appendRecord(dst []byte, r *Record, cum uint64) ([]byte, error) {
 	start := len(dst)
 	created := r.Created / msec
-	dst = append(dst, recordVersion)
+	version := byte(recordVersion)
+	if len(r.Batch.Waveforms) > 0 {
+		version = waveVersion
+	}
+	dst = append(dst, version)
 	dst = binary.AppendUvarint(dst, cum)
 	dst = binary.AppendVarint(dst, created)
 	dst = appendText(dst, r.Device)
@@ -82,6 +92,9 @@ func appendRecord(dst []byte, r *Record, cum uint64) ([]byte, error) {
 		dst = binary.AppendUvarint(dst, uint64(len(js)))
 		dst = append(dst, js...)
 	}
+	if version == waveVersion {
+		dst = appendWaveforms(dst, r.Batch.Waveforms, created)
+	}
 	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli)), nil
 }
 
@@ -92,7 +105,7 @@ func appendText(dst []byte, s string) []byte {
 
 // decodeRecord reads a record's value; epoch, number and lane come from its key.
 func decodeRecord(b []byte) (r Record, cum uint64, err error) {
-	if len(b) < 5 || b[0] != recordVersion {
+	if len(b) < 5 || b[0] != recordVersion && b[0] != waveVersion {
 		return r, 0, fmt.Errorf("%w: version", ErrDamaged)
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
@@ -140,6 +153,9 @@ func decodeRecord(b []byte) (r Record, cum uint64, err error) {
 		if err := json.Unmarshal(js, &r.Batch.Findings); err != nil {
 			return r, 0, fmt.Errorf("%w: findings: %w", ErrDamaged, err)
 		}
+	}
+	if b[0] == waveVersion {
+		r.Batch.Waveforms = d.waveforms(created)
 	}
 	if !d.ok() || len(d.b) != 0 {
 		return Record{}, 0, fmt.Errorf("%w: length", ErrDamaged)

@@ -9,19 +9,22 @@ import (
 	"millwright/sparkplug"
 )
 
+// waveShare of MaxBytes, on top of it, is what waveforms may take.
+const waveShare = 4
+
 // gapsPerRecord keeps a gap record below 64 KiB.
 const gapsPerRecord = 1500
 
-// thin keeps the queue within MaxBytes: the oldest telemetry records, a tenth
-// of the bound, are taken off, and gap records in the findings lane name what
-// went, tag by tag. It runs on the committer's goroutine, so nothing is
+// thin keeps a lane within its bound: its oldest records, a tenth of the bound,
+// are taken off, and gap records in the findings lane name what went, tag by tag.
+// It runs on the committer's goroutine, so nothing is
 // committed meanwhile.
-func (q *Queue) thin() {
-	have := q.telemetryBytes()
-	if have <= uint64(q.cfg.MaxBytes) {
+func (q *Queue) thin(ln Lane, most int64) {
+	have := q.laneBytes(ln)
+	if have <= uint64(most) {
 		return
 	}
-	cut := have - uint64(q.cfg.MaxBytes)/10*9
+	cut := have - uint64(most)/10*9
 	var (
 		pos     Pos
 		size    uint64
@@ -29,7 +32,7 @@ func (q *Queue) thin() {
 		lost    = losses{}
 	)
 	for size < cut {
-		old, next, err := q.Backlog(Telemetry, pos, 64)
+		old, next, err := q.Backlog(ln, pos, 64)
 		if err != nil || len(old) == 0 {
 			break
 		}
@@ -56,17 +59,17 @@ func (q *Queue) thin() {
 			q.cfg.Log.Error("thin out", "err", err)
 		}
 	}
-	q.cfg.Log.Warn("queue is full: oldest telemetry thinned out and declared as gaps",
+	q.cfg.Log.Warn("queue is full: its oldest records are thinned out and declared as gaps", "waveforms", ln == Waveforms,
 		"records", len(records), "samples", lost.samples(), "tags", len(lost))
 }
 
-// telemetryBytes is how much telemetry is queued.
-func (q *Queue) telemetryBytes() (n uint64) {
+// laneBytes is how much is queued in a lane.
+func (q *Queue) laneBytes(ln Lane) (n uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, o := range q.openings {
-		cum, _ := q.oldest(o, Telemetry)
-		n += o.lanes[Telemetry].queued - min(cum, o.lanes[Telemetry].queued)
+		cum, _ := q.oldest(o, ln)
+		n += o.lanes[ln].queued - min(cum, o.lanes[ln].queued)
 	}
 	return n
 }
@@ -97,6 +100,11 @@ func (l losses) add(b plant.Batch) (size uint64) {
 	for _, s := range b.States {
 		l.note(s.Tag, s.Time)
 		size += uint64(len(s.Value))
+	}
+	for i := range b.Waveforms {
+		w := &b.Waveforms[i]
+		l.note(w.Tag, w.Time)
+		size += 24 + 4*uint64(len(w.Values))
 	}
 	return size + 12*uint64(len(b.Samples)+len(b.States))
 }

@@ -54,10 +54,10 @@ type flights struct {
 	published []sparkplug.Span
 	smooth    time.Duration // time from publish to acknowledgement
 	least     time.Duration
-	answered  uint64 // records acknowledged
-	window    int    // of replayed telemetry
-	replays   [2]int // on their way, by lane
-	bytes     int    // of replayed telemetry on its way
+	answered  uint64           // records acknowledged
+	window    int              // of replayed telemetry
+	replays   [queue.Lanes]int // on their way, by lane
+	bytes     [queue.Lanes]int // of those
 }
 
 func (f *flights) init() {
@@ -91,9 +91,7 @@ func (f *flights) count(x *flight, n int) {
 		return
 	}
 	f.replays[x.lane] += n
-	if x.lane == queue.Telemetry {
-		f.bytes += n * x.bytes
-	}
+	f.bytes[x.lane] += n * x.bytes
 }
 
 // land takes a flight out of the window.
@@ -136,10 +134,13 @@ func (f *flights) busy(k key) bool {
 
 // room reports whether another replay of the lane may go out.
 func (f *flights) room(lane queue.Lane) bool {
-	if lane == queue.Findings {
+	switch lane {
+	case queue.Findings:
 		return f.replays[lane] < findingsWindow
+	case queue.Waveforms:
+		return f.replays[lane] < firstWindow && f.bytes[lane] < mostBytes
 	}
-	return f.replays[lane] < f.window && f.bytes < mostBytes
+	return f.replays[lane] < f.window && f.bytes[lane] < mostBytes
 }
 
 // acked notes an acknowledgement. The window grows by what was answered in good
@@ -185,7 +186,7 @@ func (f *flights) measure(d time.Duration) (slow bool) {
 // expire marks what is overdue, so that the backlog brings it again, and says
 // which lanes have some. What was sent too often without an answer while others
 // were answered is set aside and returned.
-func (f *flights) expire(now time.Time) (lanes [2]bool, aside []key) {
+func (f *flights) expire(now time.Time) (lanes [queue.Lanes]bool, aside []key) {
 	lost := false
 	for k, x := range f.list {
 		if !x.waiting || now.Before(x.due) {

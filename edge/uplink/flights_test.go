@@ -125,8 +125,8 @@ func TestWindow(t *testing.T) {
 	if f.window > mostWindow/2+1 {
 		t.Errorf("window is %d after slow answers", f.window)
 	}
-	if f.replays != [2]int{} || f.bytes != 0 {
-		t.Errorf("%v on their way, %d bytes", f.replays, f.bytes)
+	if f.replays != [queue.Lanes]int{} || f.bytes != [queue.Lanes]int{} {
+		t.Errorf("%v on their way, %v bytes", f.replays, f.bytes)
 	}
 	for i := range 100 {
 		if f.send(key{2, uint64(i)}, queue.Telemetry, 1<<20, true, t0); !f.room(queue.Telemetry) {
@@ -140,7 +140,7 @@ func TestWindow(t *testing.T) {
 		t.Error("telemetry holds findings up")
 	}
 	f.reset()
-	if f.replays != [2]int{} || f.bytes != 0 || f.window != firstWindow {
+	if f.replays != [queue.Lanes]int{} || f.bytes != [queue.Lanes]int{} || f.window != firstWindow {
 		t.Errorf("after a reset %+v", f.replays)
 	}
 }
@@ -166,18 +166,15 @@ func TestFlightsSums(t *testing.T) {
 			case 4:
 				f.reset()
 			}
-			var replays [2]int
-			bytes := 0
+			var replays, bytes [queue.Lanes]int
 			for _, x := range f.list {
 				if x.waiting && x.replay {
 					replays[x.lane]++
-					if x.lane == queue.Telemetry {
-						bytes += x.bytes
-					}
+					bytes[x.lane] += x.bytes
 				}
 			}
 			if replays != f.replays || bytes != f.bytes || f.window < firstWindow || f.window > mostWindow {
-				t.Fatalf("counted %v %d, has %v %d, window %d", replays, bytes, f.replays, f.bytes, f.window)
+				t.Fatalf("counted %v %v, has %v %v, window %d", replays, bytes, f.replays, f.bytes, f.window)
 			}
 		}
 	})

@@ -13,6 +13,7 @@ const (
 	maxFindings    = 256
 	maxLive        = 4096
 	maxLiveSamples = 200_000
+	maxWaves       = 16 // waveforms, of up to 256 KiB
 )
 
 // handover is where the agent leaves new records and the sender takes them. It
@@ -24,6 +25,7 @@ type handover struct {
 	open     bool       // a session takes records
 	findings fifo
 	live     fifo
+	waves    fifo
 	samples  int  // in live
 	missed   bool // records were not taken: the backlog has them
 	last     []last
@@ -73,6 +75,12 @@ func (h *handover) offer(r *queue.Record) {
 	case r.Lane == queue.Findings:
 		if h.findings.len() < maxFindings {
 			h.findings.push(r)
+		} else {
+			h.missed = true
+		}
+	case r.Lane == queue.Waveforms:
+		if h.waves.len() < maxWaves {
+			h.waves.push(r)
 		} else {
 			h.missed = true
 		}
@@ -135,23 +143,24 @@ func (h *handover) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.open = false
-	h.findings, h.live, h.samples = fifo{}, fifo{}, 0
+	h.findings, h.live, h.waves, h.samples = fifo{}, fifo{}, fifo{}, 0
 }
 
 // take returns the next record of a lane, or nil.
 func (h *handover) take(lane queue.Lane) *queue.Record {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if lane == queue.Findings {
-		if h.findings.len() == 0 {
-			return nil
-		}
-		return h.findings.pop()
+	from := &h.live
+	switch lane {
+	case queue.Findings:
+		from = &h.findings
+	case queue.Waveforms:
+		from = &h.waves
 	}
-	if h.live.len() == 0 {
+	if from.len() == 0 {
 		return nil
 	}
-	r := h.live.pop()
+	r := from.pop()
 	h.samples -= len(r.Batch.Samples) + len(r.Batch.States)
 	return r
 }

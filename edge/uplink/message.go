@@ -38,6 +38,11 @@ func (s *session) encode(r *queue.Record, historical bool) (topic string, err er
 			return "", errUndeclared
 		}
 	}
+	for i := range r.Batch.Waveforms {
+		if !s.isDeclared(r.Batch.Waveforms[i].Tag) {
+			return "", errUndeclared
+		}
+	}
 	// What belongs to a device that is gone goes out under the node's name: a
 	// host takes no DDATA of a dead device, and knows the aliases node-wide.
 	to := &s.own
@@ -47,6 +52,11 @@ func (s *session) encode(r *queue.Record, historical bool) (topic string, err er
 	p := &s.payload
 	p.Begin(time.Now().UnixNano(), 0) // seq follows when nothing can fail any more
 	s.addValues(&r.Batch, historical)
+	s.waves = s.waves[:0]
+	for i := range r.Batch.Waveforms {
+		w := &r.Batch.Waveforms[i]
+		s.waves = p.AddWaveform(w, aliasOf(w.Tag), historical, s.waves)
+	}
 	if len(r.Batch.Findings) > 0 {
 		text, err := sparkplug.FormatFindings(r.Batch.Findings)
 		if err != nil {

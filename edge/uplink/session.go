@@ -49,13 +49,14 @@ type session struct {
 	paths    map[plant.TagID]string
 	oldest   map[uint64]uint64 // last Oldest sent, by epoch
 
-	sweeps   [2]sweep
+	sweeps   [queue.Lanes]sweep
 	pace     pace
 	replayAt time.Time
 	checked  time.Time
 
 	payload sparkplug.Payload
 	buf     []byte
+	waves   []byte // bytes of the waveforms in payload
 	order   []place
 }
 
@@ -80,9 +81,10 @@ func (u *Uplink) session(ctx context.Context, bdSeq uint8) (born bool, err error
 	}
 	u.flights.reset()
 	u.hand.begin()
-	s.sweeps = [2]sweep{{lane: queue.Findings}, {lane: queue.Telemetry}}
-	s.sweeps[queue.Findings].start()
-	s.sweeps[queue.Telemetry].start()
+	for i := range s.sweeps {
+		s.sweeps[i].lane = queue.Lane(i)
+		s.sweeps[i].start()
+	}
 	if err := s.births(); err != nil {
 		return false, fmt.Errorf("births: %w", err)
 	}
@@ -274,7 +276,14 @@ func (s *session) step(now time.Time) (did bool, err error) {
 	if now.Sub(s.statusAt) >= statusEvery {
 		return true, s.sendStatus(now)
 	}
-	return s.again(&s.sweeps[queue.Telemetry], now)
+	if did, err := s.again(&s.sweeps[queue.Telemetry], now); did || err != nil {
+		return did, err
+	}
+	// Last, because they are large: telemetry never waits for them.
+	if r := s.u.hand.take(queue.Waveforms); r != nil {
+		return true, s.sendRecord(r, false, now)
+	}
+	return s.again(&s.sweeps[queue.Waveforms], now)
 }
 
 // check looks at what is overdue, and has the backlog looked through for
@@ -306,7 +315,7 @@ func (s *session) check(now time.Time) {
 func (s *session) again(w *sweep, now time.Time) (did bool, err error) {
 	u := s.u
 	f := &u.flights
-	if !f.room(w.lane) || w.lane == queue.Telemetry && now.Before(s.replayAt) {
+	if !f.room(w.lane) || w.lane != queue.Findings && now.Before(s.replayAt) {
 		return false, nil
 	}
 	r, err := w.next(u.Queue, f, now)
@@ -387,6 +396,9 @@ func (s *session) flush() {
 		r := s.u.hand.take(queue.Findings)
 		if r == nil {
 			r = s.u.hand.take(queue.Telemetry)
+		}
+		if r == nil {
+			r = s.u.hand.take(queue.Waveforms)
 		}
 		if r == nil {
 			return

@@ -37,7 +37,7 @@ func (q Query) pick(src Source) (pick, error) {
 				wanted, matched[i] = true, true
 			}
 		}
-		if wanted {
+		if wanted && t.Kind != plant.Burst { // they have neither rows nor columns
 			p.tags = append(p.tags, t)
 		}
 	}

@@ -36,7 +36,14 @@ type group struct {
 	marks []store.Mark
 }
 
-func (c *group) size() int { return len(c.batch.Samples) + len(c.batch.States) + len(c.batch.Gaps) }
+// size is about how much it holds, in samples.
+func (c *group) size() int {
+	n := len(c.batch.Samples) + len(c.batch.States) + len(c.batch.Gaps)
+	for i := range c.batch.Waveforms {
+		n += 1 + len(c.batch.Waveforms[i].Values)/4 // a sample takes more than four values
+	}
+	return n
+}
 
 func (c *group) reset() {
 	c.batch.Reset()
@@ -60,6 +67,7 @@ func (c *committer) add(b *plant.Batch, mark *store.Mark) bool {
 	to.batch.Samples = append(to.batch.Samples, b.Samples...)
 	to.batch.States = append(to.batch.States, b.States...)
 	to.batch.Gaps = append(to.batch.Gaps, b.Gaps...)
+	to.batch.Waveforms = append(to.batch.Waveforms, b.Waveforms...)
 	c.mu.Unlock()
 	select {
 	case c.wake <- struct{}{}:

@@ -320,7 +320,7 @@ func (d *decoder) birth(n *node, device string, m *message) bool {
 // show hands the batch to those who watch.
 func (d *decoder) show(historical bool) {
 	n := len(d.batch.Samples) + len(d.batch.States)
-	d.g.counts.samples.Add(uint64(n))
+	d.g.counts.samples.Add(uint64(n + len(d.batch.Waveforms)))
 	if !historical && n > 0 && d.g.Live != nil {
 		d.g.Live.Values(plant.Batch{Samples: d.batch.Samples, States: d.batch.States})
 	}
@@ -403,7 +403,7 @@ func (d *decoder) record(n *node, r *record, m *message) {
 		taken = g.commit.add(&d.batch, &mark)
 	} else {
 		taken = g.find.add(finding{mark: mark, findings: list, rest: plant.Batch{
-			Samples: slices.Clone(d.batch.Samples), States: slices.Clone(d.batch.States), Gaps: slices.Clone(d.batch.Gaps)}})
+			Samples: slices.Clone(d.batch.Samples), States: slices.Clone(d.batch.States), Gaps: slices.Clone(d.batch.Gaps), Waveforms: slices.Clone(d.batch.Waveforms)}})
 	}
 	if !taken { // it comes again
 		g.counts.dropped.Add(1)
@@ -446,6 +446,10 @@ func (d *decoder) value(decl *sparkplug.Declared, x *sparkplug.Metric, arrived i
 	if at-arrived > int64(farAhead) {
 		d.g.counts.future.Add(1)
 	}
+	if decl.Type == sparkplug.FloatArray {
+		d.waveform(decl, x, at)
+		return
+	}
 	q := x.Quality
 	if x.Null {
 		if q.IsGood() {
@@ -468,6 +472,19 @@ func (d *decoder) value(decl *sparkplug.Declared, x *sparkplug.Metric, arrived i
 		return
 	}
 	d.batch.Samples = append(d.batch.Samples, plant.Sample{Tag: decl.Tag, Quality: q, Time: at, Value: v})
+}
+
+// waveform adds a burst to the batch.
+func (d *decoder) waveform(decl *sparkplug.Declared, x *sparkplug.Metric, at int64) {
+	w, err := x.Waveform()
+	if err != nil {
+		d.g.counts.skipped.Add(1)
+		return
+	}
+	if w.Tag, w.Time = decl.Tag, at; x.Null && w.Quality.IsGood() {
+		w.Quality = plant.BadNoData
+	}
+	d.batch.Waveforms = append(d.batch.Waveforms, w)
 }
 
 func isText(t sparkplug.DataType) bool {

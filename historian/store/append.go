@@ -27,7 +27,7 @@ func (s *Pebble) Append(ctx context.Context, b plant.Batch, marks []Mark) error 
 	if err := checkMarks(marks); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	if len(b.Samples)+len(b.States)+len(b.Gaps)+len(marks) == 0 {
+	if len(b.Samples)+len(b.States)+len(b.Gaps)+len(b.Waveforms)+len(marks) == 0 {
 		return nil
 	}
 	if err := s.space.check(); err != nil {
@@ -112,6 +112,11 @@ func (s *Pebble) known(b *plant.Batch) error {
 			return fmt.Errorf("store: state of tag %d: %w", id, ErrUnknownTag)
 		}
 	}
+	for i := range b.Waveforms {
+		if id := b.Waveforms[i].Tag; id == 0 || id >= n {
+			return fmt.Errorf("store: waveform of tag %d: %w", id, ErrUnknownTag)
+		}
+	}
 	for i := range b.Gaps {
 		if id := b.Gaps[i].Tag; id == 0 || id >= n {
 			return fmt.Errorf("store: gap of tag %d: %w", id, ErrUnknownTag)
@@ -142,6 +147,11 @@ func (s *Pebble) fill(commit *pebble.Batch, b *plant.Batch, marks []Mark, packed
 	}
 	for i := range b.States {
 		if err := s.fillState(commit, &b.States[i]); err != nil {
+			return err
+		}
+	}
+	for i := range b.Waveforms {
+		if err := s.fillWaveform(commit, &b.Waveforms[i]); err != nil {
 			return err
 		}
 	}

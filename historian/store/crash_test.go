@@ -51,6 +51,11 @@ func crashBatch(ids []plant.TagID, n uint64) plant.Batch {
 	b.Samples = append(b.Samples, plant.Sample{Tag: ids[0], Time: start + int64(n-1)*crashRounds*second/10, Value: -float64(n)})
 	b.States = []plant.State{{Tag: ids[1], Time: start + int64(n)*second, Value: fmt.Sprint("coil ", n)}}
 	b.Gaps = []plant.Gap{{Tag: ids[2], From: start + int64(n)*second, To: start + int64(n)*second + second/2, Reason: "x"}}
+	w := plant.Waveform{Tag: ids[3], Time: start + int64(n)*second, Rate: 1000, Values: make([]float32, 500)}
+	for i := range w.Values {
+		w.Values[i] = float32(n) + float32(i)
+	}
+	b.Waveforms = []plant.Waveform{w}
 	return b
 }
 
@@ -137,6 +142,18 @@ func checkCrash(t *testing.T, s *store.Pebble) uint64 {
 	gaps, err := s.Gaps(ctx, plant.Range{Tag: all[2], From: 0, To: math.MaxInt64})
 	if err != nil || uint64(len(gaps)) != last {
 		t.Fatalf("%d gaps of %d records, %v", len(gaps), last, err)
+	}
+	waves := uint64(0)
+	for w, err := range s.Waveforms(ctx, plant.Range{Tag: all[3], From: 0, To: math.MaxInt64}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if waves++; w.Time != start+int64(waves)*second || len(w.Values) != 500 || w.Values[7] != float32(waves)+7 {
+			t.Fatalf("waveform %d at %d with %d values", waves, w.Time, len(w.Values))
+		}
+	}
+	if waves != last {
+		t.Fatalf("%d waveforms of %d records", waves, last)
 	}
 	return last
 }

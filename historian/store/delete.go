@@ -65,6 +65,9 @@ func (s *Pebble) delete(r plant.Range) error {
 	if err := commit.DeleteRange(stateKey(nil, r.Tag, r.From), stateKey(nil, r.Tag, r.To), nil); err != nil {
 		return err
 	}
+	if err := commit.DeleteRange(waveformKey(nil, r.Tag, r.From), waveformKey(nil, r.Tag, r.To), nil); err != nil {
+		return err
+	}
 	last, state, err := s.lastBefore(r)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ const (
 	prefixMark     = 'm' // committed record numbers
 	prefixState    = 's'
 	prefixTag      = 't'
+	prefixWaveform = 'v'
 	prefixCut      = 'w' // per tag: through which batch it is in chunks, and its last sample
 )
 
@@ -74,6 +75,10 @@ func tagKey(k []byte, prefix byte, tag plant.TagID) []byte {
 
 func stateKey(k []byte, tag plant.TagID, t int64) []byte {
 	return appendTime(tagKey(k, prefixState, tag), t)
+}
+
+func waveformKey(k []byte, tag plant.TagID, t int64) []byte {
+	return appendTime(tagKey(k, prefixWaveform, tag), t)
 }
 
 func gapKey(k []byte, g *plant.Gap) []byte {

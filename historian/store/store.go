@@ -36,7 +36,7 @@ type Store interface {
 	// Tags returns every tag ever interned, by path.
 	Tags() []plant.Tag
 
-	// Append stores the samples, states and gaps of b together with the record
+	// Append stores the samples, states, waveforms and gaps of b together with the record
 	// numbers in one durable step. A nil error means durable. Findings are not
 	// the store's business. Where marks is not empty and all of them are
 	// committed already, nothing is applied: the record was delivered again.
@@ -67,7 +67,12 @@ type Store interface {
 	// States returns the texts of a tag, ascending, one per millisecond.
 	States(ctx context.Context, r plant.Range) ([]plant.State, error)
 
-	// Delete removes the samples and states of the range, durably.
+	// Waveforms yields the waveforms of a tag, ascending, one per millisecond. The
+	// values belong to the store and are valid until the next one. An error ends
+	// it. A back end that keeps none declares each as a gap (plant.GapNotKept).
+	Waveforms(ctx context.Context, r plant.Range) iter.Seq2[plant.Waveform, error]
+
+	// Delete removes the samples, states and waveforms of the range, durably.
 	Delete(ctx context.Context, r plant.Range) error
 
 	Stats() Stats

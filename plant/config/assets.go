@@ -124,6 +124,8 @@ func (t *assetTable) tag(at *table, key, name string, text bool) string {
 		at.fault(key, "%s is of kind %s, allowed is a text tag", path, tag.Kind)
 	case !text && tag.Kind == plant.Text:
 		at.fault(key, "%s is a text tag, allowed is a numeric one", path)
+	case tag.Kind == plant.Burst:
+		at.fault(key, "%s is a waveform, allowed is a tag of single numbers", path)
 	}
 	return path
 }

@@ -16,12 +16,12 @@ import (
 
 var tagColumns = []string{"path", "asset", "node", "unit", "low", "high", "kind", "resolution", "max_rate",
 	"sampling", "queue", "trigger", "cyclic", "description",
-	"discard", "deadband", "scale", "offset", "browse", "field"}
+	"discard", "deadband", "scale", "offset", "browse", "field", "rate"}
 
 // ParseTags reads a tag list: CSV (comma or semicolon) with a header that names
 // the columns path, asset, node, unit, low, high, kind, resolution, max_rate,
 // sampling, queue, trigger, cyclic, description, discard, deadband, scale,
-// offset, browse and field in any order. Path and node must be there. Lines that begin with # are comments. Tags of which no asset is
+// offset, browse, field and rate in any order. Path and node must be there. Lines that begin with # are comments. Tags of which no asset is
 // named have an empty Asset; see Assign. The error is Faults where the content
 // is wrong.
 func ParseTags(name string, r io.Reader) ([]plant.Tag, error) {
@@ -171,7 +171,8 @@ func (r *tagReader) tag() plant.Tag {
 		Field:       strings.Clone(r.cell("field")),
 		Unit:        strings.Clone(r.cell("unit")),
 		Description: strings.Clone(r.cell("description")),
-		Kind:        plant.Kind(r.oneOf("kind", "analog", "analog", "setpoint", "discrete", "text")),
+		Kind:        plant.Kind(r.oneOf("kind", "analog", "analog", "setpoint", "discrete", "text", "waveform")),
+		Rate:        r.number("rate"),
 		Resolution:  r.number("resolution"),
 		MaxRate:     r.number("max_rate"),
 		Sampling:    r.duration("sampling"),
@@ -208,6 +209,7 @@ func (r *tagReader) tag() plant.Tag {
 	if t.Cyclic && t.Sampling == 0 && r.cell("sampling") == "" {
 		r.fault("cyclic", "needs the interval in the column sampling, such as 1s")
 	}
+	r.rate(&t)
 	r.span(&t)
 	r.deadband(&t)
 	r.scaling(&t)

@@ -26,6 +26,8 @@ func (r *tagReader) deadband(t *plant.Tag) {
 		return
 	case v == 0:
 		return
+	case t.Kind == plant.Burst:
+		r.fault("deadband", "has no use with kind waveform, whose every burst counts")
 	case t.Kind == plant.Text:
 		r.fault("deadband", "has no use with kind text, whose every change counts")
 	case t.Cyclic:
@@ -34,6 +36,19 @@ func (r *tagReader) deadband(t *plant.Tag) {
 		r.fault("deadband", "has no use with trigger %s, allowed is status-value", t.Trigger)
 	}
 	t.Deadband, t.DeadbandPercent = v, percent
+}
+
+// rate checks how fast the values of a waveform follow each other.
+func (r *tagReader) rate(t *plant.Tag) {
+	const most = 10e6
+	switch s := r.cell("rate"); {
+	case t.Kind == plant.Burst && s == "":
+		r.fault("rate", "is missing, a waveform needs the number of its values a second, such as 25600")
+	case t.Kind == plant.Burst && (t.Rate <= 0 || t.Rate > most):
+		r.fault("rate", "%s, allowed is more than 0 and up to %.0f Hz", s, most)
+	case t.Kind != plant.Burst && s != "":
+		r.fault("rate", "has no use with kind %s, allowed is kind waveform", t.Kind)
+	}
 }
 
 // scaling reads scale and offset.

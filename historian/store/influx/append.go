@@ -31,6 +31,7 @@ func (s *Store) Append(ctx context.Context, b plant.Batch, marks []store.Mark) e
 	if err := checkMarks(marks); err != nil {
 		return fmt.Errorf("influx: %w", err)
 	}
+	s.declareWaveforms(&b)
 	if len(b.Samples)+len(b.States)+len(b.Gaps)+len(marks) == 0 {
 		return nil
 	}

@@ -33,6 +33,7 @@ type Store struct {
 	log        *slog.Logger
 	quarantine *quarantine
 	faults     faults
+	waves      sync.Once // tells that none are kept
 
 	life   sync.Mutex // guards closed against a new user
 	closed bool

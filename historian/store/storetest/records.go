@@ -112,5 +112,8 @@ func testClosed(s *suite) {
 	for _, err := range s.Scan(ctx, all(tag)) {
 		f(err)
 	}
+	for _, err := range s.Waveforms(ctx, all(tag)) {
+		f(err)
+	}
 	s.Store = s.open(s.T, s.dir)
 }

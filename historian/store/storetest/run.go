@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 	f("trend", testTrend)
 	f("trend model", testTrendModel)
 	f("names", testNames)
+	f("waveforms", testWaveforms)
 	f("delete", testDelete)
 	f("refused", testRefused)
 	f("closed", testClosed)

@@ -141,7 +141,7 @@ export interface Last {
   text?: string;
 }
 
-export type TagKind = "analog" | "setpoint" | "discrete" | "text";
+export type TagKind = "analog" | "setpoint" | "discrete" | "text" | "waveform";
 
 export interface Tag {
   path: string;

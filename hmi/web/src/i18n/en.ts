@@ -619,6 +619,7 @@ export const en = {
   "gap.missed-message": "Message missed",
   "gap.node-gone": "Node gone from the PLC",
   "gap.wrong-type": "Type changed in the PLC",
+  "gap.not-kept": "Waveform not kept by the store",
   "gap.quarantined": "Tag in quarantine",
   "gap.rescaled": "Tag rescaled",
   "gap.replaced": "Tag replaced by another quantity",

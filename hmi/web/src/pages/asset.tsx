@@ -192,7 +192,7 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null; stale: boolean }):
   const blamed = new Set(open.map((a) => a.finding.tag));
   const rank = (x: Tag) => Math.max(shares.get(x.path) ?? 0, blamed.has(x.path) ? 1 : 0);
   const measured = (props.tags ?? []).filter((x) => !x.derived && x.asset === asset.path);
-  const trends = measured.filter((x) => x.kind !== "text").sort((x, y) => rank(y) - rank(x) || order(x) - order(y));
+  const trends = measured.filter((x) => x.kind !== "text" && x.kind !== "waveform").sort((x, y) => rank(y) - rank(x) || order(x) - order(y));
   const score = props.tags?.find((x) => x.path === `${asset.path}/$SCORE`);
   return (
     <>
