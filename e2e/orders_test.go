@@ -3,9 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,58 +12,6 @@ import (
 
 	"millwright/e2e/port"
 )
-
-// program is a foreign PLC (node-opcua) whose program can be loaded anew.
-type program struct {
-	t   *testing.T
-	in  io.Writer
-	url string
-}
-
-func startProgram(t *testing.T, dir string, variables []object) *program {
-	t.Helper()
-	modules := os.Getenv("MILLWRIGHT_NODE_MODULES")
-	if modules == "" {
-		modules, _ = filepath.Abs("../.ci/node/node_modules")
-	}
-	if _, err := os.Stat(filepath.Join(modules, "node-opcua")); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no foreign OPC UA server: ", err)
-		}
-		t.Skip("no foreign OPC UA server: ", err)
-	}
-	at := port.Free(t)
-	set, err := json.Marshal(object{"port": at, "dir": filepath.Join(dir, "rig"), "modules": modules, "log": filepath.Join(dir, "rig.log"),
-		"spaces": []string{"urn:test:mill"}, "program": variables})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("node", "../collector/testdata/program_server.mjs", string(set))
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	return &program{t, in, fmt.Sprintf("opc.tcp://127.0.0.1:%d", at)}
-}
-
-func (p *program) load(variables []object) {
-	p.t.Helper()
-	b, err := json.Marshal(variables)
-	if err == nil {
-		_, err = fmt.Fprintf(p.in, "load %s\n", b)
-	}
-	if err != nil {
-		p.t.Fatal(err)
-	}
-}
 
 // plcJSON is a connection, as far as the test looks.
 type plcJSON struct {
@@ -94,10 +40,10 @@ func (a api) plc(name string) (p plcJSON) {
 func TestOrders(t *testing.T) {
 	t.Parallel() // waits most of its time
 	w := newWorks(t)
-	pressure := func(unit string, high int) []object {
-		return []object{{"tag": 1, "id": "s=P", "at": []string{"Rig"}, "name": "Pressure", "unit": unit, "low": 0, "high": high, "base": 1000}}
+	program := func(unit string) []object {
+		return []object{{"tag": 1, "id": "s=P", "at": []string{"Rig"}, "name": "Pressure", "unit": unit, "low": 0, "high": 5000, "base": 1000}}
 	}
-	rig := startProgram(t, w.dir, pressure("bar", 5000))
+	rig := startForeign(t, "program_server.mjs", port.Free(t), object{"log": filepath.Join(w.dir, "rig.log"), "spaces": []string{"urn:test:mill"}, "program": program("bar")})
 	tags := filepath.Join(w.dir, "rig.csv")
 	writeFile(t, tags, "path,asset,node,sampling\nHSM/RIG/P,HSM/RIG,nsu=urn:test:mill;s=P,100ms\n")
 	w.configure()
@@ -159,7 +105,11 @@ models_root = "root.json"
 	eventually(t, 60*time.Second, "the mill is Live", func() bool { return w.api.plc("mill").State == "Live" })
 
 	eventually(t, 30*time.Second, "the rig is Live", func() bool { return w.api.plc("rig").State == "Live" && len(w.api.samples("HSM/RIG/P")) > 20 })
-	rig.load(pressure("C", 5000))
+	other, err := json.Marshal(program("C"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rig.say("load " + string(other))
 	eventually(t, 60*time.Second, "the tag is in quarantine", func() bool { return len(w.api.plc("rig").Quarantine) == 1 })
 	time.Sleep(2 * time.Second)
 	held := w.api.samples("HSM/RIG/P")
