@@ -91,6 +91,25 @@ func TestDiscover(t *testing.T) {
 	}
 }
 
+// TestDiscoverStructures: the fields of a structure are named, so that one of them
+// can be asked for.
+func TestDiscoverStructures(t *testing.T) {
+	t.Parallel()
+	srv := newStructureServer(t, map[string]any{})
+	draft, err := (&Discovery{URL: srv.url()}).Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	why := map[string]string{}
+	for _, l := range draft.Left {
+		why[l.Path] = l.Why
+	}
+	const fields = "(type Motor of Mode, Note, Since, Node, Bearing, Stands, Phase, Options, Either, Any, On, Guid, Bytes, Speed, Torque)"
+	if got := why["Mill/Motor"]; got != "a structure: name one of its fields in the column field "+fields {
+		t.Errorf("%q in %v", got, why)
+	}
+}
+
 // orchard is our own server with machines of three tags each.
 func orchard(t testing.TB, machines int, set func(*server.Server)) *mill {
 	return newMill(t, 0, func(s *server.Server) {

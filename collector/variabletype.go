@@ -3,6 +3,7 @@ package collector
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/gopcua/opcua/id"
 	"github.com/gopcua/opcua/ua"
@@ -14,10 +15,13 @@ import (
 // derived from (OPC 10000-3, 8).
 type variableType struct {
 	base uint32 // id in namespace 0, 0 unknown
-	name string
+	name string // for people; of a structure with its fields
 }
 
-const mostSupertypes = 20
+const (
+	mostSupertypes = 20
+	mostShownNames = 20
+)
 
 // typeOf finds out what a data type is, along its supertypes.
 func (b *browser) typeOf(ctx context.Context, n *ua.NodeID) (*variableType, error) {
@@ -29,12 +33,18 @@ func (b *browser) typeOf(ctx context.Context, n *ua.NodeID) (*variableType, erro
 		return t, nil
 	}
 	t := &variableType{}
-	names, err := b.read(ctx, requestTimeout, ua.AttributeIDBrowseName, n)
+	said, err := b.readMany(ctx, []*ua.ReadValueID{
+		{NodeID: n, AttributeID: ua.AttributeIDBrowseName, DataEncoding: &ua.QualifiedName{}},
+		{NodeID: n, AttributeID: ua.AttributeIDDataTypeDefinition, DataEncoding: &ua.QualifiedName{}},
+	})
 	if err != nil {
-		return nil, fmt.Errorf("reading a data type: %w", err)
+		return nil, fmt.Errorf("a data type: %w", err)
 	}
-	if q, ok := good[*ua.QualifiedName](names[0]); ok && q != nil {
+	if q, ok := good[*ua.QualifiedName](said[0]); ok && q != nil {
 		t.name = q.Name
+	}
+	if fields := memberNames(said[1]); len(fields) > 0 {
+		t.name += " of " + strings.Join(fields, ", ")
 	}
 	for range mostSupertypes {
 		if n.Namespace() == 0 && basic(n.IntID()) {
@@ -52,6 +62,27 @@ func (b *browser) typeOf(ctx context.Context, n *ua.NodeID) (*variableType, erro
 	}
 	b.types[key] = t
 	return t, nil
+}
+
+// memberNames are the names of a structure's fields, or of the first of them.
+func memberNames(v *ua.DataValue) (names []string) {
+	x, ok := good[*ua.ExtensionObject](v)
+	if !ok || x == nil {
+		return nil
+	}
+	s, ok := x.Value.(*ua.StructureDefinition)
+	if !ok || s == nil {
+		return nil
+	}
+	for i, f := range s.Fields {
+		if i == mostShownNames {
+			return append(names, "…")
+		}
+		if f != nil {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }
 
 // supertype is nil where the server names none.
