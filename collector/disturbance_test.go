@@ -76,6 +76,16 @@ func lossOnTheWay(b *bench) time.Time {
 	return time.Now()
 }
 
+// forgotten is a loss on the way of what the server no longer holds either.
+func forgotten(b *bench) time.Time {
+	b.p.hush(true)
+	time.Sleep(300 * time.Millisecond)
+	b.srv.say("forget")
+	b.p.cut()
+	b.p.hush(false)
+	return time.Now()
+}
+
 func halfOpen(b *bench) time.Time {
 	b.p.hush(true)
 	time.Sleep(b.pick(6*time.Second, 18*time.Second))
@@ -194,6 +204,7 @@ var everyRung = []disturbance{
 		return time.Now()
 	}},
 	{name: "messages lost on the way", usual: []string{onNode}, does: lossOnTheWay},
+	{name: "messages lost and forgotten", usual: []string{onOwn}, does: forgotten, reasons: []string{plant.GapMissedMessage}},
 	{name: "half open", usual: []string{onNode}, does: halfOpen, reasons: overflows},
 	{name: "kill -9 and restart", usual: []string{onOwn}, does: kill, reasons: loses},
 	{name: "restart with lower limits", usual: []string{onNode}, does: func(b *bench) time.Time {

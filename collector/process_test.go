@@ -80,7 +80,7 @@ type millSet struct {
 	Quiet                    bool // only count what is offered
 	Every, Parts             int  // ms in which all are written, in so many steps
 	Tick, Shift, Step        int
-	PerCall, MaxPublish      int
+	PerCall                  int
 	Absent                   []int
 	Secure, Run, WholeValues bool
 	Orchard                  bool
@@ -95,7 +95,7 @@ func millProcess(arg string) error {
 		return err
 	}
 	s := &server.Server{Listen: fmt.Sprintf("127.0.0.1:%d", set.Port), Users: set.Users,
-		Limits: server.Limits{MaxMonitoredItemsPerCall: set.PerCall, MaxPublish: set.MaxPublish}, Log: slog.New(slog.NewTextHandler(notes(set.Dir), nil))}
+		Limits: server.Limits{MaxMonitoredItemsPerCall: set.PerCall}, Log: slog.New(slog.NewTextHandler(notes(set.Dir), nil))}
 	for i := range set.Shift {
 		s.Namespaces = append(s.Namespaces, fmt.Sprintf("urn:test:shift%d", i))
 	}
@@ -196,9 +196,6 @@ func millProcess(arg string) error {
 			return strconv.Itoa(s.Monitored())
 		case "count":
 			return strconv.FormatUint(offered.Load(), 10)
-		case "services":
-			b, _ := json.Marshal(s.Counts())
-			return string(b)
 		}
 		return ""
 	})
