@@ -111,8 +111,8 @@ func carry(t *testing.T, tags, every int, warm, window time.Duration) load {
 		lost: int64(offered) - int64(end.Received) - int64(end.Declared)}
 	t.Logf("offered %d, received %d, again %d, declared %d, UNDECLARED %d, gaps %d; %.1f s of CPU for %d values in %.1f s", offered, end.Received, end.Again, end.Declared, l.lost, end.Gaps,
 		used.Seconds(), values, wall.Seconds())
-	if l.lost != 0 || end.Undeclared != 0 {
-		t.Errorf("undeclared loss: %d, %+v", l.lost, end)
+	if l.lost != 0 || end.Undeclared != 0 || end.Again != 0 {
+		t.Errorf("undeclared loss, or values told twice: %d, %+v", l.lost, end)
 	}
 	return l
 }
@@ -145,14 +145,10 @@ func TestFigureSustained(t *testing.T) {
 }
 
 // TestCarries is the same for a few seconds: nothing is lost, declared or told
-// twice, and what the collector makes of a value is no garbage.
+// twice.
 func TestCarries(t *testing.T) {
 	t.Parallel()
-	if raceDetector {
-		t.Skip("counts allocations")
-	}
-	l := carry(t, 2000, 200, 500*time.Millisecond, 2*time.Second)
-	if l.declared != 0 || l.bytes > 800 {
+	if l := carry(t, 2000, 200, 500*time.Millisecond, 2*time.Second); l.declared != 0 {
 		t.Errorf("%+v", l)
 	}
 }
