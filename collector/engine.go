@@ -71,7 +71,7 @@ type engine struct {
 
 	limits    limits
 	pace      *pace
-	gaps      uint64 // times that a notification was missing
+	gaps      uint64 // times that a notification was missing and asked for again
 	repeated  uint64 // notifications that the server sent again
 	selves    *identities
 	exam      examiner

@@ -283,7 +283,6 @@ func (p *pump) drain(ctx context.Context) error {
 		p.hole = 0
 	case n != p.hole:
 		p.hole, p.since = n, time.Now()
-		p.gaps++
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ func (p *pump) repair(ctx context.Context, now time.Time) error {
 	if p.hole == 0 || p.asking || now.Sub(p.since) < max(holeTime, p.window.rtt) {
 		return nil
 	}
+	p.gaps++ // answers that have overtaken each other are none
 	if p.seq.span() > mostHoles {
 		return p.miss(ctx, "the numbers jump too far", p.seq.jump)
 	}

@@ -111,6 +111,9 @@ func TestMissedMessage(t *testing.T) {
 	if a.declared == 0 {
 		t.Error("nothing was lost: the test does not test")
 	}
+	if st := s.Status(); st.SequenceGaps == 0 || st.RTTMS <= 0 || st.Window < firstWindow || st.InFlight < 1 || st.LastError == "" {
+		t.Errorf("%+v", st)
+	}
 }
 
 // TestMissedMessageOfSilentTags: a gap does not stay open for ever on a tag that

@@ -66,7 +66,7 @@ type PLCStatus struct {
 	RTTMS        float64           `json:"rtt_ms,omitempty"`        // round trip to the server, ms
 	InFlight     int               `json:"in_flight,omitempty"`     // Publish requests at the server
 	Window       int               `json:"window,omitempty"`        // Publish requests that should be there
-	SequenceGaps uint64            `json:"sequence_gaps,omitempty"` // times that a notification was missing
+	SequenceGaps uint64            `json:"sequence_gaps,omitempty"` // times that a notification was missing and asked for again
 	Republished  uint64            `json:"republished,omitempty"`   // notifications that the server sent again
 	Connects     uint64            `json:"connects,omitempty"`      // connections tried
 	LastError    string            `json:"last_error,omitempty"`    // why the last connection failed, also when it is long mended
