@@ -204,10 +204,13 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 		s.Home = c.Name + "/" + p.Name
 		tags := p.Tags
 		if p.Discover {
-			found, err := collector.Discover(ctx, p.URL, s.Security, p.DiscoverRoot)
+			d := collector.Discovery{URL: p.URL, Security: s.Security, Root: p.DiscoverRoot,
+				Manners: func(collector.Product) plant.Budget { return p.Budget }}
+			draft, err := d.Run(ctx)
 			if err != nil {
 				return fmt.Errorf("plc %s: %w", p.Name, err)
 			}
+			found := draft.Tags
 			if over := p.Overload(found); len(over) > 0 {
 				return fmt.Errorf("plc %s: %s", p.Name, strings.Join(over, "; "))
 			}
