@@ -66,6 +66,11 @@ func newNodeServer(t testing.TB, set map[string]any) *foreign {
 // newAsyncua is an asyncua server in a process.
 func newAsyncua(t testing.TB, set map[string]any) *foreign {
 	t.Helper()
+	return newPython(t, "testdata/asyncua_server.py", set)
+}
+
+func newPython(t testing.TB, script string, set map[string]any) *foreign {
+	t.Helper()
 	python := os.Getenv("MILLWRIGHT_PYTHON")
 	if python == "" {
 		python, _ = filepath.Abs("../.ci/venv/bin/python")
@@ -76,7 +81,7 @@ func newAsyncua(t testing.TB, set map[string]any) *foreign {
 		}
 		t.Skip("no asyncua: ", err)
 	}
-	return newForeign(t, []string{python, "testdata/asyncua_server.py"}, set)
+	return newForeign(t, []string{python, script}, set)
 }
 
 func newForeign(t testing.TB, args []string, set map[string]any) *foreign {

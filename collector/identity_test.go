@@ -101,21 +101,7 @@ func (s *store) since(tag plant.TagID, at time.Time) (n int) {
 // knows waits until the source has looked at all its tags.
 func knows(t testing.TB, s *Source, n int) {
 	t.Helper()
-	eventually(t, 20*time.Second, "all tags are known", func() bool {
-		d := s.identity.Load()
-		if d == nil {
-			return false
-		}
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		k := 0
-		for i := range d.list {
-			if s := &d.list[i]; s.is.known() && len(s.path) > 0 {
-				k++
-			}
-		}
-		return k == n
-	})
+	knowsWithin(t, 20*time.Second, s, n)
 }
 
 func names(list []plant.QuarantinedTag) string {
@@ -378,4 +364,42 @@ func TestBrowseColumn(t *testing.T) {
 	if wrong := out.strangersIn(list); len(wrong) > 0 {
 		t.Errorf("values of other variables: %v", wrong)
 	}
+}
+
+// TestProgramDownloadAsyncua does both to another server at once: all numbers are
+// handed out afresh, and one node measures something else.
+func TestProgramDownloadAsyncua(t *testing.T) {
+	t.Parallel()
+	list := program("i=%d")
+	srv := newPython(t, "testdata/program_server.py", map[string]any{"program": list, "spaces": []string{"urn:test:a", "urn:test:mill"}})
+	s := &Source{Name: "PLC", URL: srv.url(), Tags: programTags(list), StateFile: filepath.Join(t.TempDir(), "plc")}
+	out := newStore(s)
+	start(t, s, out)
+	eventually(t, 20*time.Second, "live", live(s))
+	knows(t, s, programSize)
+
+	next := program("i=%d")
+	for i := range next {
+		next[i].ID = fmt.Sprintf("i=%d", 50001+(i+2))
+	}
+	next[5].High, next[5].Base = 50, 96000
+	srv.kill()
+	srv.set["program"], srv.set["tick"], srv.set["spaces"] = next, 50, []string{"urn:test:mill", "urn:test:b", "urn:test:a"}
+	srv.start()
+	fresh := out.mark()
+	eventually(t, 30*time.Second, "all but one have values", func() bool { return fresh() == programSize-1 })
+	time.Sleep(time.Second)
+	if got := names(s.Status().Quarantined); got != "A/T6 range" {
+		t.Errorf("quarantine: %s", got)
+	}
+	if wrong := out.strangersIn(list); len(wrong) > 0 {
+		t.Errorf("values of other variables: %v", wrong)
+	}
+	if err := s.Release("A/T6", plant.ReleaseRescaled, "eva"); err != nil {
+		t.Error(err)
+	}
+	fresh = out.mark()
+	eventually(t, 10*time.Second, "all have values", func() bool { return fresh() == programSize })
+	srv.kill()
+	out.reckon(t, arrivedOf(offeredBy(t, srv.logFile()), out)).check(t)
 }
