@@ -93,7 +93,7 @@ bench-users: tools build ## the figures of alerts, InfluxDB, export, training an
 
 bench-collector: tools ## the figures of the collector, about 10 minutes: FIGURE lines
 	@mkdir -p $(RESULTS)
-	$(FIGURES) -v -run 'TestFigure(Sustained|RTT|Peer|Alarms|Discover)' ./collector | $(SHOW)
+	$(FIGURES) -v -run 'TestFigure(Sustained|RTT|Peer|Alarms|Discover|Identity)' ./collector | $(SHOW)
 	$(DISTURB) $(FIGURES) -v -run 'TestDisturbances' ./collector | $(SHOW)
 	$(DISTURB) $(FIGURES) -v -run 'TestFigureDisturbances$$' ./collector | $(SHOW)
 

@@ -11,9 +11,9 @@ import (
 	"millwright/simulator/server"
 )
 
-// TestIdentityFigures: what knowing 10,000 tags costs at the first start, and what
+// TestFigureIdentity: what knowing 10,000 tags costs at the first start, and what
 // looking at them costs after a restart of the server, values flowing.
-func TestIdentityFigures(t *testing.T) {
+func TestFigureIdentity(t *testing.T) {
 	figures(t)
 	const tags = 10_000
 	m := newMill(t, 0, func(s *server.Server) {
