@@ -49,12 +49,12 @@ func TestDiscover(t *testing.T) {
 		left[l.Path] = l.Why
 	}
 	for path, why := range map[string]string{
-		"Mill/Array":    "an array (rank 1): name an element in the column field, such as [0] (type Double)",
+		"Mill/Array":    "an array of numbers: a burst of a sensor has kind waveform and its rate; or name an element in the column field, such as [0] (type Double)",
 		"Mill/Point":    "a structure: name one of its fields in the column field (type Point)",
 		"Mill/When":     "a time is not read (type UtcTime)",
 		"Mill/Blob":     "bytes are not read (type ByteString)",
 		"Mill/Secret":   "this user may not read it (type Double)",
-		"Mill/Anything": "an array: name an element in the column field, such as [0] (type BaseDataType)",
+		"Mill/Anything": "an array of numbers: a burst of a sensor has kind waveform and its rate; or name an element in the column field, such as [0] (type BaseDataType)",
 	} {
 		if left[path] != why {
 			t.Errorf("%s: left out because %q, want %q", path, left[path], why)

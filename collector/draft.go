@@ -119,7 +119,7 @@ func (d *drafter) add(ctx context.Context, at int, k known) error {
 		return nil
 	}
 	if rank, ok := good[int32](k.rank); ok && rank >= 0 {
-		d.leave(t, typ.name, fmt.Sprintf("an array (rank %d): name an element in the column field, such as [0]", rank))
+		d.leave(t, typ.name, anArray(typ.base))
 		return nil
 	}
 	if typ.base == 0 {
@@ -144,7 +144,7 @@ func (d *drafter) byValue(ctx context.Context) error {
 		for i, v := range values {
 			w := d.unknown[from+i]
 			if v != nil && v.Value != nil && v.Value.ArrayLength() > 0 {
-				d.leave(w.tag, w.name, "an array: name an element in the column field, such as [0]")
+				d.leave(w.tag, w.name, anArray(baseOf(v)))
 				continue
 			}
 			d.take(w.tag, baseOf(v), w.name)

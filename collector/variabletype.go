@@ -134,6 +134,15 @@ func judge(base uint32) (kind plant.Kind, why string) {
 	return "", unknownType
 }
 
+// anArray says how to read an array of a basic type.
+func anArray(base uint32) string {
+	const element = "name an element in the column field, such as [0]"
+	if kind, _ := judge(base); kind == plant.Analog || kind == plant.Discrete && base != id.Boolean {
+		return "an array of numbers: a burst of a sensor has kind waveform and its rate; or " + element
+	}
+	return "an array: " + element
+}
+
 // baseOf judges a value where the type says nothing.
 func baseOf(v *ua.DataValue) uint32 {
 	if v == nil || v.Value == nil || v.Status != ua.StatusOK {
