@@ -83,7 +83,8 @@ func TestWaveforms(t *testing.T) {
 		{"t":"2026-11-22T00:05:02.000Z","rate":8,"n":1,"rms":1,"peak":1,"q":"Good"}],"next":null}`)
 	s.is(s.get("waveforms/"+vibration+"?t=2026-11-22T00:05:00Z"), `{"tag":"HSM/FM/F3/GBX/VIB_H","unit":"mm/s","t":"2026-11-22T00:05:00.000Z","rate":25600,"q":"Good",
 		"values":[3,-4,null,0.1,1e-30]}`)
-	for path, status := range map[string]int{"waveforms/" + vibration: 400, "waveforms/NO?t=2026-11-22T00:05:00Z": 404, "waveforms/" + vibration + "?t=2026-11-22T00:05:09Z": 404, list + "&limit=1001": 400} {
+	s.is(s.get("waveforms/"+vibration), `{"tag":"HSM/FM/F3/GBX/VIB_H","unit":"mm/s","t":"2026-11-22T00:05:02.000Z","rate":8,"q":"Good","values":[1]}`)
+	for path, status := range map[string]int{"waveforms/" + temperature: 404, "waveforms/" + vibration + "?t=": 400, "waveforms/NO?t=2026-11-22T00:05:00Z": 404, "waveforms/" + vibration + "?t=2026-11-22T00:05:09Z": 404, list + "&limit=1001": 400} {
 		if a := s.get(path); a.status != status {
 			t.Errorf("%s: %d, want %d", path, a.status, status)
 		}

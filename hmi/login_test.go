@@ -239,12 +239,12 @@ func TestPermissions(t *testing.T) {
 				want = 403
 			case strings.HasSuffix(path, "/live"):
 				want = 426
-			case rt.method == "DELETE", strings.HasSuffix(path, "/retry"), strings.HasPrefix(path, "/api/v1/roster/revisions/"), strings.HasSuffix(path, "/report"):
+			case rt.method == "DELETE", strings.HasSuffix(path, "/retry"), strings.HasPrefix(path, "/api/v1/roster/revisions/"), strings.HasSuffix(path, "/report"), strings.HasSuffix(path, "/{tag...}"):
 				want = 404 // admitted: there is none
 			case rt.method != "GET" && !strings.HasSuffix(path, "/ack"), strings.HasSuffix(path, "/export"):
 				want = 400 // admitted: the body or the parameters are missing
 			case strings.HasSuffix(path, "/events"), strings.HasSuffix(path, "/samples"), strings.HasSuffix(path, "/trend"), strings.HasSuffix(path, "/states"), strings.HasSuffix(path, "/gaps"),
-				strings.Contains(path, "/waveforms"):
+				strings.HasSuffix(path, "/waveforms"):
 				want = 400 // admitted: the parameters are missing
 			}
 			if a.status != want {

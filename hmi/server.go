@@ -28,6 +28,7 @@ type History interface {
 	Gaps(ctx context.Context, r plant.Range) ([]plant.Gap, error)
 	States(ctx context.Context, r plant.Range) ([]plant.State, error)
 	Waveforms(ctx context.Context, r plant.Range) iter.Seq2[plant.Waveform, error]
+	LastWaveform(ctx context.Context, tag plant.TagID) (plant.Waveform, error)
 }
 
 // Alarms is the alarm book.

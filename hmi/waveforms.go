@@ -71,10 +71,10 @@ func (n single) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(make([]byte, 0, 16), v, format, -1, 32), nil
 }
 
-// waveform gives the values of one waveform of a tag: that of the parameter t.
+// waveform gives the values of one waveform of a tag: that of the parameter t, the
+// newest one without it.
 func (s *Server) waveform(w http.ResponseWriter, r *http.Request) error {
 	q := newQuery(r.URL.RawQuery, "t")
-	q.need("t", timeAllowed)
 	at := plant.Millis(q.time("t"))
 	if q.err != nil {
 		return q.err
@@ -84,22 +84,36 @@ func (s *Server) waveform(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return refuse(http.StatusNotFound, "tag: %.200q is unknown", path)
 	}
+	if q.text("t") == "" {
+		x, err := s.History.LastWaveform(r.Context(), tag.ID)
+		if err != nil {
+			return err
+		}
+		if x.Tag == 0 {
+			return refuse(http.StatusNotFound, "tag: it has no waveform yet")
+		}
+		return sendWaveform(w, tag, x)
+	}
 	for x, err := range s.History.Waveforms(r.Context(), plant.Range{Tag: tag.ID, From: at, To: at + 1, Limit: 1}) {
 		if err != nil {
 			return err
 		}
-		values := make([]single, len(x.Values))
-		for i, v := range x.Values {
-			values[i] = single(v)
-		}
-		return send(w, struct {
-			Tag     string   `json:"tag"`
-			Unit    string   `json:"unit"`
-			Time    stamp    `json:"t"`
-			Rate    number   `json:"rate"`
-			Quality string   `json:"q"`
-			Values  []single `json:"values"`
-		}{tag.Path, tag.Unit, stamp(x.Time), number(x.Rate), x.Quality.String(), values})
+		return sendWaveform(w, tag, x)
 	}
 	return refuse(http.StatusNotFound, "t: the tag has no waveform of that time; %s/waveforms lists them", apiBase)
+}
+
+func sendWaveform(w http.ResponseWriter, tag plant.Tag, x plant.Waveform) error {
+	values := make([]single, len(x.Values))
+	for i, v := range x.Values {
+		values[i] = single(v)
+	}
+	return send(w, struct {
+		Tag     string   `json:"tag"`
+		Unit    string   `json:"unit"`
+		Time    stamp    `json:"t"`
+		Rate    number   `json:"rate"`
+		Quality string   `json:"q"`
+		Values  []single `json:"values"`
+	}{tag.Path, tag.Unit, stamp(x.Time), number(x.Rate), x.Quality.String(), values})
 }

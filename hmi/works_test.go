@@ -181,6 +181,13 @@ func (w *works) Waveforms(_ context.Context, r plant.Range) iter.Seq2[plant.Wave
 	}
 }
 
+func (w *works) LastWaveform(_ context.Context, tag plant.TagID) (plant.Waveform, error) {
+	if l := last(w.waveforms, []plant.TagID{tag}); len(l) > 0 {
+		return l[0], w.fault
+	}
+	return plant.Waveform{}, w.fault
+}
+
 // enter adds an entry to the alarm journal.
 func (w *works) enter(a plant.Alarm) plant.Alarm {
 	w.mu.Lock()

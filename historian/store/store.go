@@ -72,6 +72,9 @@ type Store interface {
 	// it. A back end that keeps none declares each as a gap (plant.GapNotKept).
 	Waveforms(ctx context.Context, r plant.Range) iter.Seq2[plant.Waveform, error]
 
+	// LastWaveform is the one with the latest source time; Tag is 0 where there is none.
+	LastWaveform(ctx context.Context, tag plant.TagID) (plant.Waveform, error)
+
 	// Delete removes the samples, states and waveforms of the range, durably.
 	Delete(ctx context.Context, r plant.Range) error
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -85,4 +86,20 @@ func (s *Pebble) waveforms(ctx context.Context, r plant.Range, yield func(plant.
 		}
 	}
 	return it.Error()
+}
+
+// LastWaveform implements Store.
+func (s *Pebble) LastWaveform(ctx context.Context, tag plant.TagID) (w plant.Waveform, err error) {
+	if err := s.enter(); err != nil {
+		return w, err
+	}
+	defer s.leave()
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: waveformKey(nil, tag, math.MinInt64), UpperBound: after(tagKey(nil, prefixWaveform, tag))})
+	if err != nil {
+		return w, fmt.Errorf("store: last waveform: %w", err)
+	}
+	if it.Last() {
+		w, err = parseWaveform(it.Key(), it.Value(), nil)
+	}
+	return w, errors.Join(err, it.Close(), ctx.Err())
 }

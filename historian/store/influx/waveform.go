@@ -39,3 +39,13 @@ func (s *Store) Waveforms(ctx context.Context, _ plant.Range) iter.Seq2[plant.Wa
 		leave()
 	}
 }
+
+// LastWaveform implements store.Store: there is none.
+func (s *Store) LastWaveform(ctx context.Context, _ plant.TagID) (plant.Waveform, error) {
+	_, leave, err := s.enter(ctx)
+	if err != nil {
+		return plant.Waveform{}, fmt.Errorf("influx: last waveform: %w", err)
+	}
+	leave()
+	return plant.Waveform{}, nil
+}

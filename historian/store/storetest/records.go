@@ -112,6 +112,8 @@ func testClosed(s *suite) {
 	for _, err := range s.Scan(ctx, all(tag)) {
 		f(err)
 	}
+	_, err = s.LastWaveform(ctx, tag)
+	f(err)
 	for _, err := range s.Waveforms(ctx, all(tag)) {
 		f(err)
 	}

@@ -66,6 +66,11 @@ func testWaveforms(s *suite) {
 		same("limit", list(plant.Range{Tag: ids[0], From: base + 1, To: math.MaxInt64, Limit: 1}), in[1:2])
 		same("none", list(plant.Range{Tag: ids[0], From: base + second, To: base}), nil)
 		same("the other tag", list(all(ids[1])), []plant.Waveform{other})
+		for tag, want := range map[plant.TagID]plant.Waveform{ids[0]: in[2], ids[1]: other, ids[1] + 9: {}} {
+			if got, err := s.LastWaveform(context.Background(), tag); err != nil || !sameWaveform(got, want) {
+				s.Errorf("the last one of tag %d: at %d, %v", tag, got.Time, err)
+			}
+		}
 	})
 	in[0].Values, in[0].Time = []float32{1}, base+ms/2 // corrected, and cut to its ms
 	s.put(plant.Batch{Waveforms: in[:1]})

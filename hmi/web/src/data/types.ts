@@ -141,6 +141,17 @@ export interface Last {
   text?: string;
 }
 
+/** Waveform is one burst of a tag: values at equal distances. */
+export interface Waveform {
+  tag: string;
+  unit: string;
+  t: string;
+  /** values a second; 0 unknown */
+  rate: number | null;
+  q: string;
+  values: (number | null)[];
+}
+
 export type TagKind = "analog" | "setpoint" | "discrete" | "text" | "waveform";
 
 export interface Tag {

@@ -109,6 +109,16 @@ export const en = {
   "finding.detector": "Detector",
   "finding.extrapolated": "(limit extrapolated)",
 
+  "wave.title": "Waveforms",
+  "wave.burst": "Newest burst",
+  "wave.burstOf": "Newest burst of {tag}",
+  "wave.spectrum": "Amplitude spectrum",
+  "wave.spectrumOf": "Amplitude spectrum of the newest burst of {tag}",
+  "wave.strongest": "strongest at",
+  "wave.values": "{n} values",
+  "wave.none": "No burst yet",
+  "wave.waiting": "Waiting for the burst",
+
   "trend.title": "Trends",
   "trend.window": "Time window",
   "trend.role": "trend",

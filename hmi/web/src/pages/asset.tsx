@@ -24,6 +24,7 @@ import { TrendCard } from "../trend/card.tsx";
 import { useLabels } from "../trend/labels.ts";
 import { ModeStrip } from "../trend/modes.tsx";
 import { windowOf, windows } from "../trend/spans.ts";
+import { WaveformCard } from "../trend/waveform.tsx";
 import { ExportBox } from "./export.tsx";
 import { TagTable } from "./tags.tsx";
 
@@ -192,7 +193,10 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null; stale: boolean }):
   const blamed = new Set(open.map((a) => a.finding.tag));
   const rank = (x: Tag) => Math.max(shares.get(x.path) ?? 0, blamed.has(x.path) ? 1 : 0);
   const measured = (props.tags ?? []).filter((x) => !x.derived && x.asset === asset.path);
-  const trends = measured.filter((x) => x.kind !== "text" && x.kind !== "waveform").sort((x, y) => rank(y) - rank(x) || order(x) - order(y));
+  const trends = measured
+    .filter((x) => x.kind !== "text" && x.kind !== "waveform")
+    .sort((x, y) => rank(y) - rank(x) || order(x) - order(y));
+  const bursts = measured.filter((x) => x.kind === "waveform");
   const score = props.tags?.find((x) => x.path === `${asset.path}/$SCORE`);
   return (
     <>
@@ -281,9 +285,19 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null; stale: boolean }):
           </div>
         )}
       </section>
+      {bursts.length > 0 && (
+        <section aria-labelledby="waves-title">
+          <h2 id="waves-title">{t("wave.title")}</h2>
+          <div class="trend-grid">
+            {bursts.map((x) => (
+              <WaveformCard key={x.path} tag={x} />
+            ))}
+          </div>
+        </section>
+      )}
       <section aria-labelledby="tags-title">
         <h2 id="tags-title">{t("tags.title")}</h2>
-        {props.tags && <TagTable tags={measured} asset={asset.path} learned={learned} />}
+        {props.tags && <TagTable tags={measured.filter((x) => x.kind !== "waveform")} asset={asset.path} learned={learned} />}
       </section>
       <ExportBox asset={asset.path} />
     </>
