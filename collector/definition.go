@@ -172,11 +172,13 @@ func isNull(n *ua.NodeID) bool {
 }
 
 func (d *dictionary) readLevel(ctx context.Context, level []*ua.NodeID) ([]*ua.NodeID, error) {
-	definitions, err := d.read(ctx, requestTimeout, ua.AttributeIDDataTypeDefinition, level...)
-	if err != nil {
-		return nil, err
+	var wanted []*ua.ReadValueID
+	for _, n := range level {
+		for _, a := range []ua.AttributeID{ua.AttributeIDDataTypeDefinition, ua.AttributeIDBrowseName} {
+			wanted = append(wanted, &ua.ReadValueID{NodeID: n, AttributeID: a, DataEncoding: &ua.QualifiedName{}})
+		}
 	}
-	names, err := d.read(ctx, requestTimeout, ua.AttributeIDBrowseName, level...)
+	values, err := d.readNodes(ctx, requestTimeout, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +196,7 @@ func (d *dictionary) readLevel(ctx context.Context, level []*ua.NodeID) ([]*ua.N
 	for i, n := range level {
 		t := &dataType{id: n, name: n.String()}
 		d.nodes[n.String()] = t
-		if q, ok := good[*ua.QualifiedName](names[i]); ok && q.Name != "" {
+		if q, ok := good[*ua.QualifiedName](values[2*i+1]); ok && q.Name != "" {
 			t.name = q.Name
 		}
 		if up := targets(refs[2*i]); len(up) > 0 {
@@ -204,7 +206,7 @@ func (d *dictionary) readLevel(ctx context.Context, level []*ua.NodeID) ([]*ua.N
 		t.encodings = targets(slices.DeleteFunc(refs[2*i+1], func(r *ua.ReferenceDescription) bool {
 			return r == nil || r.BrowseName == nil || r.BrowseName.Name != "Default Binary"
 		}))
-		if x, ok := good[*ua.ExtensionObject](definitions[i]); ok && x != nil {
+		if x, ok := good[*ua.ExtensionObject](values[2*i]); ok && x != nil {
 			t.definition = x.Value
 		}
 		if s, ok := t.definition.(*ua.StructureDefinition); ok {

@@ -155,6 +155,7 @@ type memory struct {
 	quality  map[sampleKey]plant.Quality
 	states   map[sampleKey]string
 	gaps     []plant.Gap
+	waves    []plant.Waveform
 	marks    map[store.Mark]int // how often applied
 	findings map[string]int
 	edges    []plant.Finding // what the host itself said of edges
@@ -237,6 +238,7 @@ func (s *memory) Append(ctx context.Context, b plant.Batch, marks []store.Mark) 
 	for _, x := range b.States {
 		s.states[sampleKey{paths[x.Tag], x.Time / ms}] = x.Value
 	}
+	s.waves = append(s.waves, b.Waveforms...)
 	s.gaps = append(s.gaps, b.Gaps...)
 	for _, m := range marks {
 		s.marks[m]++
