@@ -91,11 +91,14 @@ bench-users: tools build ## the figures of alerts, InfluxDB, export, training an
 	$(FIGURES) -v -run 'Figure|SwapMissesNothing' ./historian/export ./models/autoencoder ./models/detect | $(SHOW)
 	$(FIGURES) -v -run Figure ./models/train | $(SHOW)
 
+# The log of a collector speaks of lost connections.
+TELL := grep -E '^(FIGURE|PEER|--- |FAIL|ok|ours |gopcua )'
+
 bench-collector: tools ## the figures of the collector, about 10 minutes: FIGURE lines
 	@mkdir -p $(RESULTS)
-	$(FIGURES) -v -run 'TestFigure(Sustained|RTT|Peer|Alarms|Discover|Identity)' ./collector | $(SHOW)
-	$(DISTURB) $(FIGURES) -v -run 'TestDisturbances' ./collector | $(SHOW)
-	$(DISTURB) $(FIGURES) -v -run 'TestFigureDisturbances$$' ./collector | $(SHOW)
+	$(FIGURES) -v -run 'TestFigure(Sustained|RTT|Peer|Alarms|Discover|Identity)' ./collector | $(TELL)
+	$(DISTURB) $(FIGURES) -v -run 'TestDisturbances' ./collector | $(TELL)
+	$(DISTURB) $(FIGURES) -v -run 'TestFigureDisturbances$$' ./collector | $(TELL)
 
 RESULTS := results
 KILLS ?= 20
