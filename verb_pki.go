@@ -208,6 +208,12 @@ func (c *pkiTrustCmd) Run(e *env) error {
 	fmt.Fprintf(e.stdout, "trusted: %s %s\nSHA-256 %s\n", h.Subject, h.URI, h.Fingerprint)
 	for i, p := range f.plcs {
 		rest, err := collector.Remaining(f.dir, h.Fingerprint, p.URL, f.sec[i])
+		for _, u := range p.Standby { // it is that of one of them
+			other, wrong := collector.Remaining(f.dir, h.Fingerprint, u, f.sec[i])
+			if err = errors.Join(err, wrong); len(other) < len(rest) {
+				rest = other
+			}
+		}
 		if err != nil {
 			return err
 		}

@@ -260,7 +260,7 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 // subscription lie in the edge's data folder.
 func newSource(p config.PLC, data string, log *slog.Logger) *collector.Source {
 	s := &collector.Source{
-		Name: p.Name, URL: p.URL, Publishing: p.Publishing, Budget: p.Budget,
+		Name: p.Name, URL: p.URL, Standby: p.Standby, StandbyMode: p.StandbyMode, Publishing: p.Publishing, Budget: p.Budget,
 		Security:   securityOf(p, data),
 		StateFile:  collector.StateFileOf(data, p.Name),
 		Conditions: p.Conditions, ConditionSeverity: p.ConditionSeverity,

@@ -80,13 +80,16 @@ func (b *backfill) without() {
 // it is to be declared now.
 func (e *engine) missed(i int, from, to int64, why reason) bool {
 	b := &e.back
-	if b.access[i] == accessNone || e.src.Tags[i].Field != "" || e.src.Tags[i].Kind == plant.Burst || why == wrongType || why == nodeGone || why >= quarantined || e.tr.gate.guard[i] == gateClosed || len(b.holes) >= 2*len(e.src.Tags)+1000 {
+	if b.access[i] == accessNone || e.src.Tags[i].Field != "" || e.src.Tags[i].Kind == plant.Burst || why == wrongType || why == nodeGone || why.ofIdentity() || e.tr.gate.guard[i] == gateClosed || len(b.holes) >= 2*len(e.src.Tags)+1000 {
 		return false
 	}
 	cut := int64(0)
-	if why == serverDown {
+	if why == serverDown || why == failedOver {
 		if cut = e.started; cut == 0 {
 			return false // nobody knows what its history lost
+		}
+		if why == failedOver && cut <= from {
+			cut = 0 // it ran all the time
 		}
 	}
 	h := newHole(i, from, to, why, cut)

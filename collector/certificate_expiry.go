@@ -106,6 +106,11 @@ func listsOf(pki string, chain []*x509.Certificate) []CertificateStatus {
 // shown is the list as the plant sees it.
 func (s *Source) shown(now time.Time) (all []plant.CertificateStatus, clock string) {
 	c := s.Certificates(now)
+	for _, x := range s.spare.others() {
+		if x.reckon(now); !slices.ContainsFunc(c.List, func(o CertificateStatus) bool { return o.Fingerprint == x.Fingerprint }) {
+			c.List = append(c.List, x)
+		}
+	}
 	for _, x := range c.List {
 		p := plant.CertificateStatus{Who: x.Role, Subject: oneLine(x.Name), Fingerprint: x.Fingerprint, NotAfter: x.NotAfter.UnixNano(), Days: x.Days, State: plant.CertificateTrusted, Reason: oneLine(x.Refused)}
 		switch {
@@ -122,6 +127,18 @@ func (s *Source) shown(now time.Time) (all []plant.CertificateStatus, clock stri
 		clock = "unknown: " + strings.TrimPrefix(c.ClockUnknown, "clock unknown: ")
 	}
 	return all, clock
+}
+
+// others are those that are not our own.
+func (c *certificates) others() (list []CertificateStatus) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, x := range c.list {
+		if x.Role != "own" && x.Role != "user" {
+			list = append(list, x)
+		}
+	}
+	return list
 }
 
 // set replaces the list by the one of a new connection. Own ones are put in by

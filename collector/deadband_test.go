@@ -223,7 +223,7 @@ func TestDeadbandIgnored(t *testing.T) {
 	out := newStore(s)
 	start(t, s, out)
 	eventually(t, 10*time.Second, "live", live(s))
-	eventually(t, 30*time.Second, "the server is seen through", func() bool { return s.Status().Deadbands.Edge == 2 })
+	eventually(t, 10*time.Second, "the server is seen through", func() bool { return s.Status().Deadbands.Edge == 2 })
 	if said("does not apply deadbands") == 0 {
 		t.Error("nobody is told")
 	}
@@ -250,7 +250,7 @@ func TestDeadbandKeepsBack(t *testing.T) {
 	out := newStore(s)
 	start(t, s, out)
 	eventually(t, 10*time.Second, "live", live(s))
-	eventually(t, 30*time.Second, "the server is seen through", func() bool { return s.Status().Deadbands.Edge == 3 && s.Status().Tags == 4 })
+	eventually(t, 15*time.Second, "the server is seen through", func() bool { return s.Status().Deadbands.Edge == 3 && s.Status().Tags == 4 })
 	if said("keep back values") != 1 {
 		t.Error("nobody is told")
 	}
@@ -287,7 +287,7 @@ func TestDeadbandKeepsBackBefore(t *testing.T) {
 	if n := said("subscription resumed"); n != 1 {
 		t.Errorf("resumed %d times", n)
 	}
-	eventually(t, 30*time.Second, "the server is seen through", func() bool { return again.Status().Deadbands.Edge == 2 && live(again)() })
+	eventually(t, 20*time.Second, "the server is seen through", func() bool { return again.Status().Deadbands.Edge == 2 && live(again)() })
 	settled(t, srv, again, out)
 	a := out.reckonBands(t, offeredBy(t, srv.logFile()), map[plant.TagID]float64{1: 2.5, 2: 4.5})
 	a.check(t)

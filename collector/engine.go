@@ -69,12 +69,26 @@ type engine struct {
 
 	asked time.Time // when the server's structures were last asked for
 
-	limits    limits
-	pace      *pace
-	gaps      uint64 // times that a notification was missing and asked for again
-	repeated  uint64 // notifications that the server sent again
-	selves    *identities
-	exam      examiner
+	selves   *identities
+	exam     examiner
+	gaps     uint64 // times that a notification was missing and asked for again
+	repeated uint64 // notifications that the server sent again
+
+	hosts   []*host
+	at      int       // position of the server that is read
+	limits  *limits   // of it
+	pace    *pace     // of it
+	standby *standby  // nil: there is no other server, or none is watched at the moment
+	adopted *prepared // taken over, for create to let it deliver
+	left    left      // what stands at the server before
+	moved   bool      // since the last subscription was made, it is another server
+	attempt time.Time // when the last connection was begun, or ended if it had been made
+	lost    int       // connections that ended or were not made, since the last one that was
+	moving  bool      // the last one was given up for the standby's ServiceLevel
+
+	lastMove time.Time
+	lower    int // readings in a row in which the standby is better
+
 	peer      peer // of the present connection
 	back      backfill
 	holesKept time.Time // when the state file was last brought up to the holes
@@ -115,16 +129,16 @@ func newEngine(s *Source, out plant.Sink) (*engine, error) {
 	e.tr.events = e.events.take
 	e.events.changed = e.remodelled
 	e.publishing = max(e.publishing, s.Budget.Publishing)
-	e.pace = newPace(s.Budget)
 	e.items.budget = s.Budget
-	for _, b := range []*batch{&e.limits.items, &e.limits.read, &e.limits.browse, &e.limits.translate} {
-		b.bound(s.Budget.Batch)
-	}
-	e.limits.history.bound(historyNodes)
 	if s.Budget.NoHistory {
 		e.back.without()
 	}
-	e.hash = itemsHash(s.URL, e.publishing, s.Tags) ^ eventsHash(e.events.conditions) + uint64(s.Budget.Sampling)
+	for _, u := range s.urls() {
+		e.hosts = append(e.hosts, newHost(u, s.Budget))
+	}
+	s.servers.begin(s.urls())
+	e.left.at = -1
+	e.turn(0)
 	e.identify()
 	s.committed.Store(0)
 	if err := e.restore(); err != nil {
@@ -176,6 +190,11 @@ func (e *engine) restore() error {
 		}
 	}
 	e.started = s.started
+	for i, h := range e.hosts {
+		if e.hashOf(h.url) == s.items {
+			e.turn(i)
+		}
+	}
 	if s.items != e.hash {
 		e.log.Info("the tags or the server have changed: a new subscription is made")
 		return nil
@@ -191,17 +210,27 @@ func (e *engine) restore() error {
 	return nil
 }
 
+// hashOf names what is monitored at a server, for the state file.
+func (e *engine) hashOf(url string) uint64 {
+	return itemsHash(url, e.publishing, e.src.Tags) ^ eventsHash(e.events.conditions) + uint64(e.src.Budget.Sampling)
+}
+
 // run connects, serves and connects again until ctx ends.
 func (e *engine) run(ctx context.Context) {
 	backOff := firstBackOff
 	last := ""
 	e.src.board.set(plant.Connecting, "for the first time")
 	for ctx.Err() == nil {
+		e.watch(ctx)
+		e.attempt = time.Now()
 		l, err := e.connect(ctx)
 		state := plant.Down
 		if err == nil {
+			e.watch(ctx)
+			e.lost, e.moving = 0, false
 			last, backOff, state = "", firstBackOff, plant.Connecting
 			err = e.serve(ctx, l)
+			e.attempt = time.Now()
 		}
 		if l != nil {
 			e.leave(ctx, l)
@@ -210,12 +239,20 @@ func (e *engine) run(ctx context.Context) {
 			break
 		}
 		e.classify(err)
+		e.parted(err)
 		if why := err.Error(); why != last {
-			e.log.Warn("connection lost or refused", "err", err)
+			what := "connection lost or refused"
+			if e.moving {
+				what = "the server is left for another"
+			}
+			e.log.Warn(what, "err", err)
 			last = why
 		}
 		e.fail(err)
 		e.src.board.set(state, last)
+		if e.canMove() {
+			continue
+		}
 		wait := backOff
 		if errors.Is(err, errLogin) {
 			wait = loginBackOff
@@ -225,10 +262,22 @@ func (e *engine) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-e.src.hurry.channel():
+		case <-e.readiness():
 		case <-time.After(wait):
 		}
 	}
+	if e.standby != nil {
+		e.standby.end()
+	}
 	e.src.board.set(plant.Down, "stopped")
+}
+
+// readiness receives when the standby is ready.
+func (e *engine) readiness() chan struct{} {
+	if e.standby == nil {
+		return nil
+	}
+	return e.standby.news.channel()
 }
 
 // classify draws from an error what the next connection need not try.

@@ -161,7 +161,7 @@ func TestEnumInStructure(t *testing.T) {
 		{ID: 100, Path: "Number", Kind: plant.Discrete, Node: "nsu=urn:test:mill;s=Motor", Field: "Mode"}}}
 	out := newStore(s)
 	start(t, s, out)
-	eventually(t, 30*time.Second, "values", func() bool { return out.size() > 40 })
+	eventually(t, 10*time.Second, "values", func() bool { return out.size() > 40 })
 	offered := map[key]fact{}
 	for k, x := range quiet(t, srv, out) {
 		if k.tag == 9 {

@@ -24,6 +24,9 @@ const (
 	quarantined
 	rescaled
 	replaced
+	failedOver
+
+	lastReason = failedOver
 )
 
 // GapWrongType is the reason of a span in which the PLC sent values that do not
@@ -33,6 +36,10 @@ const GapWrongType = "wrong-type"
 // GapNodeGone is the reason of a span in which the server did not have the tag's
 // node, as while a PLC program is loaded.
 const GapNodeGone = "node-gone"
+
+// ofIdentity reports whether the values are missing because the tag's node was
+// another, so that no history gives them.
+func (r reason) ofIdentity() bool { return r >= quarantined && r <= replaced }
 
 func (r reason) String() string {
 	switch r {
@@ -58,6 +65,8 @@ func (r reason) String() string {
 		return plant.GapRescaled
 	case replaced:
 		return plant.GapReplaced
+	case failedOver:
+		return plant.GapFailOver
 	}
 	return ""
 }

@@ -42,7 +42,7 @@ func (s subscription) deadline() time.Duration {
 	return 2 * time.Duration(s.keepAlive) * s.publishing
 }
 
-func createSubscription(ctx context.Context, l *link, publishing time.Duration, since int64, largest uint32) (subscription, error) {
+func createSubscription(ctx context.Context, l *link, publishing time.Duration, since int64, largest uint32, on bool) (subscription, error) {
 	keepAlive := ceil(keepAliveGoal, publishing)
 	reply := min(uint32(mostPerReply), max(1, l.conn.MaxMessageSize()/largest))
 	if l.rtt > slowTrip {
@@ -53,7 +53,7 @@ func createSubscription(ctx context.Context, l *link, publishing time.Duration, 
 		RequestedMaxKeepAliveCount:  keepAlive,
 		RequestedLifetimeCount:      max(ceil(lifeGoal, publishing), 3*keepAlive),
 		MaxNotificationsPerPublish:  reply,
-		PublishingEnabled:           true,
+		PublishingEnabled:           on,
 	}, requestTimeout)
 	if err != nil {
 		return subscription{}, fmt.Errorf("creating the subscription: %w", err)
@@ -95,6 +95,7 @@ type items struct {
 	list   []item
 	tags   []plant.Tag
 	budget plant.Budget
+	idle   bool  // they are made to sample nothing yet
 	met    int64 // start time of the server that plain is about
 	again  []int // whose deadbands the server refused in the last call: to be asked for without
 
@@ -116,6 +117,18 @@ func newItems(tags []plant.Tag) *items {
 		}
 	}
 	return x
+}
+
+// make asks for the items of all tags in a new subscription.
+func (x *items) make(ctx context.Context, l *link, s subscription, srv peer) error {
+	x.slower, x.shorter, x.blind = 0, 0, 0
+	x.meet(srv)
+	all := make([]int, len(x.list))
+	for i := range all {
+		all[i] = i
+		x.list[i].monitored, x.list[i].id, x.list[i].filtered = false, 0, false
+	}
+	return x.create(ctx, l, s, srv, all)
 }
 
 // create asks for the items of the tags in which, a call after the other
@@ -171,6 +184,10 @@ func (x *items) createSome(ctx context.Context, l *link, s subscription, srv pee
 // request makes the call for those of which that can be asked for.
 func (x *items) request(s subscription, srv peer, which []int) (*ua.CreateMonitoredItemsRequest, []int) {
 	req := &ua.CreateMonitoredItemsRequest{SubscriptionID: s.id, TimestampsToReturn: ua.TimestampsToReturnBoth}
+	mode := ua.MonitoringModeReporting
+	if x.idle {
+		mode = ua.MonitoringModeDisabled
+	}
 	var asked []int
 	for _, i := range which {
 		it := &x.list[i]
@@ -191,7 +208,7 @@ func (x *items) request(s subscription, srv peer, which []int) (*ua.CreateMonito
 		params.SamplingInterval = max(params.SamplingInterval, float64(x.budget.Sampling)/float64(time.Millisecond))
 		req.ItemsToCreate = append(req.ItemsToCreate, &ua.MonitoredItemCreateRequest{
 			ItemToMonitor:       &ua.ReadValueID{NodeID: id, AttributeID: ua.AttributeIDValue, DataEncoding: &ua.QualifiedName{}},
-			MonitoringMode:      ua.MonitoringModeReporting,
+			MonitoringMode:      mode,
 			RequestedParameters: params,
 		})
 	}

@@ -24,9 +24,9 @@ const (
 // notifications flow from e.seq.next on. The link may be non-nil with an error;
 // the caller gives it up.
 func (e *engine) connect(ctx context.Context) (*link, error) {
-	l, same, err := e.reach(ctx)
+	l, same, err := e.open(ctx)
 	if err != nil {
-		return nil, err
+		return l, err
 	}
 	srv, err := l.describe(ctx)
 	if err != nil {
@@ -71,14 +71,18 @@ func (e *engine) reach(ctx context.Context) (l *link, same bool, err error) {
 	if err := e.pace.connect(ctx, e.waits); err != nil {
 		return nil, false, err
 	}
-	offers, err := getEndpoints(ctx, e.src.URL)
+	url := e.src.URL
+	if len(e.hosts) > 0 {
+		url = e.hosts[e.at].url
+	}
+	offers, err := getEndpoints(ctx, url)
 	if err != nil {
 		if unreached(err) {
 			e.pace.spare()
 		}
 		return nil, false, err
 	}
-	end, err := e.sec.choose(e.src.URL, offers)
+	end, err := e.sec.choose(url, offers)
 	if err != nil {
 		return nil, false, err
 	}
@@ -94,7 +98,9 @@ func (e *engine) reach(ctx context.Context) (l *link, same bool, err error) {
 		c.drop()
 		return nil, false, err
 	}
-	l.limits = &e.limits
+	if e.limits != nil {
+		l.limits = e.limits
+	}
 	return l, same, nil
 }
 
@@ -259,23 +265,16 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 	if since == 0 {
 		since = time.Now().UnixNano()
 	}
-	sub, err := createSubscription(ctx, l, e.publishing, since, largest)
-	if err != nil {
-		return err
-	}
 	if err := e.locate(ctx, l, srv); err != nil {
 		return err
 	}
-	e.items.slower, e.items.shorter, e.items.blind = 0, 0, 0
-	all := make([]int, len(e.items.list))
-	for i := range all {
-		all[i] = i
-		e.items.list[i].monitored, e.items.list[i].id, e.items.list[i].filtered = false, 0, false
-		if b := e.tr.bands[i]; b != nil {
+	for _, b := range e.tr.bands {
+		if b != nil {
 			b.inside, b.since = 0, 0
 		}
 	}
-	if err := e.items.create(ctx, l, sub, srv, all); err != nil {
+	sub, err := e.subscribe(ctx, l, srv, since, largest)
+	if err != nil {
 		return err
 	}
 	if err := e.events.create(ctx, l, sub); err != nil {
@@ -292,10 +291,11 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 		}
 	}
 	e.sub, e.started, e.seq = sub, srv.started, newSequencer(1)
+	e.moved = false
 	e.back.asked = 0 // its tags may have got a history, or lost it
 	e.need = e.version + 1
 	e.put()
-	e.log.Info("subscription created", "subscription", sub.id, "tags", len(all), "publishing", sub.publishing, "keep_alive", time.Duration(sub.keepAlive)*sub.publishing)
+	e.log.Info("subscription created", "subscription", sub.id, "tags", len(e.items.list), "publishing", sub.publishing, "keep_alive", time.Duration(sub.keepAlive)*sub.publishing)
 	if x := e.items; x.slower+x.shorter > 0 {
 		e.log.Warn("the server grants less than was asked", "sampled_more_slowly", x.slower, "shorter_queues", x.shorter)
 	}
@@ -307,6 +307,27 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 		e.log.Warn("the server insists on long keep-alives: silence is noticed late", "after", sub.deadline())
 	}
 	return nil
+}
+
+// subscribe makes the subscription with its items, or lets that of the standby
+// deliver.
+func (e *engine) subscribe(ctx context.Context, l *link, srv peer, since int64, largest uint32) (subscription, error) {
+	if p := e.adopted; p != nil {
+		e.adopted = nil
+		switch {
+		case p.sub.id == 0:
+		case e.items == p.items && e.items.bound(p.nodes):
+			return p.sub, p.activate(ctx)
+		default:
+			// Its tags have other nodes than when it was made.
+			_, _ = call[*ua.DeleteSubscriptionsResponse](ctx, l, &ua.DeleteSubscriptionsRequest{SubscriptionIDs: []uint32{p.sub.id}}, resumeTimeout)
+		}
+	}
+	sub, err := createSubscription(ctx, l, e.publishing, since, largest, true)
+	if err != nil {
+		return sub, err
+	}
+	return sub, e.items.make(ctx, l, sub, srv)
 }
 
 // queues tells the translator how long the queues at the server are.
@@ -321,6 +342,8 @@ func (e *engine) queues() {
 // why is the reason of gaps when a subscription had to be made anew.
 func (e *engine) why(srv peer) reason {
 	switch {
+	case e.moved:
+		return failedOver
 	case srv.started != 0 && srv.started != e.started:
 		return serverDown
 	case !e.resumed:

@@ -66,6 +66,7 @@ type answer struct {
 	slices   []*slice
 	learned  learned
 	took     time.Duration
+	standing standing
 	kind     answerKind
 
 	questions []question
@@ -88,6 +89,7 @@ const (
 	gotRefresh
 	gotSights
 	gotSpace
+	gotLevel
 	gotNothing
 )
 
@@ -106,6 +108,9 @@ func (e *engine) serve(ctx context.Context, l *link) error {
 		stuck.Stop()
 	}()
 	p.wg.Go(func() { p.beats(ctx) })
+	if len(e.hosts) > 1 {
+		p.wg.Go(func() { p.levels(ctx) })
+	}
 	tick := time.NewTicker(tickTime)
 	defer tick.Stop()
 	for {
@@ -196,6 +201,8 @@ func (p *pump) handle(ctx context.Context, a answer) error {
 		return p.sighted(ctx, a)
 	case gotSpace:
 		return p.surveyed(a)
+	case gotLevel:
+		return p.leveled(a)
 	}
 	return nil
 }

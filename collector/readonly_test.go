@@ -31,7 +31,7 @@ var mayAsk = []string{
 	"CreateSessionRequest", "CreateSubscriptionRequest", "DeleteMonitoredItemsRequest", "DeleteSubscriptionsRequest",
 	"GetEndpointsRequest", "HistoryReadRequest", "ModifyMonitoredItemsRequest", "ModifySubscriptionRequest",
 	"MonitoredItemCreateRequest", "MonitoredItemModifyRequest", "PublishRequest", "ReadRequest", "RepublishRequest",
-	"SetPublishingModeRequest", "TransferSubscriptionsRequest", "TranslateBrowsePathsToNodeIDsRequest",
+	"SetMonitoringModeRequest", "SetPublishingModeRequest", "TransferSubscriptionsRequest", "TranslateBrowsePathsToNodeIDsRequest",
 }
 
 // mayCall are the requests of the one call there may be: see onlyRefresh.

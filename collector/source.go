@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,12 +22,17 @@ const DefaultPublishing = 100 * time.Millisecond
 // Source reads the tags of one OPC UA server. Fill the exported fields, then
 // Run it once at a time.
 type Source struct {
-	Name       string      // of the PLC, for status and log
-	URL        string      // opc.tcp://HOST:PORT[/PATH]
-	Tags       []plant.Tag // with ID and Node set; IDs are the client handles and must stay the same for a state file
-	Security   Security
-	Publishing time.Duration // asked of the server; DefaultPublishing where 0
-	Budget     plant.Budget  // of the load that it asks of the server
+	Name string // of the PLC, for status and log
+	URL  string // opc.tcp://HOST:PORT[/PATH]
+	// Standby are the URLs of servers with the same address space that are read
+	// when that of URL fails or is in a worse state; StandbyMode is one of
+	// StandbyCold, StandbyWarm, StandbyHot, or empty: as they say themselves.
+	Standby     []string
+	StandbyMode string
+	Tags        []plant.Tag // with ID and Node set; IDs are the client handles and must stay the same for a state file
+	Security    Security
+	Publishing  time.Duration // asked of the server; DefaultPublishing where 0
+	Budget      plant.Budget  // of the load that it asks of the server
 
 	// Exception says who allowed what of the security is given up, until when and
 	// why, for the status. ExceptionEnds is its last day; zero: there is none.
@@ -54,6 +60,8 @@ type Source struct {
 	calm      time.Duration // between two words on one alarm of the PLC; calmTime where 0
 	recheck   time.Duration // how often the certificates of a living connection are judged again
 	hurry     signal        // do not wait to connect
+	servers   servers       // where there are several
+	spare     certificates  // of the standby
 }
 
 // Run keeps the subscription alive until ctx ends and then returns nil. Any
@@ -97,6 +105,7 @@ func (s *Source) Status() plant.PLCStatus {
 	}
 	now := time.Now()
 	st.Certificates, st.Clock = s.shown(now)
+	st.Servers = s.servers.get()
 	st.Exception = s.Exception
 	st.ExceptionOver = !s.ExceptionEnds.IsZero() && now.After(s.ExceptionEnds)
 	return st
@@ -124,8 +133,13 @@ func (s *Source) Changed() <-chan struct{} { return s.board.channel() }
 
 // check finds what no retry mends.
 func (s *Source) check() error {
-	if !strings.HasPrefix(s.URL, "opc.tcp://") {
-		return fmt.Errorf("url %q: want opc.tcp://HOST:PORT", s.URL)
+	for _, u := range s.urls() {
+		if !strings.HasPrefix(u, "opc.tcp://") {
+			return fmt.Errorf("url %q: want opc.tcp://HOST:PORT", u)
+		}
+	}
+	if !slices.Contains([]string{"", StandbyCold, StandbyWarm, StandbyHot}, s.StandbyMode) {
+		return fmt.Errorf("standby mode %q: allowed are %s, %s, %s", s.StandbyMode, StandbyCold, StandbyWarm, StandbyHot)
 	}
 	if s.Publishing < 0 {
 		return fmt.Errorf("publishing interval %v is negative", s.Publishing)

@@ -150,7 +150,7 @@ func decodeState(b []byte) (*state, error) {
 		}
 		t.rejected = flags&rejectedFlag != 0
 		t.reason = reason(flags &^ (rejectedFlag | unseenFlag))
-		if id < 0 || id > 1<<32-1 || t.reason > replaced || t.last/oneMilli != ms && t.last != noTime {
+		if id < 0 || id > 1<<32-1 || t.reason > lastReason || t.last/oneMilli != ms && t.last != noTime {
 			return nil, errors.New("a tag's entry makes no sense")
 		}
 		t.id = plant.TagID(id)
@@ -190,7 +190,7 @@ func (s *state) decodeHoles(r *reader) error {
 		if flags&cutFlag != 0 {
 			h.cut = h.from + ms[3]*oneMilli
 		}
-		if id > 1<<32-1 || h.why == noGap || h.why > replaced {
+		if id > 1<<32-1 || h.why == noGap || h.why > lastReason {
 			return errors.New("a hole's entry makes no sense")
 		}
 		s.holes = append(s.holes, h)

@@ -23,10 +23,14 @@ type translator struct {
 	slots []slot
 	queue []uint32 // that the server granted; 0 or 1: not known, or nothing to be seen by it
 	runs  []run
-	bands []*band   // by position, nil without a deadband
-	names []texts   // by position, nil where numbers have none
-	cycle uint64    // number of the server's publishing cycle
-	cycAt time.Time // PublishTime of its messages
+	bands []*band // by position, nil without a deadband
+	// Since another server took over: whether its queue went back to the last
+	// value, by position, and its time then, ns UTC.
+	overlap []bool
+	present int64
+	names   []texts   // by position, nil where numbers have none
+	cycle   uint64    // number of the server's publishing cycle
+	cycAt   time.Time // PublishTime of its messages
 
 	cyclic []int   // positions of the cyclic tags
 	heard  []int64 // when the newest value of a tag arrived, ns UTC, 0 never
@@ -68,7 +72,7 @@ type run struct {
 
 func newTranslator(tags []plant.Tag) *translator {
 	t := &translator{tags: tags, index: make(map[uint32]int, len(tags)), tracks: newTracks(len(tags)),
-		slots: make([]slot, len(tags)), queue: make([]uint32, len(tags)), runs: make([]run, len(tags)),
+		slots: make([]slot, len(tags)), queue: make([]uint32, len(tags)), runs: make([]run, len(tags)), overlap: make([]bool, len(tags)),
 		bands: newBands(tags), names: make([]texts, len(tags)), heard: make([]int64, len(tags)), spilled: make([]uint64, len(tags)), wrong: map[int]string{}, gone: map[int]plant.Quality{}, top: noTime,
 		gate: newGate(len(tags))}
 	for i := range tags {
@@ -152,6 +156,9 @@ func (t *translator) take(i int, v *ua.DataValue, arrived int64) {
 		return
 	}
 	at := sourceTime(v, arrived)
+	if t.repeated(i, at, q.IsGood()) {
+		return
+	}
 	tag := t.tags[i].ID
 	if t.tags[i].Kind == plant.Text {
 		s, ok := t.names[i].text(v.Value)
@@ -196,6 +203,9 @@ func (t *translator) take(i int, v *ua.DataValue, arrived int64) {
 func (t *translator) gaps(tag plant.TagID, i int, at, arrived int64, overflow bool) {
 	if len(t.wrong) > 0 {
 		delete(t.wrong, i)
+	}
+	if t.reason[i] == failedOver && t.overlap[i] {
+		t.reason[i] = noGap // the queue of this server went back to the last value
 	}
 	if overflow {
 		t.overflows++

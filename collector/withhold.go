@@ -93,7 +93,7 @@ func (t *translator) shut(i int, v *ua.DataValue, arrived int64) {
 		t.last[i] = at
 		return
 	}
-	if why := t.reason[i]; why != noGap && why < quarantined {
+	if why := t.reason[i]; why != noGap && !why.ofIdentity() {
 		t.close(i, at)
 		t.last[i] = max(t.last[i], at-oneMilli)
 	}

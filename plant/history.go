@@ -87,6 +87,8 @@ type PLCStatus struct {
 	Overflowing  []TagCount   `json:"overflowing,omitempty"`   // tags with most values that carried the overflow bit
 	Deadbands    Deadbands    `json:"deadbands,omitzero"`
 
+	Servers []ServerStatus `json:"servers,omitempty"` // where there are redundant ones
+
 	Certificates  []CertificateStatus `json:"certificates,omitempty"`
 	Clock         string              `json:"clock,omitempty"`          // "unknown: why"; empty: it is known
 	Exception     string              `json:"exception,omitempty"`      // what security is given up, by whom, until when and why
@@ -105,6 +107,15 @@ type QuarantinedTag struct {
 	Was   string   `json:"was"`   // for people: "Double, °C, 0 to 200"
 	Is    string   `json:"is"`
 	What  []string `json:"what"` // of "type", "unit", "range", "path"
+}
+
+// ServerStatus is one of the redundant servers of a PLC.
+type ServerStatus struct {
+	URL          string `json:"url"`
+	ServiceLevel int    `json:"service_level"` // 200 to 255 healthy, 2 to 199 degraded, 1 no data, 0 maintenance; -1 unknown
+	State        string `json:"state"`         // "active", "standby hot", "standby warm", "standby cold", "connecting", "left", "down"; empty: not looked at
+	Reason       string `json:"reason,omitempty"`
+	Active       bool   `json:"active"`
 }
 
 // EdgeStatus is one edge as the historian sees it. The edge sends the part that

@@ -41,6 +41,7 @@ const (
 	GapServerDown    = "server-down"    // OPC UA server or its host away, subscription lost
 	GapLinkDown      = "link-down"      // server alive, network away longer than its queues
 	GapOverflow      = "queue-overflow" // the server's queue for the item overflowed
+	GapFailOver      = "fail-over"      // another of the redundant servers took over
 	GapEdgeRestart   = "edge-restart"   // the edge process died
 	GapQueueFull     = "queue-full"     // the edge's disk queue was full
 	GapMissedMessage = "missed-message" // a notification the server no longer holds

@@ -177,13 +177,19 @@ if (set.alarms) {
   for (const i of set.active ?? []) say(i, 700, "active from the start", true);
 }
 
+// One of a redundant set: how it stands to the others (OPC 10000-4, 6.6.2).
+let level = set.level ?? 255;
+if (set.support !== undefined) {
+  space.findNode("i=2267").bindVariable({ get: () => new ua.Variant({ dataType: "Byte", value: level }) }, true);
+  space.findNode("i=3709").bindVariable({ get: () => new ua.Variant({ dataType: "Int32", value: set.support }) }, true);
+}
+
 const log = set.log ? fs.openSync(set.log, "a") : -1;
 let tick = set.tick ?? 0, running = false;
 let step = set.step ?? 0; // ms that the clock of the values is off; the stack itself does not survive a step
-const write = () => {
-  if (!running) return;
+const write = (at) => {
   tick++;
-  const now = new Date(Date.now() + step);
+  const now = new Date(at);
   const ms = now.getTime();
   let lines = "";
   const todo = [];
@@ -205,14 +211,27 @@ const write = () => {
     for (const s of subscriptions())
       for (const m of s.monitoredItems.values()) if (m.filter && m.node.readValue) m.oldDataValue = m.node.readValue().clone();
 };
+const due = () => {
+  if (!running) return;
+  if (!set.grid) return write(Date.now() + step);
+  // The same values at the same times as the others of a redundant set.
+  const now = Math.floor(Date.now() / set.grid);
+  if (fresh) tick = now - 1;
+  for (fresh = false; tick < now; ) write((tick + 1) * set.grid);
+};
+let fresh = true; // nothing is made up for the time before
 running = set.run ?? false;
-write();
+due();
 await server.start();
-setInterval(write, set.every ?? 100);
+setInterval(due, set.grid ? set.grid / 4 : (set.every ?? 100));
 readline.createInterface({ input: process.stdin }).on("line", async (line) => {
   const [cmd, a, b, c] = line.trim().split(" ");
-  if (cmd === "run") running = true;
-  if (cmd === "halt") running = false;
+  if (cmd === "run") running = fresh = true;
+  if (cmd === "halt") {
+    if (set.grid) due();
+    running = false;
+  }
+  if (cmd === "level") level = Number(a);
   if (cmd === "add") add(Number(a));
   if (cmd === "del") { space.deleteNode(vars[a]); delete vars[a]; } // the monitored items of the node die with it
   if (cmd === "step") step += Number(a);

@@ -39,6 +39,9 @@ type PLC struct {
 	Name string // also the Sparkplug device id
 	URL  string // opc.tcp://HOST:PORT
 
+	Standby     []string // URLs of servers with the same address space, read when that one fails
+	StandbyMode string   // "cold", "warm", "hot"; empty: as they say themselves
+
 	// Tags of the CSV file, or Discover: find them by browsing from DiscoverRoot
 	// (a NodeId, the Objects folder where empty).
 	Tags         []plant.Tag
@@ -257,6 +260,7 @@ func (t *table) plc() PLC {
 	case p.DiscoverRoot != "" && !p.Discover:
 		t.fault("discover_root", "is of no use without discover = true")
 	}
+	p.standby(t)
 	p.Exception = t.exception(&p)
 	if t.has("conditions_severity") && !t.has("conditions") {
 		t.fault("conditions_severity", "is of no use without conditions = true")

@@ -29,7 +29,7 @@ func (x *Exception) Over(now time.Time) bool { return now.After(x.Until) }
 
 // Text is the exception in words, with what it is from.
 func (x *Exception) Text(p *PLC) string {
-	return fmt.Sprintf("%s is read with security policy %s, approved by %s until %s: %s", p.URL, p.SecurityPolicy, x.Approver, x.Until.Format(time.DateOnly), x.Reason)
+	return fmt.Sprintf("%s is read with security policy %s, approved by %s until %s: %s", strings.Join(p.urls(), " and "), p.SecurityPolicy, x.Approver, x.Until.Format(time.DateOnly), x.Reason)
 }
 
 // exception reads the section. Only a machine that talks to itself may go
@@ -39,7 +39,7 @@ func (t *table) exception(p *PLC) *Exception {
 	sub := t.table("exception")
 	if sub == nil {
 		said, named := t.m["security_policy"]
-		if weak && !t.has("exception") && (!named || said == p.SecurityPolicy) && checkURL(p.URL, "opc.tcp") == nil && (p.SecurityPolicy != "None" || !onLoopback(p.URL)) {
+		if weak && !t.has("exception") && (!named || said == p.SecurityPolicy) && checkURL(p.URL, "opc.tcp") == nil && (p.SecurityPolicy != "None" || slices.ContainsFunc(p.urls(), func(u string) bool { return !onLoopback(u) })) {
 			t.fault("security_policy", "%s protects too little: others on the network could read and forge the values; allowed are %s, or a section [plc.exception] with approver, until and reason",
 				p.SecurityPolicy, strings.Join(Policies, ", "))
 		}

@@ -625,6 +625,7 @@ export const en = {
   "gap.link-down": "Link down",
   "gap.queue-overflow": "Queue overflow",
   "gap.edge-restart": "Edge restarted",
+  "gap.fail-over": "Another server took over",
   "gap.queue-full": "Edge queue full",
   "gap.missed-message": "Message missed",
   "gap.node-gone": "Node gone from the PLC",
