@@ -113,18 +113,12 @@ func (x *Examination) Run(ctx context.Context) *Diagnosis {
 	if !d.met(x.URL, x.Security, &r) {
 		return d
 	}
-	begun := false
-	defer func() {
-		if !begun {
-			l.leave(ctx)
-		}
-	}()
-	if err := d.inside(ctx, l, srv, &r, x); err != nil {
+	err = d.inside(ctx, l, srv, &r, x)
+	l.leave(ctx) // before the measurement: small PLCs have few sessions
+	if err != nil {
 		d.fail("session", err.Error(), "the server gave up in the middle: look at its log")
 		return d
 	}
-	l.leave(ctx) // small PLCs have few sessions
-	begun = true
 	if x.Measure > 0 {
 		x.measure(ctx, d)
 	}
@@ -164,6 +158,8 @@ func (d *Diagnosis) met(url string, sec Security, r *Report) bool {
 	case r.Login == nil:
 		d.ok("login", fmt.Sprintf("session opened as %s", who(sec)))
 		return true
+	case errors.As(r.Login, new(choiceError)):
+		return d.fail("login", r.Login.Error(), "give a user of the kind that the server takes, or let it take this kind")
 	case errors.Is(r.Login, errStranger):
 		d.Stranger = true
 		return d.fail("trust in us", r.Login.Error(), "let the server trust our certificate")

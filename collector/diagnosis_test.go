@@ -149,6 +149,21 @@ func TestExamineClock(t *testing.T) {
 	}
 }
 
+// TestExamineUser: a user that the endpoint does not take is said before anybody
+// tries, and so is a password that would travel readable.
+func TestExamineUser(t *testing.T) {
+	t.Parallel()
+	m := orchard(t, 1, nil)
+	d := examine(t, &Examination{URL: m.URL(), Security: Security{User: "op", Password: "secret"}})
+	last := d.Checks[len(d.Checks)-1]
+	if last.Grade != Fail || last.Name != "login" || last.Text != "the endpoint does not take user name users; it takes: anonymous" {
+		t.Errorf("%+v", last)
+	}
+	if n := m.Counts(); n["CreateSession"] != 0 {
+		t.Errorf("requests %v", n)
+	}
+}
+
 // TestExamineMeasure: the budget of the maker holds, the session is ended, and what
 // the server grants less for is said.
 func TestExamineMeasure(t *testing.T) {

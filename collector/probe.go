@@ -71,7 +71,7 @@ func meet(ctx context.Context, url string, sec Security) (Report, *link, peer, e
 	e := &engine{src: &Source{URL: url, Name: "doctor"}, sec: p}
 	end, err := p.choose(url, offers)
 	if err != nil {
-		r.Login = err
+		r.Login = choiceError{err}
 		return r, nil, peer{}, nil
 	}
 	r.Trusted = e.trust(end)
@@ -99,6 +99,11 @@ func meet(ctx context.Context, url string, sec Security) (Report, *link, peer, e
 	r.MaxMonitoredItemsPerCall, r.MaxNodesPerRead, r.MaxNodesPerBrowse = srv.batch, srv.perRead, srv.perBrowse
 	return r, l, srv, nil
 }
+
+// choiceError: no endpoint fits the settings. It says itself what to do.
+type choiceError struct{ error }
+
+func (e choiceError) Unwrap() error { return e.error }
 
 func describeOffer(o *ua.EndpointDescription) EndpointReport {
 	e := EndpointReport{Policy: policyName(o.SecurityPolicyURI), Mode: modeName(o.SecurityMode)}
