@@ -95,5 +95,7 @@ var english = map[string]string{
 
 	"kind.system.quarantine":  "Tag in quarantine",
 	"kind.system.certificate": "Certificate expires",
+	"kind.plc.alarm":          "PLC alarm",
+	"kind.plc.flood":          "Many PLC alarms",
 	"kind.system.exception":   "PLC read without security",
 }

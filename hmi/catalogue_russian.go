@@ -63,5 +63,7 @@ var russian = map[string]string{
 
 	"kind.system.quarantine":  "Тег в карантине",
 	"kind.system.certificate": "Истекает сертификат",
+	"kind.plc.alarm":          "Тревога ПЛК",
+	"kind.plc.flood":          "Много тревог ПЛК",
 	"kind.system.exception":   "ПЛК читается без защиты",
 }

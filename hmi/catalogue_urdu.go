@@ -63,5 +63,7 @@ var urdu = map[string]string{
 
 	"kind.system.quarantine":  "ٹیگ قرنطینہ میں",
 	"kind.system.certificate": "سرٹیفکیٹ ختم ہو رہا ہے",
+	"kind.plc.alarm":          "پی ایل سی کا الارم",
+	"kind.plc.flood":          "پی ایل سی کے بہت سے الارم",
 	"kind.system.exception":   "PLC بغیر سیکیورٹی کے پڑھا جا رہا ہے",
 }

@@ -25,6 +25,7 @@ type linkView struct {
 	Name     string // of the asset
 	Asset    string // path, where it is not the name
 	What     string
+	Said     string // by the PLC itself
 	Tag      string // below the asset
 	Since    string
 	For      string // how long it has been there; "" where it is back to normal
@@ -126,7 +127,7 @@ func (s *Server) newLinkPage(l *plant.AckLink) pageBody {
 		tag = f.Contributions[0].Tag
 	}
 	page.Link = linkView{
-		Known: true, Priority: f.Priority, Urgency: fmt.Sprintf(t["link.priority"], f.Priority), Name: f.Asset, What: cmp.Or(t["kind."+f.Kind], f.Title()), Tag: strings.TrimPrefix(tag, f.Asset+"/"),
+		Known: true, Priority: f.Priority, Urgency: fmt.Sprintf(t["link.priority"], f.Priority), Name: f.Asset, What: cmp.Or(t["kind."+f.Kind], f.Title()), Said: f.Text, Tag: strings.TrimPrefix(tag, f.Asset+"/"),
 		Since: s.clock(page.Lang, a.Raised), Text: strings.TrimSpace(linkLine.ReplaceAllString(l.Text, "")),
 	}
 	if name := s.assetNames()[f.Asset]; name != "" {
