@@ -21,7 +21,7 @@ type doctorCmd struct {
 type doctorPLCCmd struct {
 	plcFlags
 	For  time.Duration `default:"10s" help:"How long values are received; 0s: not at all."`
-	JSON bool          `name:"json" help:"Print JSON."`
+	JSON bool          `name:"json" help:"Print JSON, a document for each server."`
 	releaseFlags
 }
 
@@ -47,6 +47,25 @@ func (c *doctorPLCCmd) Run(e *env) error {
 	if len(c.Release) > 0 {
 		return c.release(e, at)
 	}
+	urls := []string{at.url}
+	if at.plc != nil && c.URL == "" {
+		urls = append(urls, at.plc.Standby...)
+	}
+	var errs []error
+	for _, url := range urls {
+		at.url = url
+		if err := c.examine(e, at); err != nil {
+			errs = append(errs, err)
+		}
+		if e.ctx.Err() != nil {
+			return errors.New("stopped")
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// examine reports on one server.
+func (c *doctorPLCCmd) examine(e *env, at target) error {
 	x := &collector.Examination{URL: at.url, Security: at.security, Measure: c.For, Manners: at.manners}
 	if at.plc != nil {
 		x.Tags, x.Publishing = at.plc.Tags, at.plc.Publishing
@@ -57,7 +76,7 @@ func (c *doctorPLCCmd) Run(e *env) error {
 	}
 	d := &diagnosis{Diagnosis: x.Run(e.ctx)}
 	if e.ctx.Err() != nil {
-		return errors.New("stopped")
+		return nil // what was cut off says nothing
 	}
 	profile := config.ProfileOf(d.Product.Maker, d.Product.Name)
 	d.Profile = profile.Name
@@ -66,6 +85,7 @@ func (c *doctorPLCCmd) Run(e *env) error {
 			d.Trust = append(d.Trust, strings.ReplaceAll(step, "{certificate}", ownCertificateOf(at.security)))
 		}
 	}
+	var err error
 	if d.Quarantined, err = at.quarantined(); err != nil {
 		return err
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"millwright/collector"
@@ -66,7 +68,7 @@ func (f *plcFlags) configured(e *env) (target, error) {
 	for i := range p.config.PLCs {
 		x := &p.config.PLCs[i]
 		names = append(names, x.Name)
-		if (f.PLC == "" || x.Name == f.PLC) && (f.URL == "" || x.URL == f.URL) {
+		if (f.PLC == "" || x.Name == f.PLC) && (f.URL == "" || x.URL == f.URL || slices.Contains(x.Standby, f.URL)) {
 			found = append(found, x)
 		}
 	}
@@ -74,5 +76,5 @@ func (f *plcFlags) configured(e *env) (target, error) {
 		return target{}, fmt.Errorf("%s: %d of its PLCs are meant, choose one with --plc: %s", f.Config, len(found), strings.Join(names, ", "))
 	}
 	s := newSource(*found[0], p.config.Edge.Data, e.log)
-	return target{url: s.URL, security: s.Security, plc: found[0], data: p.config.Edge.Data}, nil
+	return target{url: cmp.Or(f.URL, s.URL), security: s.Security, plc: found[0], data: p.config.Edge.Data}, nil
 }
