@@ -54,6 +54,8 @@ type examiner struct {
 	survey  time.Time
 	silent  int
 	refused bool // that the server refuses is in the log
+	batch   int  // nodes at once while one that fails a call is looked for; 0: no bound
+	voided  []int
 
 	saved  time.Time
 	saving sync.WaitGroup
@@ -97,6 +99,7 @@ func (e *engine) recall() {
 
 // voids marks the open gap of a tag as one after which it is not what it was.
 func (e *engine) voids(i int, as plant.Release) {
+	e.exam.voided = append(e.exam.voided, i)
 	why := rescaled
 	if as == plant.ReleaseNew {
 		why = replaced
@@ -172,7 +175,7 @@ func (e *engine) locate(ctx context.Context, l *link, srv peer) error {
 	e.selves.mu.Unlock()
 	at, err := newLooker(l, srv).follow(ctx, paths)
 	if err != nil {
-		if refusedService(err) {
+		if refusedService(err) && !sessionGone(err) {
 			e.log.Warn("the server does not say where browse paths lead; node ids are taken as they are", "err", err)
 			return nil
 		}
@@ -299,6 +302,9 @@ func (p *pump) next(now time.Time) []question {
 	if p.peer.perBrowse == 0 {
 		n = learnBatch
 	}
+	if x.batch > 0 {
+		n = min(n, x.batch)
+	}
 	var which []int
 	for len(x.urgent) > 0 && len(which) < n {
 		i := x.urgent[0]
@@ -392,6 +398,9 @@ func (p *pump) sighted(ctx context.Context, a answer) error {
 		return nil
 	}
 	x.silent = 0
+	if x.batch *= 2; x.batch > mostAtOnce {
+		x.batch = 0
+	}
 	p.tr.begin()
 	var moved error
 	for k := range a.questions {
@@ -429,30 +438,45 @@ func (p *pump) hand(ctx context.Context) error {
 	return nil
 }
 
-// bear decides about a question that got no answer. True: the server will not say,
-// and the tags are taken as they are, which is logged; false: it is asked again.
+// silentServer reports whether err says that the server does not tell at all.
+func silentServer(err error) bool {
+	return errorIs(err, ua.StatusBadServiceUnsupported, ua.StatusBadNotSupported, ua.StatusBadNotImplemented, ua.StatusBadUserAccessDenied)
+}
+
+// bear decides about questions that got no answer. True: the server will not say,
+// and the tags are taken as they are, which is logged; false: they are asked again,
+// in smaller calls, so that one that fails the whole call is found.
 func (p *pump) bear(a answer) bool {
 	x := &p.exam
 	x.next = time.Now().Add(gonePause)
-	again := func() bool {
-		for _, q := range a.questions {
-			x.again = append(x.again, q.tag)
-		}
-		x.due = x.next
+	code := refusedService(a.err) && !sessionGone(a.err)
+	switch n := len(a.questions); {
+	case silentServer(a.err):
+	case code && n > 1:
+		x.batch = (n + 1) / 2
+		fallthrough
+	case !code && !errors.Is(a.err, ua.StatusBadTimeout): // the connection is at its end
+		x.again, x.due = append(x.again, tagsOf(a.questions)...), x.next
 		return false
-	}
-	switch {
-	case refusedService(a.err):
 	default:
-		if x.silent++; x.silent < mostSilence || errors.Is(a.err, errHangUp) {
-			return again()
+		if x.silent++; x.silent < mostSilence {
+			x.again, x.due = append(x.again, tagsOf(a.questions)...), x.next
+			return false
 		}
 	}
 	if !x.refused {
 		x.refused = true
-		p.log.Warn("the server does not say what its nodes are: tags are taken as they are", "err", a.err)
+		p.log.Warn("the server does not say what its nodes are: tags are taken as they are", "first", p.src.Tags[a.questions[0].tag].Path, "err", a.err)
 	}
 	return true
+}
+
+func tagsOf(ask []question) []int {
+	which := make([]int, len(ask))
+	for k := range ask {
+		which[k] = ask[k].tag
+	}
+	return which
 }
 
 // judge holds a node against what is kept of its tag. The error says that the
@@ -498,9 +522,6 @@ func (p *pump) judge(q *question, s *sight) error {
 	}
 	if len(self.path) == 0 && len(s.path) > 0 {
 		self.path, changed = s.path, true
-	}
-	if self.void != "" && p.tr.reason[i] == noGap {
-		self.void, changed = "", true // the gap that says so has been told
 	}
 	self.shut = nil
 	if changed || lifted {
@@ -641,6 +662,13 @@ func (p *pump) save(now time.Time) {
 	}
 	p.exam.saved = now
 	p.selves.mu.Lock()
+	p.exam.voided = slices.DeleteFunc(p.exam.voided, func(i int) bool {
+		told := p.durable.reason[i] == noGap // the gap that says so
+		if told {
+			p.selves.list[i].void, p.selves.dirty = "", true
+		}
+		return told
+	})
 	dirty := p.selves.dirty
 	p.selves.mu.Unlock()
 	if dirty {

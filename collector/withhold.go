@@ -79,8 +79,7 @@ func (t *translator) stop(i int, v *ua.DataValue, arrived int64) bool {
 	return true
 }
 
-// shut drops a value. The gap is declared at the first one, so that models know,
-// and every minute.
+// shut drops a value. The gap so far is declared every minute: it may last for weeks.
 func (t *translator) shut(i int, v *ua.DataValue, arrived int64) {
 	t.gate.refused++
 	at := sourceTime(v, arrived)
