@@ -246,7 +246,8 @@ func TestBetter(t *testing.T) {
 	f(120, 100, true)
 	f(119, 100, false)
 	f(2, 1, true)
-	f(1, 0, true)
+	f(1, 0, false)
+	f(2, 0, true)
 	f(0, 0, false)
 	f(1, 2, false)
 }

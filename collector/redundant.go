@@ -65,9 +65,10 @@ func rank(level uint8) int {
 const degradedStep = 20 // of the ServiceLevels of two degraded servers, less is no reason to move
 
 // better reports whether a server of level b is worth leaving one of level a.
-// Healthy servers are as good as each other, however their levels differ.
+// Healthy servers are as good as each other, however their levels differ; one
+// without data is worth nothing.
 func better(b, a uint8) bool {
-	return rank(b) > rank(a) || rank(b) == 2 && rank(a) == 2 && int(b)-int(a) >= degradedStep
+	return rank(b) > max(rank(a), 1) || rank(b) == 2 && rank(a) == 2 && int(b)-int(a) >= degradedStep
 }
 
 // standing reads how the server stands. It is sent at once, as the heartbeat is.
