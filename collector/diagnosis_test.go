@@ -164,6 +164,17 @@ func TestExamineUser(t *testing.T) {
 	}
 }
 
+// TestExamineRedundant: a server in reserve says so.
+func TestExamineRedundant(t *testing.T) {
+	t.Parallel()
+	srv := newNodeServer(t, map[string]any{"nodes": 1, "support": 2, "level": 100})
+	d := examine(t, &Examination{URL: srv.url()})
+	d.wants(t, Warn, "redundancy", "service level 100 of 255: the server is in reserve, or ill; redundant (Warm)")
+	srv.say("level 255")
+	d = examine(t, &Examination{URL: srv.url()})
+	d.wants(t, OK, "redundancy", "service level 255 of 255, redundant (Warm)")
+}
+
 // TestExamineMeasure: the budget of the maker holds, the session is ended, and what
 // the server grants less for is said.
 func TestExamineMeasure(t *testing.T) {
