@@ -116,6 +116,11 @@ func emitPLC(emit emit, p *plant.PLCStatus, now time.Time) {
 	gauge("plc_publish_window", "Publish requests that should be there.", float64(p.Window))
 	gauge("plc_clock_unknown", "1 while the edge's clock is not known.", truth(p.Clock != ""))
 	gauge("plc_exception", "1 where the connection does without security by somebody's leave, 2 where that is over.", truth(p.Exception != "")+truth(p.ExceptionOver))
+	gauge("plc_conditions", "Alarms that are active in the PLC itself.", float64(p.Conditions))
+	for _, x := range p.Servers {
+		gauge("plc_service_level", "Service level of a redundant server, -1 where it is not known.", float64(x.ServiceLevel), "url", x.URL)
+		gauge("plc_server_active", "1 for the redundant server that is read.", truth(x.Active), "url", x.URL)
+	}
 	for service, n := range p.Requests {
 		count("plc_requests_total", "Requests sent, by service.", n, "service", service)
 	}

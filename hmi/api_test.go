@@ -206,7 +206,7 @@ func TestEdges(t *testing.T) {
 		"clock_offset_ms":3,"version":"0.1.0","plcs":[{"name":"mill","url":"opc.tcp://127.0.0.1:4840","state":"Live","reason":null,"since":"2026-11-22T00:05:00.000Z","tags":60,
 		"values_s":120.5,"rejected":[],"overflows":0,"received":9,
 		"link":{"connects":0,"last_error":null,"last_error_at":null,"rtt_ms":0,"in_flight":0,"window":0,"sequence_gaps":0,"republished":0,"holes":0,"backfilled":0},
-		"stale":0,"stale_tags":[],"quarantine":[],"quarantined":0,"revised":[],"revised_count":0,"overflowing":[],"deadbands":{"server":0,"edge":0,"none":0,"thinned":0},
+		"stale":0,"stale_tags":[],"quarantine":[],"quarantined":0,"revised":[],"revised_count":0,"overflowing":[],"deadbands":{"server":0,"edge":0,"none":0,"thinned":0},"conditions":0,"servers":[],
 		"certificates":[],"clock":null,"exception":null,"exception_over":false}],
 		"models":[{"asset":"HSM/FM/F3/GBX","running":"GBX-1","shadow":null,"fallback":null,"refused":"GBX-2: not signed","since":"2026-11-22T00:05:00.000Z"}],"orders":false},
 		{"name":"away","state":"down","since":null,"queue_bytes":0,"oldest":null,"sent":0,"acked":0,"declared":0,"clock_offset_ms":0,"version":"","plcs":[],"models":[],"orders":false}]}`)
@@ -219,7 +219,8 @@ func fullPLC() plant.PLCStatus {
 		Connects: 4, LastError: "no answer", LastErrorAt: epoch, Stale: 1, StaleTags: []string{"HSM/T"},
 		Quarantined: []plant.QuarantinedTag{{Tag: "HSM/P", Since: epoch, Was: "Double, bar, 0 to 16", Is: "Double, psi, 0 to 232", What: []string{"unit", "range"}}},
 		Revised:     []plant.RevisedTag{{Tag: "HSM/T", SamplingMS: 100, GrantedSamplingMS: 250, Queue: 50, GrantedQueue: 10, Deadband: plant.DeadbandEdge}}, RevisedCount: 1,
-		Overflowing: []plant.TagCount{{Tag: "HSM/T", Count: 3}}, Deadbands: plant.Deadbands{Server: 1, Edge: 1, Thinned: 40},
+		Overflowing: []plant.TagCount{{Tag: "HSM/T", Count: 3}}, Deadbands: plant.Deadbands{Server: 1, Edge: 1, Thinned: 40}, Conditions: 2,
+		Servers:      []plant.ServerStatus{{URL: "opc.tcp://a:4840", ServiceLevel: 255, State: "active", Active: true}, {URL: "opc.tcp://b:4840", ServiceLevel: -1, State: "down", Reason: "refused"}},
 		Certificates: []plant.CertificateStatus{{Who: "server", Subject: "CN=PLC", Fingerprint: "ab", NotAfter: epoch, Days: 5, State: plant.CertificateRejected, Reason: "nobody has trusted it"}},
 		Clock:        "unknown: 1970", Exception: "no security", ExceptionOver: true, QuarantinedMore: 4}
 }

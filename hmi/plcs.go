@@ -29,6 +29,9 @@ type plcBody struct {
 	Overflowing []plant.TagCount  `json:"overflowing"`
 	Deadbands   plant.Deadbands   `json:"deadbands"`
 
+	Conditions int          `json:"conditions"`
+	Servers    []serverBody `json:"servers"`
+
 	Certificates  []certificateBody `json:"certificates"`
 	Clock         *string           `json:"clock"`
 	Exception     *string           `json:"exception"`
@@ -66,6 +69,14 @@ type revisedBody struct {
 	Deadband   *string `json:"deadband"`
 }
 
+type serverBody struct {
+	URL    string  `json:"url"`
+	Level  *int    `json:"service_level"`
+	State  string  `json:"state"`
+	Reason *string `json:"reason"`
+	Active bool    `json:"active"`
+}
+
 type certificateBody struct {
 	Who         string  `json:"who"`
 	Subject     string  `json:"subject"`
@@ -83,6 +94,7 @@ func newPLCBody(p *plant.PLCStatus) plcBody {
 			InFlight: p.InFlight, Window: p.Window, Gaps: p.SequenceGaps, Republished: p.Republished, Holes: p.Holes, Backfilled: p.Backfilled},
 		Stale: p.Stale, StaleTags: list(p.StaleTags), Quarantine: []quarantinedBody{}, Quarantined: len(p.Quarantined) + p.QuarantinedMore,
 		Revised: []revisedBody{}, RevisedAll: p.RevisedCount, Overflowing: p.Overflowing, Deadbands: p.Deadbands,
+		Conditions: p.Conditions, Servers: []serverBody{},
 		Certificates: []certificateBody{}, Clock: optional(p.Clock), Exception: optional(p.Exception), ExceptionOver: p.ExceptionOver}
 	if b.Overflowing == nil {
 		b.Overflowing = []plant.TagCount{}
@@ -92,6 +104,13 @@ func newPLCBody(p *plant.PLCStatus) plcBody {
 	}
 	for _, r := range p.Revised {
 		b.Revised = append(b.Revised, revisedBody{r.Tag, number(r.SamplingMS), number(r.GrantedSamplingMS), r.Queue, r.GrantedQueue, optional(r.Deadband)})
+	}
+	for _, x := range p.Servers {
+		v := serverBody{URL: x.URL, State: x.State, Reason: optional(x.Reason), Active: x.Active}
+		if x.ServiceLevel >= 0 {
+			v.Level = &x.ServiceLevel
+		}
+		b.Servers = append(b.Servers, v)
 	}
 	for _, c := range p.Certificates {
 		b.Certificates = append(b.Certificates, certificateBody{c.Who, c.Subject, c.Fingerprint, when(c.NotAfter), c.Days, c.State, optional(c.Reason)})

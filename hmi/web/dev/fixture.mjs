@@ -399,6 +399,8 @@ const quiet = {
   revised_count: 0,
   overflowing: [],
   deadbands: { server: 0, edge: 0, none: 0, thinned: 0 },
+  conditions: 0,
+  servers: [],
   certificates: [],
   clock: null,
   exception: null,
@@ -432,6 +434,11 @@ function troubled(now) {
     revised_count: 1,
     overflowing: [{ tag: `${tower}/VIB`, count: 2 }],
     deadbands: { server: 3, edge: 1, none: 0, thinned: 5_310 },
+    conditions: 2,
+    servers: [
+      { url: "opc.tcp://10.20.4.17:4840", service_level: 255, state: "active", reason: null, active: true },
+      { url: "opc.tcp://10.20.4.18:4840", service_level: 200, state: "standby hot", reason: null, active: false },
+    ],
     certificates: [
       {
         who: "server",

@@ -209,6 +209,8 @@ export interface PLC {
   revised_count: number;
   overflowing: { tag: string; count: number }[];
   deadbands: { server: number; edge: number; none: number; thinned: number };
+  conditions: number;
+  servers: PLCServer[];
   certificates: Certificate[];
   clock: string | null;
   exception: string | null;
@@ -226,6 +228,14 @@ export interface PLCLink {
   republished: number;
   holes: number;
   backfilled: number;
+}
+
+export interface PLCServer {
+  url: string;
+  service_level: number | null;
+  state: string;
+  reason: string | null;
+  active: boolean;
 }
 
 export interface QuarantinedTag {

@@ -13,6 +13,7 @@ import { Certificates } from "./certificates.tsx";
 import { Details } from "./details.tsx";
 import { Orders } from "./orders.tsx";
 import { Quarantine } from "./quarantine.tsx";
+import { Servers } from "./servers.tsx";
 import { Since } from "./since.tsx";
 
 export function PlcRow(props: { plc: PLC; edge: Edge; orders: readonly Order[]; old: boolean }): JSX.Element {
@@ -53,6 +54,8 @@ export function PlcRow(props: { plc: PLC; edge: Edge; orders: readonly Order[]; 
           {t("plc.clock")} <Data>{p.clock}</Data>
         </p>
       )}
+      {p.conditions > 0 && <p class="plc-reason">{t("plc.conditions", { n: p.conditions })}</p>}
+      <Servers servers={p.servers} />
       <Quarantine plc={p} edge={props.edge} />
       <Certificates plc={p} edge={props.edge} />
       <Orders orders={props.orders} />
