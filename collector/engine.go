@@ -288,7 +288,7 @@ func (e *engine) classify(err error) {
 	if subscriptionGone(err) || errors.Is(err, errEnded) {
 		e.sub.id = 0
 	}
-	if errors.Is(err, errMute) || errors.Is(err, errKeepsBack) {
+	if errors.Is(err, errMute) || errors.Is(err, errKeepsBack) || errors.Is(err, errNumbers) {
 		e.mute, e.sub.id = e.sub.id, 0
 	}
 	if errors.Is(err, errMoved) {
@@ -329,6 +329,8 @@ var (
 	// errMute: the server lives, but the subscription taken up again publishes
 	// nothing, not even keep-alives.
 	errMute = errors.New("the server answers, but its subscription is silent: a new one is made")
+	// errNumbers: the server counts its notifications anew, or not at all.
+	errNumbers = errors.New("the numbers of the server's notifications went back: a new subscription is made")
 )
 
 // deliver translates m, hands the batch on and notes what may be acknowledged

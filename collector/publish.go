@@ -15,6 +15,7 @@ import (
 
 const (
 	tickTime       = 100 * time.Millisecond
+	mostBehind     = 10              // notifications with old numbers in a row
 	publishTimeout = 5 * time.Minute // the watchdog is quicker; parked requests must not run out
 )
 
@@ -38,8 +39,10 @@ type pump struct {
 
 	learning bool // the structures are being asked for again
 	trial    trial
-	retrying bool // refused items are being tried
-	frozen   int  // heartbeats with the same server time
+	behind   int       // notifications in a row that are new and have old numbers
+	prior    time.Time // PublishTime of the notification before
+	retrying bool      // refused items are being tried
+	frozen   int       // heartbeats with the same server time
 	clock    int64
 
 	began   time.Time // when the subscription began to be served
@@ -240,8 +243,8 @@ func (p *pump) published(ctx context.Context, a answer) error {
 	}
 	if len(m.NotificationData) == 0 {
 		p.seq.keepAlive(m.SequenceNumber)
-	} else {
-		p.seq.add(m)
+	} else if err := p.order(m); err != nil {
+		return err
 	}
 	if err := p.drain(ctx); err != nil {
 		return err
@@ -249,6 +252,23 @@ func (p *pump) published(ctx context.Context, a answer) error {
 	_, hole := p.seq.missing()
 	if !hole && !res.MoreNotifications && p.frozen < 2 {
 		p.showLive()
+	}
+	return nil
+}
+
+// order puts a notification into its place. Old ones come late, or twice; a server
+// that counts anew sends new ones with old numbers, which must not be dropped for
+// ever.
+func (p *pump) order(m message) error {
+	fresh := m.PublishTime.IsZero() || m.PublishTime.After(p.prior)
+	p.prior = m.PublishTime
+	switch {
+	case p.seq.add(m):
+		p.behind = 0
+	case fresh:
+		if p.behind++; p.behind > mostBehind {
+			return fmt.Errorf("%w: %d came, %d is next", errNumbers, m.SequenceNumber, p.seq.next)
+		}
 	}
 	return nil
 }
