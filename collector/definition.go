@@ -239,6 +239,9 @@ func targets(refs []*ua.ReferenceDescription) []*ua.NodeID {
 func (d *dictionary) build(n *ua.NodeID) (*structure, error) {
 	key := n.String()
 	if s := d.built[key]; s != nil {
+		if s.broken {
+			return nil, s.why
+		}
 		return s, nil
 	}
 	t := d.nodes[key]
@@ -259,9 +262,9 @@ func (d *dictionary) build(n *ua.NodeID) (*structure, error) {
 	for _, f := range def.Fields {
 		m, err := d.member(def, f)
 		if err != nil {
-			delete(d.built, key)
-			s.broken = true
-			return nil, fmt.Errorf("structure %s: %w", t.name, err)
+			// It stays: types that need it in many places are not tried once for each.
+			s.broken, s.why = true, fmt.Errorf("structure %s: %w", t.name, err)
+			return nil, s.why
 		}
 		s.fields = append(s.fields, m)
 		fmt.Fprintf(layout, "|%q %s %d %d %t", m.name, f.DataType, m.kind, m.rank, m.optional)

@@ -18,6 +18,7 @@ type structure struct {
 	fields []member
 	layout uint64 // changes with whatever changes the encoding or the names
 	broken bool   // one of its fields is not known, so no value can be read
+	why    error  // then
 }
 
 // member is a field of a structure.
