@@ -151,11 +151,33 @@ func (t *translator) refuse(i int) {
 }
 
 // weight is how many single values a value counts for: an array takes their memory.
+// So does a long text, and a structure.
 func weight(v *ua.DataValue) int {
+	const each = 400 // bytes
 	if v.Value == nil {
 		return 1
 	}
-	return 1 + int(v.Value.ArrayLength())/50
+	n := 1 + int(v.Value.ArrayLength())/50
+	switch x := v.Value.Value().(type) {
+	case string:
+		n += len(x) / each
+	case *ua.LocalizedText:
+		if x != nil {
+			n += len(x.Text) / each
+		}
+	case []string:
+		for _, s := range x {
+			n += len(s) / each
+		}
+	case *ua.ExtensionObject:
+		if x == nil {
+			break
+		}
+		if raw, ok := x.Value.(*rawBody); ok {
+			n += len(raw.bytes) / each
+		}
+	}
+	return n
 }
 
 // take removes what waits of tag i.
