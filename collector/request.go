@@ -172,8 +172,15 @@ func requestsIn(dir string) (names []string) {
 // it is carried out, so that a crash cannot repeat it later.
 func (s *Source) answer(d *identities, name string) error {
 	st, err := os.Stat(name)
-	if err != nil || st.Size() > maxRequest {
-		return errors.Join(err, errors.New("too long"))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // the source of another PLC has it
+	case err != nil:
+		return err
+	case !st.Mode().IsRegular(): // reading a pipe would never end
+		return errors.New("it is not a file")
+	case st.Size() > maxRequest:
+		return errors.New("too long")
 	}
 	b, err := os.ReadFile(name)
 	if err != nil {
