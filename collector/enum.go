@@ -135,8 +135,8 @@ func (x *explorer) told(ctx context.Context, nodes []*ua.NodeID) ([]detail, erro
 	for i := range out {
 		d := &out[i]
 		if o, ok := good[*ua.ExtensionObject](v[ranges][i]); ok && o != nil {
-			if r, ok := o.Value.(*ua.Range); ok && r.High > r.Low {
-				d.span = r.High - r.Low
+			if r, ok := o.Value.(*ua.Range); ok && r != nil {
+				d.span = spanOf(r)
 			}
 		}
 		if d.names = textsOf(v[values][i]); d.names == nil {
@@ -149,6 +149,19 @@ func (x *explorer) told(ctx context.Context, nodes []*ua.NodeID) ([]detail, erro
 		}
 	}
 	return out, nil
+}
+
+// mostSpan is beyond what any plant measures. Servers that are told no range offer
+// all that the type of the variable holds.
+const mostSpan = 1e30
+
+// spanOf is the extent of an EURange, 0 where it says nothing: a percentage of it
+// would hold every value back.
+func spanOf(r *ua.Range) float64 {
+	if span := r.High - r.Low; span > 0 && span < mostSpan {
+		return span
+	}
+	return 0
 }
 
 // textsOf reads EnumStrings, EnumValues (OPC 10000-3, 5.5.2 and 8.40) or the
