@@ -445,7 +445,7 @@ func (p *pump) receive(s *slice, values []*ua.DataValue, arrived int64) {
 	b := &p.back
 	tag := &p.src.Tags[s.hole.tag]
 	for _, v := range values {
-		if v == nil || v.SourceTimestamp.IsZero() {
+		if v == nil || instant(v.SourceTimestamp) == 0 {
 			continue // a bound that was not found
 		}
 		q := plant.Quality(v.Status).WithoutInfo()

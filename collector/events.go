@@ -202,6 +202,8 @@ func (x *events) take(list []*ua.EventFieldList, cycle uint64, arrived int64) {
 	if x.cycle != cycle {
 		x.cycle, x.here = cycle, 0
 	}
+	var affected []*ua.NodeID
+	anything := false // may have changed
 	for _, f := range list {
 		if f == nil || f.ClientHandle != eventHandle {
 			continue
@@ -215,9 +217,7 @@ func (x *events) take(list []*ua.EventFieldList, cycle uint64, arrived int64) {
 			if x.lost != nil {
 				x.lost()
 			}
-			if x.changed != nil {
-				x.changed(nil)
-			}
+			anything = true
 		}
 		switch {
 		case v.condition != nil || v.kind == id.RefreshStartEventType || v.kind == id.RefreshEndEventType || v.kind == id.RefreshRequiredEventType:
@@ -225,10 +225,18 @@ func (x *events) take(list []*ua.EventFieldList, cycle uint64, arrived int64) {
 				x.condition(v, arrived)
 			}
 		case v.affected != nil || slices.Contains([]uint32{id.BaseModelChangeEventType, id.GeneralModelChangeEventType, id.SemanticChangeEventType}, v.kind):
-			if x.changed != nil {
-				x.changed(v.affected)
-			}
+			affected, anything = append(affected, v.affected...), anything || v.affected == nil
 		}
+	}
+	// Once for all of them: a download changes thousands of nodes, each an event.
+	if x.changed == nil {
+		return
+	}
+	if anything {
+		x.changed(nil)
+	}
+	if len(affected) > 0 {
+		x.changed(affected)
 	}
 }
 
@@ -245,8 +253,8 @@ func decodeEvent(fields []*ua.Variant) *event {
 	if kind := nodeOf(at(0)); kind != nil && kind.Namespace() == 0 {
 		v.kind = kind.IntID()
 	}
-	if t, ok := valueOf[time.Time](at(3)); ok && t.Year() >= 1970 && t.Year() < 2200 { // what ns can hold
-		v.time = t.UnixNano()
+	if t, ok := valueOf[time.Time](at(3)); ok {
+		v.time = instant(t)
 	}
 	v.severity = 1 // also where it has none
 	if n, ok := number(at(5)); ok && n > 1 {
@@ -334,8 +342,7 @@ func affectedOf(v *ua.Variant) []*ua.NodeID {
 
 // time of an event in whole ms: the server's, where it is absurd that of arrival.
 func (v *event) at(arrived int64) int64 {
-	const ahead = int64(366 * 24 * time.Hour)
-	if v.time <= 0 || v.time > arrived+ahead {
+	if v.time <= 0 || v.time > arrived+mostAhead {
 		return plant.Millis(arrived)
 	}
 	return plant.Millis(v.time)

@@ -64,7 +64,7 @@ func (l *link) clock(ctx context.Context) (int64, error) {
 	if !ok {
 		return 0, nil
 	}
-	return t.UnixNano(), nil
+	return instant(t), nil
 }
 
 func (p *pump) beaten(a answer) error {

@@ -3,9 +3,17 @@ package collector
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/gopcua/opcua/id"
 	"github.com/gopcua/opcua/ua"
 
 	"millwright/plant"
@@ -40,7 +48,7 @@ func TestNumbersGoBack(t *testing.T) {
 		"far":  func(i int) uint32 { return 1<<31 + 600 + uint32(i) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, _ := pumpOf(t, &Source{Name: "PLC", Tags: []plant.Tag{{ID: 1, Path: "T"}}}, 500)
+			p, _ := pumpOf(t, &Source{Name: "PLC", Log: logger(t), Tags: []plant.Tag{{ID: 1, Path: "T"}}}, 500)
 			begin := time.Now()
 			for i := range 100 {
 				m := dataChange(number(i), value(1, float64(i), 0, begin.Add(time.Duration(i)*time.Second)))
@@ -60,7 +68,7 @@ func TestNumbersGoBack(t *testing.T) {
 // TestLateNumbers: answers that are late, or come twice, are no reason to make a
 // subscription anew.
 func TestLateNumbers(t *testing.T) {
-	p, _ := pumpOf(t, &Source{Name: "PLC", Tags: []plant.Tag{{ID: 1, Path: "T"}}}, 1)
+	p, _ := pumpOf(t, &Source{Name: "PLC", Log: logger(t), Tags: []plant.Tag{{ID: 1, Path: "T"}}}, 1)
 	begin := time.Now()
 	for i := range uint32(100) {
 		for _, n := range []uint32{i + 1, i/2 + 1} {
@@ -70,5 +78,170 @@ func TestLateNumbers(t *testing.T) {
 				t.Fatal(i, n, err)
 			}
 		}
+	}
+}
+
+// TestSpan: a range that says nothing gives no deadband in percent, which would
+// hold every value back.
+func TestSpan(t *testing.T) {
+	inf, nan := math.Inf(1), math.NaN()
+	for _, r := range []ua.Range{{Low: 0, High: inf}, {Low: -inf, High: 0}, {Low: -inf, High: inf}, {Low: nan, High: 1}, {Low: 0, High: nan}, {Low: 5, High: 5}, {Low: 5, High: 1},
+		{Low: -math.MaxFloat64, High: math.MaxFloat64}, {Low: -math.MaxFloat32, High: math.MaxFloat32}} {
+		if span := spanOf(&r); span != 0 {
+			t.Errorf("%v has the span %v", r, span)
+		}
+	}
+	if span := spanOf(&ua.Range{Low: -50, High: 150}); span != 200 {
+		t.Error(span)
+	}
+}
+
+// TestImpossibleTimes: the clock of a server may stand anywhere.
+func TestImpossibleTimes(t *testing.T) {
+	now := time.Now().UnixNano()
+	for _, year := range []int{1, 1601, 1969, 2200, 2262, 2554, 2611, 9999} {
+		at := time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC)
+		if n := instant(at); n != 0 {
+			t.Errorf("year %d is %d ns", year, n)
+		}
+		if got := sourceTime(&ua.DataValue{SourceTimestamp: at}, now); got != plant.Millis(now) {
+			t.Errorf("a value of the year %d is of %v", year, time.Unix(0, got))
+		}
+		p, _ := pumpOf(t, &Source{Name: "PLC", Log: logger(t), Tags: []plant.Tag{{ID: 1, Path: "T"}}}, 1)
+		m := dataChange(1, value(1, 1.0, 0, time.Now()))
+		m.PublishTime, m.at = at, now
+		if err := p.published(t.Context(), published(m)); err != nil || p.newest != 0 {
+			t.Errorf("year %d: newest %d, %v", year, p.newest, err)
+		}
+	}
+}
+
+// TestEntangledTypes: types that need each other in many places and cannot be read
+// are looked at once each.
+func TestEntangledTypes(t *testing.T) {
+	const deep = 60
+	node := func(i int) *ua.NodeID { return ua.NewNumericNodeID(2, uint32(i)) }
+	d := &dictionary{nodes: map[string]*dataType{}, built: map[string]*structure{}, types: structures{}}
+	for i := range deep {
+		s := &ua.StructureDefinition{StructureType: ua.StructureTypeStructureWithSubtypedValues}
+		for range 3 {
+			s.Fields = append(s.Fields, &ua.StructureField{Name: "F", DataType: node(i + 1), IsOptional: true, ValueRank: -1})
+		}
+		s.Fields = append(s.Fields, &ua.StructureField{Name: "Bad", DataType: node(9999)})
+		d.nodes[node(i).String()] = &dataType{id: node(i), name: fmt.Sprint(i), definition: s, super: ua.NewNumericNodeID(0, id.Structure)}
+	}
+	d.nodes[node(deep).String()] = &dataType{id: node(deep), super: ua.NewNumericNodeID(0, id.Structure)}
+	done := make(chan error, 1)
+	go func() {
+		_, err := d.build(node(0))
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err == nil || !strings.Contains(err.Error(), "Bad") {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("it does not end")
+	}
+	if _, again := d.build(node(0)); again == nil {
+		t.Error("the second time it is a structure")
+	}
+}
+
+// TestStrangersFlood: a server that sends notifications of a subscription that is
+// not ours is asked to delete it, but not for each of them.
+func TestStrangersFlood(t *testing.T) {
+	log, said := listen(t)
+	p, _ := pumpOf(t, &Source{Name: "PLC", Log: log}, 1)
+	busy := &pace{one: make(chan struct{}, 1)} // so that nothing is sent
+	busy.one <- struct{}{}
+	p.link.channel.pace = busy
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 1000 {
+		a := published(dataChange(1))
+		a.publish.SubscriptionID = 99
+		if err := p.published(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.wg.Wait()
+	if n := said("deleting a subscription"); n < 1 || n > 3 {
+		t.Errorf("%d lines", n)
+	}
+}
+
+// TestChangesTogether: thousands of events of one download are one look at the tags.
+func TestChangesTogether(t *testing.T) {
+	calls, nodes := 0, 0
+	x := &events{changed: func(list []*ua.NodeID) { calls++; nodes += len(list) }}
+	var list []*ua.EventFieldList
+	for i := range 2000 {
+		fields := make([]*ua.Variant, len(clauses))
+		fields[0] = ua.MustVariant(ua.NewNumericNodeID(0, id.GeneralModelChangeEventType))
+		fields[12] = ua.MustVariant([]*ua.ExtensionObject{ua.NewExtensionObject(&ua.ModelChangeStructureDataType{
+			Affected: ua.NewNumericNodeID(2, uint32(i)), AffectedType: ua.NewTwoByteNodeID(0)})})
+		list = append(list, &ua.EventFieldList{ClientHandle: eventHandle, EventFields: fields})
+	}
+	x.take(list, 1, 0)
+	if calls != 1 || nodes != 2000 {
+		t.Errorf("%d calls with %d nodes", calls, nodes)
+	}
+}
+
+// TestLongNamespace: what a server calls its namespaces does not make the record of
+// what the tags were unreadable, which would let all out of quarantine.
+func TestLongNamespace(t *testing.T) {
+	p, _ := pumpOf(t, &Source{Name: "PLC", StateFile: filepath.Join(t.TempDir(), "plc.subscription"), Tags: []plant.Tag{{ID: 1, Path: "T", Node: "ns=1;i=5"}}}, 1)
+	p.selves.list[0].is = imprint{hasType: true, dataType: "i=11"}
+	if p.rename(0, ua.NewNumericNodeID(1, 6), peer{namespaces: []string{"", strings.Repeat("u", 9000)}}) {
+		t.Error("it was renamed")
+	}
+	if err := p.selves.write(); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := readIdentity(p.selves.file); err != nil || len(kept) != 1 {
+		t.Errorf("%v, %v", kept, err)
+	}
+	if !p.rename(0, ua.NewNumericNodeID(1, 6), peer{namespaces: []string{"", "urn:a"}}) || p.selves.list[0].node != "nsu=urn:a;i=6" {
+		t.Errorf("%q", p.selves.list[0].node)
+	}
+}
+
+// TestLongTextsWait: what waits for a look at its node is bounded by its bytes.
+func TestLongTextsWait(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	for _, v := range []any{long, &ua.LocalizedText{Text: long}, []string{long}, &ua.ExtensionObject{Value: &rawBody{bytes: []byte(long)}}} {
+		if n := weight(&ua.DataValue{Value: ua.MustVariant(v)}); n < 2000 {
+			t.Errorf("%T of 1 MiB weighs as much as %d values", v, n)
+		}
+	}
+}
+
+// TestOddRequests: what lies in the folder of requests and is none holds nothing up.
+func TestOddRequests(t *testing.T) {
+	dir := t.TempDir()
+	pipe, device, folder := filepath.Join(dir, "pipe.json"), filepath.Join(dir, "zero.json"), filepath.Join(dir, "folder.json")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink("/dev/zero", device), os.Mkdir(folder, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	s, d := &Source{Name: "PLC"}, &identities{log: slog.New(slog.DiscardHandler)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, name := range []string{pipe, folder, device} {
+			if err := s.answer(d, name); err == nil {
+				t.Errorf("%s was taken", name)
+			}
+		}
+		if err := s.answer(d, filepath.Join(dir, "gone.json")); err != nil {
+			t.Error(err)
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+		t.Fatal("a request holds the edge up")
 	}
 }

@@ -40,6 +40,7 @@ type pump struct {
 	learning bool // the structures are being asked for again
 	trial    trial
 	behind   int       // notifications in a row that are new and have old numbers
+	deleted  time.Time // when a subscription that is not ours was
 	prior    time.Time // PublishTime of the notification before
 	retrying bool      // refused items are being tried
 	frozen   int       // heartbeats with the same server time
@@ -238,8 +239,8 @@ func (p *pump) published(ctx context.Context, a answer) error {
 		return nil
 	}
 	m := message{res.NotificationMessage, a.at}
-	if !m.PublishTime.IsZero() {
-		p.newest = max(p.newest, m.PublishTime.UnixNano())
+	if t := instant(m.PublishTime); t < a.at+mostAhead {
+		p.newest = max(p.newest, t)
 	}
 	if len(m.NotificationData) == 0 {
 		p.seq.keepAlive(m.SequenceNumber)
@@ -316,6 +317,10 @@ func (p *pump) drain(ctx context.Context) error {
 
 // stranger deletes a subscription that is in our session but not ours any more.
 func (p *pump) stranger(ctx context.Context, id uint32) {
+	if time.Since(p.deleted) < time.Second {
+		return // it is on its way
+	}
+	p.deleted = time.Now()
 	p.log.Info("deleting a subscription left over from before", "subscription", id)
 	p.do(ctx, func() answer {
 		_, err := call[*ua.DeleteSubscriptionsResponse](ctx, p.link, &ua.DeleteSubscriptionsRequest{SubscriptionIDs: []uint32{id}}, requestTimeout)

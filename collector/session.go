@@ -244,10 +244,10 @@ func (l *link) describe(ctx context.Context) (peer, error) {
 	l.rtt = s.rtt
 	s.namespaces, _ = good[[]string](v[0])
 	if t, ok := good[time.Time](v[1]); ok {
-		s.started = t.UnixNano()
+		s.started = instant(t)
 	}
 	if t, ok := good[time.Time](v[2]); ok {
-		s.now = t.UnixNano()
+		s.now = instant(t)
 	}
 	s.batch, _ = good[uint32](v[3])
 	s.perRead, _ = good[uint32](v[4])

@@ -49,14 +49,15 @@ func (e *engine) locate(ctx context.Context, l *link, srv peer) error {
 }
 
 // rename lets tag i be read from another node, with those whose values come with its.
-func (e *engine) rename(i int, n *ua.NodeID, srv peer) {
-	for _, j := range e.items.list[i].others {
-		e.rename(j, n, srv)
-	}
+// False: its id cannot be kept.
+func (e *engine) rename(i int, n *ua.NodeID, srv peer) bool {
 	text := formatNode(n, srv.namespaces)
 	p, err := parseNode(text)
-	if err != nil {
-		return
+	if err != nil || len(text) > maxIdentityText {
+		return false
+	}
+	for _, j := range e.items.list[i].others {
+		e.rename(j, n, srv)
 	}
 	it := &e.items.list[i]
 	it.node, it.fault = p, nil
@@ -71,6 +72,7 @@ func (e *engine) rename(i int, n *ua.NodeID, srv peer) {
 	e.selves.dirty = true
 	e.selves.mu.Unlock()
 	e.log.Info("tag found again at its browse path", "tag", e.src.Tags[i].Path, "path", path, "node", text)
+	return true
 }
 
 // save writes what is known of the tags aside, where it has changed.
@@ -101,7 +103,7 @@ func (p *pump) surveyed(a answer) error {
 	if a.err != nil {
 		return nil // the heartbeat tells whether it lives
 	}
-	if t, ok := good[time.Time](a.values[1]); ok && p.started != 0 && t.UnixNano() != p.started {
+	if t, ok := good[time.Time](a.values[1]); ok && p.started != 0 && instant(t) != p.started {
 		return fmt.Errorf("the server was started anew: %w", errMoved)
 	}
 	spaces, ok := good[[]string](a.values[0])

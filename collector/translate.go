@@ -327,12 +327,8 @@ func (t *translator) unfit(i int, what string) {
 // sourceTime is the time of a value in whole ms: the source's, where that is
 // missing or absurd the server's, at last that of arrival.
 func sourceTime(v *ua.DataValue, arrived int64) int64 {
-	const ahead = int64(366 * 24 * time.Hour)
 	for _, t := range [...]time.Time{v.SourceTimestamp, v.ServerTimestamp} {
-		if t.IsZero() {
-			continue
-		}
-		if ns := t.UnixNano(); ns > 0 && ns < arrived+ahead {
+		if ns := instant(t); ns > 0 && ns < arrived+mostAhead {
 			return plant.Millis(ns)
 		}
 	}

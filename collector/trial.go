@@ -160,7 +160,7 @@ func (p *pump) tried(ctx context.Context, a answer) error {
 // else 0.
 func (t *translator) outside(i int, v *ua.DataValue) int64 {
 	b := t.bands[i]
-	if b == nil || t.reason[i] != noGap || v == nil || v.SourceTimestamp.IsZero() {
+	if b == nil || t.reason[i] != noGap || v == nil || instant(v.SourceTimestamp) == 0 {
 		return 0
 	}
 	at := plant.Millis(v.SourceTimestamp.UnixNano())

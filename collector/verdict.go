@@ -44,8 +44,7 @@ func (p *pump) judge(q *question, s *sight) error {
 	}
 	x.tries[i] = 0
 	astray := s.asked && !s.leads(q.id)
-	if astray && len(s.at) == 1 && it.node.kind == 'i' {
-		p.rename(i, s.at[0], p.peer)
+	if astray && len(s.at) == 1 && it.node.kind == 'i' && p.rename(i, s.at[0], p.peer) {
 		p.tr.gate.take(i)
 		return errMoved
 	}
@@ -154,9 +153,10 @@ func (p *pump) rediscovered(q *question, s *sight) {
 	}
 	switch len(s.at) {
 	case 1:
-		p.rename(q.tag, s.at[0], p.peer)
-		p.doubt(q.tag)
-		it.retry = time.Now()
+		if p.rename(q.tag, s.at[0], p.peer) {
+			p.doubt(q.tag)
+			it.retry = time.Now()
+		}
 	case 0:
 		p.home(q.tag)
 		it.refused = fmt.Sprintf("%s; nothing is at its browse path %s either", it.refused, plant.FormatBrowse(q.path))
