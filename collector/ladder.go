@@ -16,6 +16,7 @@ const (
 	mostRefusals  = 2 // hang-ups on the old session before a new one is made
 	mostStuck     = 5 // failures to take the old subscription up before a new one is made
 	resumeTimeout = 4 * time.Second
+	mostResent    = 100_000 // notifications that a server may hold
 )
 
 // connect walks the ladder of recovery: the old session on a new channel, else
@@ -168,6 +169,12 @@ func (e *engine) resume(ctx context.Context, l *link, srv peer, same bool) (bool
 		e.log.Info("the server was restarted; its subscription is gone")
 		return false, nil
 	}
+	if srv.started == 0 && !same {
+		// Nobody knows whether it was restarted: the number may be that of another
+		// client by now, whose values would come as ours.
+		e.log.Info("the server does not say when it was started; a subscription is not taken over into another session")
+		return false, nil
+	}
 	e.src.board.set(plant.CatchingUp, "resuming the subscription")
 	e.queues()
 	if !same {
@@ -180,6 +187,8 @@ func (e *engine) resume(ctx context.Context, l *link, srv peer, same bool) (bool
 	for {
 		m, err := republish(ctx, l, e.sub.id, e.seq.next)
 		switch {
+		case err == nil && again >= mostResent:
+			return false, fmt.Errorf("the server has sent %d notifications again, and always has another", again)
 		case err == nil:
 			again++
 			e.repeated++
