@@ -14,6 +14,7 @@ const (
 	mostReferences = 1000 // of a node, in one answer
 	bytesOfRef     = 400  // generous: node id, names, type
 	mostPages      = 100_000
+	mostListing    = 256 << 20 // bytes of references of a node, about
 )
 
 // explorer browses and reads many nodes, in calls as large as the server takes.
@@ -101,6 +102,7 @@ func (x *explorer) again(ctx context.Context, n *ua.NodeID, kind uint32) (browse
 // pages takes results and asks for what they do not hold yet, for all nodes in
 // one call.
 func (x *explorer) pages(ctx context.Context, out []browsed, results []*ua.BrowseResult) error {
+	sizes := make([]int, len(out)) // about, in bytes
 	which := make([]int, len(results))
 	for i := range which {
 		which[i] = i
@@ -114,6 +116,10 @@ func (x *explorer) pages(ctx context.Context, out []browsed, results []*ua.Brows
 				if o.refused = "no result"; r != nil {
 					o.refused = statusText(r.StatusCode)
 				}
+				continue
+			}
+			if sizes[which[k]] += sizeOf(r.References); sizes[which[k]] > mostListing {
+				o.refs, o.refused = nil, "its references do not end"
 				continue
 			}
 			o.refs = append(o.refs, r.References...)
@@ -133,6 +139,21 @@ func (x *explorer) pages(ctx context.Context, out []browsed, results []*ua.Brows
 		}
 		results, which = next.Results, rest
 	}
+}
+
+// sizeOf is how much memory references take, about.
+func sizeOf(refs []*ua.ReferenceDescription) int {
+	n := 0
+	for _, r := range refs {
+		n += bytesOfRef
+		if r != nil && r.BrowseName != nil {
+			n += len(r.BrowseName.Name)
+		}
+		if r != nil && r.DisplayName != nil {
+			n += len(r.DisplayName.Text)
+		}
+	}
+	return n
 }
 
 // references is how many of a node are asked for in one answer about n nodes, so

@@ -245,3 +245,59 @@ func TestOddRequests(t *testing.T) {
 		t.Fatal("a request holds the edge up")
 	}
 }
+
+// TestEndlessReferences: a node whose references do not end fills no memory.
+func TestEndlessReferences(t *testing.T) {
+	refs := make([]*ua.ReferenceDescription, 700)
+	for i := range refs {
+		refs[i] = &ua.ReferenceDescription{BrowseName: &ua.QualifiedName{Name: strings.Repeat("x", 1<<20)}}
+	}
+	out := make([]browsed, 2)
+	err := (&explorer{}).pages(t.Context(), out, []*ua.BrowseResult{{References: refs, ContinuationPoint: []byte("more")}, {References: refs[:100]}})
+	if err != nil || out[0].refs != nil || out[0].refused == "" || len(out[1].refs) != 100 || out[1].refused != "" {
+		t.Errorf("%v, %d %q, %d %q", err, len(out[0].refs), out[0].refused, len(out[1].refs), out[1].refused)
+	}
+}
+
+// TestHeldMessages: while a lost notification is asked for again, no others are,
+// once many wait for it.
+func TestHeldMessages(t *testing.T) {
+	p, _ := pumpOf(t, &Source{Name: "PLC", Log: logger(t), Tags: []plant.Tag{{ID: 1, Path: "T"}}}, 1)
+	for i := range uint32(mostHoles + 1) {
+		if err := p.published(t.Context(), published(dataChange(i+2, value(1, 1.0, 0, time.Now())))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.outstanding = 0
+	if p.fill(t.Context()); p.outstanding != 0 {
+		t.Errorf("%d requests", p.outstanding)
+	}
+}
+
+// TestUnknownStart: a server that does not say when it was started may have given
+// the number of our subscription to another client, whose values would be taken
+// for ours.
+func TestUnknownStart(t *testing.T) {
+	p, _ := pumpOf(t, &Source{Name: "PLC", Log: logger(t), Tags: []plant.Tag{{ID: 1, Path: "T"}}}, 1)
+	if ok, err := p.resume(t.Context(), nil, peer{}, false); ok || err != nil {
+		t.Errorf("taken over: %t, %v", ok, err)
+	}
+}
+
+// TestNoRequestFolder: that requests cannot be looked for is said.
+func TestNoRequestFolder(t *testing.T) {
+	data := t.TempDir()
+	if err := os.WriteFile(filepath.Join(data, requestFolder), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log, said := listen(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		(&Source{Name: "PLC", StateFile: filepath.Join(data, "plc")}).attend(ctx, &identities{log: log})
+	}()
+	eventually(t, 5*time.Second, "a word", func() bool { return said("cannot be looked for") == 1 })
+	cancel()
+	<-done
+}

@@ -153,7 +153,7 @@ func (p *pump) do(ctx context.Context, f func() answer) {
 
 // fill sends Publish requests up to the window.
 func (p *pump) fill(ctx context.Context) {
-	if time.Now().Before(p.window.hold) || p.tr.gate.waiting >= mostWithheld {
+	if time.Now().Before(p.window.hold) || p.tr.gate.waiting >= mostWithheld || len(p.seq.held) > mostHoles {
 		return
 	}
 	for p.outstanding < p.window.size(p.sub.publishing) {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -138,7 +139,12 @@ func (s *Source) attend(ctx context.Context, d *identities) {
 	t := time.NewTicker(requestTime)
 	defer t.Stop()
 	for {
-		for _, name := range requestsIn(dir) {
+		names, err := requestsIn(dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !quiet[""] {
+			quiet[""] = true
+			d.log.Warn("requests to release tags cannot be looked for: the folder must belong to the user that the edge runs as", "folder", dir, "err", err)
+		}
+		for _, name := range names {
 			if err := s.answer(d, filepath.Join(dir, name)); err != nil && !quiet[name] {
 				quiet[name] = true
 				d.log.Warn("a request to release a tag", "file", filepath.Join(dir, name), "err", err)
@@ -153,19 +159,22 @@ func (s *Source) attend(ctx context.Context, d *identities) {
 }
 
 // requestsIn lists the requests in a folder, which need not be there.
-func requestsIn(dir string) (names []string) {
+func requestsIn(dir string) (names []string, err error) {
 	f, err := os.Open(dir)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer f.Close()
-	list, _ := f.Readdirnames(maxRequests)
+	list, err := f.Readdirnames(maxRequests)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
 	for _, name := range list {
 		if strings.HasSuffix(name, requestSuffix) {
 			names = append(names, name)
 		}
 	}
-	return names
+	return names, nil
 }
 
 // answer carries out one request, if it is for this PLC. The request is gone before
