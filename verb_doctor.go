@@ -121,7 +121,7 @@ func printCheck(out io.Writer, k collector.Check) {
 // advise ends the report with what no single check says.
 func (c *doctorPLCCmd) advise(out io.Writer, at target, d *diagnosis, profile config.Profile) {
 	for _, q := range d.Quarantined {
-		printCheck(out, quarantineCheck(q))
+		printCheck(out, quarantineCheck(q, c.Config, at.plc.Name))
 	}
 	if d.Stranger {
 		fmt.Fprintf(out, "\nTo let the server trust us (%s, SHA-256 %s):\n", profile.Title, d.Certificate)

@@ -26,8 +26,9 @@ type pkiCmd struct {
 
 // pkiFlags say which folders of certificates are meant.
 type pkiFlags struct {
-	Config string `short:"c" required:"" help:"Configuration file with [edge] and [[plc]]." placeholder:"FILE.toml"`
-	PLC    string `name:"plc" help:"Only the folder of this PLC." placeholder:"NAME"`
+	Config string `short:"c" help:"Configuration file with [edge] and [[plc]]." placeholder:"FILE.toml"`
+	PLC    string `name:"plc" help:"With -c: only the folder of this PLC." placeholder:"NAME"`
+	PKI    string `name:"pki" help:"In place of -c: this folder, such as that of doctor and discover (./millwright-pki)." placeholder:"FOLDER"`
 }
 
 // whoFlag says who it is that changes something.
@@ -63,6 +64,12 @@ func (f *pkiFolder) names() string {
 // folders finds the folders of the file. Other faults of the file are not in
 // the way: whoever mends a connection may have to do with a file in the making.
 func (f *pkiFlags) folders() ([]pkiFolder, error) {
+	if (f.Config == "") == (f.PKI == "") || f.PKI != "" && f.PLC != "" {
+		return nil, usageError("want -c FILE.toml of an edge, or --pki FOLDER (doctor and discover keep ./millwright-pki)")
+	}
+	if f.PKI != "" {
+		return []pkiFolder{{dir: f.PKI}}, nil
+	}
 	c, err := config.Load(f.Config)
 	if c == nil || c.Edge == nil || len(c.PLCs) == 0 {
 		if err == nil {
@@ -116,7 +123,7 @@ func (c *pkiListCmd) Run(e *env) error {
 		if i > 0 {
 			fmt.Fprintln(e.stdout)
 		}
-		fmt.Fprintf(e.stdout, "%s  (%s)\n", f.dir, f.names())
+		fmt.Fprintln(e.stdout, strings.TrimSuffix(fmt.Sprintf("%s  (%s)", f.dir, f.names()), "  ()"))
 		held, unreadable, err := collector.ListPKI(f.dir)
 		if err != nil {
 			return err
@@ -277,7 +284,14 @@ func (c *pkiRenewCmd) Run(e *env) error {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "new certificate: %s\nSHA-256 %s\nthe present one stays in use\n", file, print)
-	fmt.Fprintf(e.stdout, "next: let the server of each PLC (%s) trust it; millwright pki export --next writes it to a file\nthen: millwright pki renew --use -c %s\n", f.names(), c.Config)
+	whose, where := "the servers", "--pki "+c.PKI
+	if c.Config != "" {
+		whose, where = fmt.Sprintf("the server of each PLC (%s)", f.names()), "-c "+c.Config
+		if c.PLC != "" {
+			where += " --plc " + c.PLC
+		}
+	}
+	fmt.Fprintf(e.stdout, "next: let %s trust it; millwright pki export --next %s -o FILE.der writes it to a file\nthen: millwright pki renew --use %s\n", whose, where, where)
 	return nil
 }
 

@@ -61,10 +61,10 @@ func (t *target) quarantined() ([]plant.QuarantinedTag, error) {
 }
 
 // quarantineCheck is such a tag, with what to do.
-func quarantineCheck(q plant.QuarantinedTag) collector.Check {
+func quarantineCheck(q plant.QuarantinedTag, config, plc string) collector.Check {
 	return collector.Check{
 		Grade: collector.Warn, Name: "quarantine",
 		Text: fmt.Sprintf("%s, since %s: was %s, is %s", q.Tag, time.Unix(0, q.Since).Format(time.DateTime), q.Was, q.Is),
-		Next: fmt.Sprintf("--release %s=same, or =rescaled, or =new", q.Tag),
+		Next: fmt.Sprintf("millwright doctor plc -c %s --plc %s --release '%s=same', or =rescaled, or =new", config, plc, q.Tag),
 	}
 }

@@ -219,7 +219,7 @@ func (s *stock) approval(pki string, leaf *x509.Certificate) string {
 	if err != nil {
 		fmt.Fprintf(&b, " (and it could not be kept for approval: %v)", err)
 	} else {
-		fmt.Fprintf(&b, ": compare SHA-256 %s with what the server itself shows, then trust it: millwright pki trust, or move %s to %s", fingerprint(leaf.Raw), file, filepath.Join(pki, trustedDir))
+		fmt.Fprintf(&b, ": compare the SHA-256 with what the server itself shows, then trust it: millwright pki trust --pki %s %s, or move %s to %s", pki, fingerprint(leaf.Raw)[:14], file, filepath.Join(pki, trustedDir))
 	}
 	if !selfIssued(leaf) {
 		fmt.Fprintf(&b, ", or put the certificate of its issuer %q there", leaf.Issuer)

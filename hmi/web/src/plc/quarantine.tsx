@@ -45,7 +45,7 @@ export function Quarantine(props: { plc: PLC; edge: Edge }): JSX.Element | null 
               plc={p}
               edge={props.edge}
               choices={choices(q)}
-              command={`millwright doctor plc ${p.url} --release ${q.tag}=same`}
+              command={`millwright doctor plc -c edge.toml --plc ${p.name} --release '${q.tag}=same'`}
             />
           </li>
         ))}
