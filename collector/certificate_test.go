@@ -447,7 +447,7 @@ func TestCertificates(t *testing.T) {
 	}
 
 	// Trust, chain and signature.
-	bad("unknown", self(nil), files{}, codeUntrusted, "not trusted: compare SHA-256")
+	bad("unknown", self(nil), files{}, codeUntrusted, "not trusted: compare the SHA-256")
 	bad("unknown, issuer known", fromRoot, files{"issuers/root.der": root.cert.Raw, "issuers/root.crl": crl(t, root, nil)}, codeUntrusted, `or put the certificate of its issuer "CN=Mill root" there`)
 	p := fromRoot
 	bad("issuer missing", p, pinned(p), codeIncomplete, `certificate of the issuer "CN=Mill root" is missing`)

@@ -17,6 +17,8 @@ import (
 
 const (
 	roundTrips  = 20
+	clockReads  = 60 // more, of a clock that stands still meanwhile
+	clockPause  = 20 * time.Millisecond
 	mostTried   = 500 // tags in the measurement
 	triedEvery  = time.Second
 	clockOff    = time.Second // values carry the server's time

@@ -133,6 +133,10 @@ func TestExamineAsyncua(t *testing.T) {
 		t.Errorf("%+v, %+v", d.Checks, d.Measured)
 	}
 	d.wants(t, OK, "values", "a notification every")
+	// The clock that it tells moves once a second, and it is ours.
+	if m := d.Measured; m == nil || m.Clock < -300 || m.Clock > 300 {
+		t.Errorf("clock %+v", m)
+	}
 }
 
 func TestExamineClock(t *testing.T) {

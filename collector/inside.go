@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -103,18 +104,38 @@ func (d *Diagnosis) health(ctx context.Context, l *link) error {
 // clock measures round trips and the clock of the server.
 func (d *Diagnosis) clock(ctx context.Context, l *link, srv peer, offset time.Duration) error {
 	var trips []time.Duration
-	for range roundTrips {
+	var first time.Time // that the server told
+	moves := false
+	// Some servers tell a time that moves once a second only. It is right when it has
+	// just moved.
+	for i := 0; i < roundTrips || !moves && !first.IsZero() && i < roundTrips+clockReads; i++ {
+		if i >= roundTrips {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(clockPause):
+			}
+		}
 		begin := time.Now()
 		v, err := l.read(ctx, requestTimeout, ua.AttributeIDValue, ua.NewNumericNodeID(0, id.Server_ServerStatus_CurrentTime))
 		if err != nil {
 			return fmt.Errorf("reading the time of the server: %w", err)
 		}
 		took := time.Since(begin)
+		t, ok := good[time.Time](v[0])
+		if ok && first.IsZero() {
+			first = t
+		}
+		if ok && !t.Equal(first) {
+			moves = true
+		}
 		// The shortest trip says most of the clock.
-		if t, ok := good[time.Time](v[0]); ok && (len(trips) == 0 || took < slices.Min(trips)) {
+		if ok && (len(trips) == 0 || took < slices.Min(trips) || i >= roundTrips) {
 			offset = t.Sub(begin.Add(took / 2))
 		}
-		trips = append(trips, took)
+		if i < roundTrips {
+			trips = append(trips, took)
+		}
 	}
 	p50, p95 := quantile(trips, 50), quantile(trips, 95)
 	d.Measured = &Measured{RoundTripP50: ms(p50), RoundTripP95: ms(p95), Clock: ms(offset)}
@@ -165,7 +186,7 @@ func (d *Diagnosis) limits(ctx context.Context, l *link) error {
 			most[n.name] = f
 			d.Limits = append(d.Limits, Limit{n.name, f})
 			if f > 0 {
-				text = append(text, fmt.Sprintf("%s %v", n.name, f))
+				text = append(text, n.name+" "+strconv.FormatFloat(f, 'f', -1, 64))
 			}
 		}
 	}
