@@ -459,7 +459,7 @@ func (p *pump) receive(s *slice, values []*ua.DataValue, arrived int64) {
 		}
 		b.waiting = true
 		if tag.Kind == plant.Text {
-			if x, ok := p.tr.names[s.hole.tag].text(v.Value); ok {
+			if x, ok := p.tr.names[s.hole.tag].text(v.Value); ok && len(x) <= maxText {
 				b.batch.States = append(b.batch.States, plant.State{Tag: tag.ID, Quality: nullQuality(q, v.Value), Time: at, Value: x})
 				b.received++
 			}

@@ -301,3 +301,21 @@ func TestNoRequestFolder(t *testing.T) {
 	cancel()
 	<-done
 }
+
+// TestLongText: a text that no message takes is refused by name, with a gap, and
+// does not hold up the values of all PLCs.
+func TestLongText(t *testing.T) {
+	tr := newTranslator([]plant.Tag{{ID: 1, Path: "T", Kind: plant.Text}})
+	begin := time.Now()
+	for i, n := range []int{10, maxText, maxText + 1, 9 << 20, 10} {
+		m := dataChange(uint32(i+1), value(1, strings.Repeat("x", n), 0, begin.Add(time.Duration(i)*time.Second)))
+		m.at = begin.UnixNano()
+		tr.translate(m)
+		if want := n <= maxText; (len(tr.batch.States) == 1) != want || (len(tr.wrong) == 0) != want {
+			t.Errorf("%d bytes: %d states, refused %v", n, len(tr.batch.States), tr.wrong)
+		}
+	}
+	if g := tr.batch.Gaps; len(g) != 1 || g[0].Reason != GapWrongType {
+		t.Errorf("gaps %+v", g)
+	}
+}

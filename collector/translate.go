@@ -55,6 +55,10 @@ type translator struct {
 	gate gate
 }
 
+// maxText bounds a text, in bytes: 200 of them go into one message of the edge, and
+// one that is too large for the broker would hold up all after it.
+const maxText = 32 << 10
+
 // slot is where the newest value of a tag stands in the batch in the making.
 type slot struct {
 	made uint64
@@ -164,6 +168,10 @@ func (t *translator) take(i int, v *ua.DataValue, arrived int64) {
 		s, ok := t.names[i].text(v.Value)
 		if !ok {
 			t.mismatch(i, v.Value)
+			return
+		}
+		if len(s) > maxText {
+			t.unfit(i, fmt.Sprintf("sends a text of %d bytes, allowed are %d", len(s), maxText))
 			return
 		}
 		t.gaps(tag, i, at, arrived, overflow)
