@@ -203,6 +203,7 @@ func TestPLCThatStaysAwayIsTold(t *testing.T) {
 			t.Errorf("%s for %v: %v, want %v", state, since, got, want)
 		}
 	}
+	a.judge("plc", plant.PLCStatus{State: plant.Connecting}) // it has not begun yet
 	f(plant.Live, time.Hour)
 	f(plant.Connecting, 5*time.Second)
 	f(plant.Down, 11*time.Second, plant.Raise)

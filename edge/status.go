@@ -105,7 +105,8 @@ func (a *Agent) judge(name string, s plant.PLCStatus) {
 	a.mu.Lock()
 	_, told := a.away[name]
 	a.mu.Unlock()
-	gone := !alive(s.State) && time.Since(time.Unix(0, s.Since)) > plcPatience
+	// A source that has not begun yet has no Since.
+	gone := !alive(s.State) && s.Since != 0 && time.Since(time.Unix(0, s.Since)) > plcPatience
 	if gone == told || !gone && !alive(s.State) {
 		return
 	}
