@@ -43,7 +43,7 @@ func (c *discoverCmd) Run(e *env) error {
 		return err
 	}
 	if _, err := os.Lstat(c.Assets); c.Assets != "" && err == nil {
-		return fmt.Errorf("%s is there already: move it away or choose another name", c.Assets)
+		return fmt.Errorf("%s is there already: leave --assets out to compare the tag list alone, or choose another name", c.Assets)
 	}
 	debug.SetGCPercent(50) // a box beside a PLC has more processor than memory to spare
 	show := &progress{w: e.stderr, terminal: isTerminal(e.stderr), begun: time.Now()}

@@ -49,7 +49,9 @@ export function WhatWorst(props: { worst: Worst; asset: string }): JSX.Element {
 
 /** isMeasured says whether there is a number behind the finding: a lost link has none, nor what a PLC says. */
 export function isMeasured(a: Alarm): boolean {
-  return a.class !== "plc" && (a.finding.limit !== null || a.finding.value !== null);
+  const f = a.finding;
+  if (a.class === "system" && !f.limit && !f.value) return false; // 0 against 0: nothing was measured
+  return a.class !== "plc" && (f.limit !== null || f.value !== null);
 }
 
 /** Measure is what was judged against its limit. */
