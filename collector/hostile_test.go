@@ -319,3 +319,17 @@ func TestLongText(t *testing.T) {
 		t.Errorf("gaps %+v", g)
 	}
 }
+
+// TestLongestSilence: whatever a server grants, there is an end to waiting for it.
+func TestLongestSilence(t *testing.T) {
+	for _, ms := range []float64{100, 3.6e6, 1e15, 1e300, math.Inf(1)} {
+		for _, n := range []uint32{1, 20, 1 << 20, math.MaxUint32} {
+			if d := (subscription{publishing: millis(ms), keepAlive: n}).deadline(); d <= 0 || d > silenceLimit {
+				t.Errorf("%g ms, %d intervals: %v", ms, n, d)
+			}
+		}
+	}
+	if d := (subscription{publishing: DefaultPublishing, keepAlive: 20}).deadline(); d != 4*time.Second {
+		t.Error(d)
+	}
+}

@@ -18,6 +18,7 @@ const (
 	slowTrip      = 50 * time.Millisecond
 	bytesOfValue  = 100 // generous: handle, value, status and two times
 	keepAliveGoal = 2 * time.Second
+	silenceLimit  = 24 * time.Hour
 	lifeGoal      = 20 * time.Minute // how long the server keeps the subscription for us
 	queueSpan     = 10 * time.Second // what a queue of a cyclic tag should bridge
 	minQueue      = 10
@@ -39,7 +40,7 @@ type subscription struct {
 
 // deadline is how long the server may be silent.
 func (s subscription) deadline() time.Duration {
-	return 2 * time.Duration(s.keepAlive) * s.publishing
+	return time.Duration(min(2*float64(s.keepAlive)*float64(s.publishing), float64(silenceLimit)))
 }
 
 func createSubscription(ctx context.Context, l *link, publishing time.Duration, since int64, largest uint32, on bool) (subscription, error) {
