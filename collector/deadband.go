@@ -22,6 +22,7 @@ type band struct {
 	since   int64 // source time of the first value under the server's filter, ns UTC, 0 none
 	next    int64 // source time of the first value after the last look of the trial, 0 none
 	inside  int   // numbers that a server which applies the deadband had not sent
+	remade  bool  // its item is being made anew: what the old one still sends ends no gap
 }
 
 // holds reports whether a number says nothing new. What comes after a hole

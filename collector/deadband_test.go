@@ -342,3 +342,30 @@ func TestDeadbandChaos(t *testing.T) {
 		t.Errorf("gaps: %v", out.gapReasons())
 	}
 }
+
+// TestDeadbandRemade: what an item that is being replaced still sends is stored,
+// and ends no gap: what comes between it and the first value of the new item was
+// kept back by the server.
+func TestDeadbandRemade(t *testing.T) {
+	tr := newTranslator([]plant.Tag{{ID: 1, Path: "a", Deadband: 2}})
+	tr.translate(dataChange(1, value(1, 10.0, 0, at(1000))))
+	tr.open(0, heldBack)
+	tr.bands[0].remade = true
+	var gaps []plant.Gap
+	for n, ms := range []int64{1500, 1600} {
+		tr.translate(dataChange(uint32(2+n), value(1, 20.0+float64(n), 0, at(ms))))
+		gaps = append(gaps, tr.batch.Gaps...)
+	}
+	tr.bands[0].remade = false
+	for n, ms := range []int64{2400, 2500} {
+		tr.translate(dataChange(uint32(4+n), value(1, 30.0+float64(4*n), 0, at(ms))))
+		gaps = append(gaps, tr.batch.Gaps...)
+	}
+	var want []plant.Gap
+	for _, span := range [][2]int64{{1001, 1500}, {1501, 1600}, {1601, 2400}} {
+		want = append(want, plant.Gap{Tag: 1, From: span[0] * oneMilli, To: span[1] * oneMilli, Reason: plant.GapDeadband})
+	}
+	if !slices.Equal(gaps, want) {
+		t.Errorf("%+v, want %+v", gaps, want)
+	}
+}

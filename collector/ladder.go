@@ -279,7 +279,7 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 	}
 	for _, b := range e.tr.bands {
 		if b != nil {
-			b.inside, b.since = 0, 0
+			b.inside, b.since, b.remade = 0, 0, false
 		}
 	}
 	sub, err := e.subscribe(ctx, l, srv, since, largest)

@@ -118,6 +118,11 @@ func (p *pump) retried(ctx context.Context, a answer) error {
 	if err := p.items.apply(p.sub, a.asked, a.items); err != nil {
 		return err
 	}
+	for _, i := range a.asked {
+		if b := p.tr.bands[i]; b != nil && p.items.list[i].monitored {
+			b.remade = false
+		}
+	}
 	p.queues()
 	p.showRevised()
 	p.query(a.asked...)

@@ -229,6 +229,9 @@ func (t *translator) gaps(tag plant.TagID, i int, at, arrived int64, overflow bo
 	t.full(i, at, overflow)
 	t.last[i] = at
 	t.received++
+	if b := t.bands[i]; b != nil && b.remade && t.open(i, heldBack) {
+		t.dirty = true
+	}
 }
 
 // full finds queues that ran over without a sign, as those of some servers do:

@@ -207,6 +207,7 @@ func (p *pump) distrust(ctx context.Context, kept []int) error {
 			p.tr.last[i] = last
 		}
 		p.tr.open(i, heldBack)
+		b.remade = true
 		ids, unknown = append(ids, it.id), unknown || it.id == 0
 		it.id, it.monitored, it.filtered, it.plain = 0, false, false, true
 		it.retry = time.Now().Add(trialPause) // the old items are gone then
