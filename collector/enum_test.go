@@ -37,7 +37,7 @@ func TestEnum(t *testing.T) {
 	settled(t, srv, again, out)
 	offered := offeredBy(t, srv.logFile())
 	maps.DeleteFunc(offered, func(k key, _ fact) bool { return k.tag < 101 })
-	a := out.reckon(t, changes(offered)) // what is written again as it was is no change
+	a := out.reckon(t, out.changes(offered)) // what is written again as it was is no change
 	a.surplus = 0                        // an item begins with the value that is there, which may have been offered before the log
 	a.check(t)
 	seen := map[plant.TagID]map[string]bool{}
@@ -55,13 +55,19 @@ func TestEnum(t *testing.T) {
 	}
 }
 
-// changes leaves of a log what differs from what was there before.
-func changes(offered map[key]fact) map[key]fact {
+// changes leaves of a log what differs from what was there before, from the first
+// value on that is stored of a tag.
+func (s *store) changes(offered map[key]fact) map[key]fact {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	keys := slices.SortedFunc(maps.Keys(offered), func(a, b key) int { return offered[a].seq - offered[b].seq })
 	last := map[plant.TagID]fact{}
 	left := map[key]fact{}
 	for _, k := range keys {
 		x := offered[k]
+		if since, ok := s.first[k.tag]; ok && x.seq < offered[key{k.tag, since}].seq {
+			continue
+		}
 		if was, ok := last[k.tag]; !ok || was.text != x.text || was.quality != x.quality {
 			left[k] = x
 		}
