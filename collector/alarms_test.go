@@ -590,7 +590,7 @@ func TestNoAlarms(t *testing.T) {
 			s := &Source{Name: "PLC", URL: url, Tags: tags, Conditions: true, Log: log}
 			out := newStore(s)
 			start(t, s, out)
-			eventually(t, 10*time.Second, "live", live(s))
+			eventually(t, 30*time.Second, "live", live(s))
 			eventually(t, 5*time.Second, "values", func() bool { return out.size() > 20 })
 			time.Sleep(time.Second)
 			if n := said("level=WARN") + said("connection lost"); n > 0 || len(s.Status().Rejected) > 0 {

@@ -107,7 +107,7 @@ func TestBursts(t *testing.T) {
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: tags}
 	out := &waves{store: newStore(s), list: map[key]plant.Waveform{}}
 	start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	eventually(t, 20*time.Second, "waveforms", func() bool { return out.size() > 30 })
 	if r := s.Status().Rejected; len(r) != 1 || !strings.HasPrefix(r[0], "TooLong: its array has 65537 values, a waveform has at most 65536") {
 		t.Errorf("refused: %v", r)

@@ -12,5 +12,5 @@ func TestNoneShowsNoCertificate(t *testing.T) {
 	srv := newNodeServer(t, map[string]any{"nodes": 1, "run": true})
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(1), Security: Security{PKI: t.TempDir()}}
 	start(t, s, newStore(s))
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 }

@@ -87,10 +87,10 @@ func TestDeadbandServer(t *testing.T) {
 	widths := map[plant.TagID]float64{1: 2.5, 2: 5.05, 3: 0.35, 4: 4.5, 5: 2.5}
 	out := newStore(s)
 	start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	time.Sleep(2 * time.Second)
 	p.cut()
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	time.Sleep(2 * time.Second)
 	settled(t, srv, s, out)
 	offered := offeredBy(t, srv.logFile())
@@ -222,7 +222,7 @@ func TestDeadbandIgnored(t *testing.T) {
 	s.Tags[1].Deadband, s.Tags[1].DeadbandPercent = 9, true
 	out := newStore(s)
 	start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	eventually(t, 10*time.Second, "the server is seen through", func() bool { return s.Status().Deadbands.Edge == 2 })
 	if said("does not apply deadbands") == 0 {
 		t.Error("nobody is told")
@@ -249,7 +249,7 @@ func TestDeadbandKeepsBack(t *testing.T) {
 	s.Tags[2].Deadband = 0.5 // smaller than the steps: it looks as if all were well
 	out := newStore(s)
 	start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	eventually(t, 15*time.Second, "the server is seen through", func() bool { return s.Status().Deadbands.Edge == 3 && s.Status().Tags == 4 })
 	if said("keep back values") != 1 {
 		t.Error("nobody is told")
@@ -276,14 +276,14 @@ func TestDeadbandKeepsBackBefore(t *testing.T) {
 	s.Tags[0].Deadband, s.Tags[1].Deadband = 2.5, 4.5
 	out := newStore(s)
 	stop := start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	time.Sleep(time.Second)
 	stop()
 	log, said := listen(t)
 	again := &Source{Name: "PLC", URL: srv.url(), Tags: s.Tags, StateFile: file, Log: log}
 	out.source, out.writes = again, 0
 	start(t, again, out)
-	eventually(t, 10*time.Second, "live", live(again))
+	eventually(t, 30*time.Second, "live", live(again))
 	if n := said("subscription resumed"); n != 1 {
 		t.Errorf("resumed %d times", n)
 	}
@@ -322,10 +322,10 @@ func TestDeadbandChaos(t *testing.T) {
 		out.source, out.writes, out.lag = s, 0, 150*time.Millisecond
 		out.mu.Unlock()
 		stop := start(t, s, out)
-		eventually(t, 10*time.Second, "live", live(s))
+		eventually(t, 30*time.Second, "live", live(s))
 		time.Sleep(time.Second)
 		p.cut()
-		eventually(t, 10*time.Second, "live again", live(s))
+		eventually(t, 30*time.Second, "live again", live(s))
 		time.Sleep(time.Second)
 		if i == 2 {
 			m.halt()

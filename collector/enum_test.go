@@ -25,20 +25,20 @@ func TestEnum(t *testing.T) {
 	}
 	out := newStore(s)
 	stop := start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	time.Sleep(time.Second)
 	stop()
 	time.Sleep(500 * time.Millisecond)
 	again := &Source{Name: "PLC", URL: srv.url(), Tags: s.Tags, StateFile: s.StateFile}
 	out.source, out.writes = again, 0
 	start(t, again, out)
-	eventually(t, 10*time.Second, "live", live(again))
+	eventually(t, 30*time.Second, "live", live(again))
 	time.Sleep(time.Second)
 	settled(t, srv, again, out)
 	offered := offeredBy(t, srv.logFile())
 	maps.DeleteFunc(offered, func(k key, _ fact) bool { return k.tag < 101 })
 	a := out.reckon(t, out.changes(offered)) // what is written again as it was is no change
-	a.surplus = 0                        // an item begins with the value that is there, which may have been offered before the log
+	a.surplus = 0                            // an item begins with the value that is there, which may have been offered before the log
 	a.check(t)
 	seen := map[plant.TagID]map[string]bool{}
 	for k, x := range out.facts {

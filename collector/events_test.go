@@ -185,7 +185,7 @@ func TestModelChange(t *testing.T) {
 	done := make(chan struct{})
 	go func() { defer close(done); e.run(t.Context()); e.close() }()
 	t.Cleanup(func() { <-done })
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	await := func(want string) {
 		t.Helper()
 		select {

@@ -66,7 +66,7 @@ func TestStructures(t *testing.T) {
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: tags, Log: log}
 	out := newStore(s)
 	start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	eventually(t, 10*time.Second, "every field", func() bool { return out.size() > 400 && len(s.Status().Rejected) > 1 })
 	srv.say("items")
 	if b, err := os.ReadFile(filepath.Join(srv.dir, "items")); err != nil || string(b) != "4" {
@@ -122,13 +122,13 @@ func TestOtherLayout(t *testing.T) {
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: motorTags(), StateFile: filepath.Join(t.TempDir(), "plc")}
 	out := newStore(s)
 	start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	eventually(t, 3*time.Second, "values", grows(out))
 	time.Sleep(300 * time.Millisecond)
 	srv.kill()
 	srv.set["layout"], srv.set["tick"] = 2, 1000
 	srv.start()
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	eventually(t, 5*time.Second, "values", grows(out))
 	time.Sleep(300 * time.Millisecond)
 	offered := quiet(t, srv, out)
@@ -196,7 +196,7 @@ func TestSecondStructures(t *testing.T) {
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: tags}
 	out := newStore(s)
 	start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	eventually(t, 5*time.Second, "every field", func() bool { return out.size() > 100 })
 	offered := quiet(t, srv, out)
 	if r := s.Status().Rejected; len(r) > 0 {

@@ -127,7 +127,7 @@ func TestChaos(t *testing.T) {
 	out := newStore(s)
 	out.lag = 200 * time.Millisecond
 	start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	m.run(100*time.Millisecond, 5)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -163,7 +163,7 @@ func TestChaos(t *testing.T) {
 		}
 	}
 	p.slow(0)
-	eventually(t, 10*time.Second, "live in the end", live(s))
+	eventually(t, 30*time.Second, "live in the end", live(s))
 	time.Sleep(time.Second) // every tag has a value after the last fault
 	m.halt()
 	time.Sleep(2 * time.Second)

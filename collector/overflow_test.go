@@ -46,7 +46,7 @@ func TestOverflow(t *testing.T) {
 		t.Parallel()
 		srv := newNodeServer(t, map[string]any{"nodes": 3, "run": true, "every": 50, "good": true})
 		f(srv, srv.url(), func(s *Source, out *store) map[key]fact {
-			eventually(t, 10*time.Second, "live", live(s))
+			eventually(t, 30*time.Second, "live", live(s))
 			time.Sleep(3 * time.Second)
 			settled(t, srv, s, out)
 			return offeredBy(t, srv.logFile())
@@ -56,7 +56,7 @@ func TestOverflow(t *testing.T) {
 		t.Parallel()
 		m := newMill(t, 3, nil)
 		f(mine{m}, m.URL(), func(s *Source, out *store) map[key]fact {
-			eventually(t, 10*time.Second, "live", live(s))
+			eventually(t, 30*time.Second, "live", live(s))
 			m.run(50*time.Millisecond, 1)
 			time.Sleep(3 * time.Second)
 			m.halt()

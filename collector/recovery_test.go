@@ -21,7 +21,7 @@ import (
 func settled(t *testing.T, srv *foreign, s *Source, out *store) {
 	t.Helper()
 	srv.say("halt")
-	eventually(t, 10*time.Second, "live in the end", live(s))
+	eventually(t, 30*time.Second, "live in the end", live(s))
 	last := -1
 	eventually(t, 10*time.Second, "quiet in the end", func() bool {
 		n := out.size()
@@ -47,7 +47,7 @@ func TestReadsEverything(t *testing.T) {
 	s.Tags[3].Kind, s.Tags[4].Kind = plant.Text, plant.Text
 	out := newStore(s)
 	stop := start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	time.Sleep(3 * time.Second)
 	st := s.Status()
 	if st.Tags != 50 || len(st.Rejected) != 0 || st.ValuesS < 300 || st.Received == 0 {
@@ -253,7 +253,7 @@ func TestBackPressure(t *testing.T) {
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(10)}
 	out := newStore(s)
 	start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	out.refuse(errors.New("queue full"))
 	eventually(t, 8*time.Second, "refusal shows", func() bool { return s.Status().State == plant.Stale })
 	time.Sleep(time.Second)

@@ -28,7 +28,7 @@ func TestRevised(t *testing.T) {
 	s.Tags[29].Deadband, s.Tags[29].DeadbandPercent = 1, true
 	out := newStore(s)
 	start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	st := s.Status()
 	want := plant.RevisedTag{Tag: "A/T0", SamplingMS: 100, GrantedSamplingMS: 200, Queue: 101, GrantedQueue: 20}
 	if st.RevisedCount != 26 || len(st.Revised) != mostRevised || st.Revised[0] != want {

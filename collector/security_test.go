@@ -136,7 +136,7 @@ func TestCertificateUser(t *testing.T) {
 			UserCertificate: filepath.Join(user, "user.der"), UserKey: filepath.Join(user, "user.pem")}}
 		out := newStore(s)
 		stop := start(t, s, out)
-		eventually(t, 10*time.Second, "live with "+mode, live(s))
+		eventually(t, 30*time.Second, "live with "+mode, live(s))
 		eventually(t, 5*time.Second, "values", func() bool { return out.size() > 0 })
 		stop()
 	}

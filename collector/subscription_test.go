@@ -66,7 +66,7 @@ func TestUnknownNodes(t *testing.T) {
 	s.Tags[62].Node = "nsu=urn:test:mill;s=Array"
 	out := newStore(s)
 	start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	st := s.Status()
 	all := strings.Join(st.Rejected, "\n")
 	if st.Tags != 60 || len(st.Rejected) != 3 || !strings.Contains(all, "T5: BadNodeIDUnknown") ||
@@ -93,7 +93,7 @@ func TestMissedMessage(t *testing.T) {
 	s := &Source{Name: "PLC", URL: p.url(), Tags: srv.tags(20), Log: log}
 	out := newStore(s)
 	start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	time.Sleep(time.Second)
 	p.hush(true) // the server's answers stay on the way
 	time.Sleep(500 * time.Millisecond)
@@ -161,7 +161,7 @@ func TestTransfer(t *testing.T) {
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(20), StateFile: file}
 	out := newStore(s)
 	stop := start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	time.Sleep(time.Second)
 	stop()
 	st, err := readState(file)
@@ -179,7 +179,7 @@ func TestTransfer(t *testing.T) {
 	again := &Source{Name: "PLC", URL: srv.url(), Tags: s.Tags, StateFile: file, Log: log}
 	out.source, out.writes = again, 0
 	start(t, again, out)
-	eventually(t, 10*time.Second, "live", live(again))
+	eventually(t, 30*time.Second, "live", live(again))
 	if said("subscription resumed by=transfer") != 1 {
 		t.Error("not by transfer")
 	}
@@ -207,7 +207,7 @@ func TestStopAndStart(t *testing.T) {
 		}
 		out.source, out.writes = s, 0
 		stop := start(t, s, out)
-		eventually(t, 10*time.Second, "live", live(s))
+		eventually(t, 30*time.Second, "live", live(s))
 		eventually(t, 3*time.Second, "values", grows(out))
 		if i < 2 {
 			time.Sleep(time.Second)

@@ -19,7 +19,7 @@ func TestFewPublishRequests(t *testing.T) {
 	s := &Source{Name: "PLC", URL: m.URL(), Tags: m.tags()}
 	out := newStore(s)
 	start(t, s, out)
-	eventually(t, 10*time.Second, "live", live(s))
+	eventually(t, 30*time.Second, "live", live(s))
 	since := s.Status().Since
 	m.run(100*time.Millisecond, 1)
 	time.Sleep(3 * time.Second)
