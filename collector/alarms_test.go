@@ -508,6 +508,7 @@ func TestAlarmsAcrossCut(t *testing.T) {
 // TestAlarmsAcrossRestart: after a restart of the server the refresh ends what is
 // gone and leaves what is still there in peace.
 func TestAlarmsAcrossRestart(t *testing.T) {
+	long(t)
 	t.Parallel()
 	srv, tags := newAlarmServer(t, 5, map[string]any{"active": []int{1, 2}})
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: tags, Conditions: true}
@@ -560,6 +561,7 @@ func TestAlarmsOfKilledProcess(t *testing.T) {
 
 // TestRefreshRequired: a server that lost track of its conditions says so.
 func TestRefreshRequired(t *testing.T) {
+	long(t)
 	t.Parallel()
 	srv, tags := newAlarmServer(t, 3, map[string]any{"active": []int{0, 1}})
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: tags, Conditions: true}
@@ -573,6 +575,7 @@ func TestRefreshRequired(t *testing.T) {
 
 // TestNoAlarms: servers without alarms are read as before, and it is said once.
 func TestNoAlarms(t *testing.T) {
+	long(t)
 	t.Parallel()
 	set := map[string]any{"nodes": 5, "run": true}
 	for name, serve := range map[string]func() (string, []plant.Tag){
@@ -609,6 +612,7 @@ func TestNoAlarms(t *testing.T) {
 // TestAlarmFlood: a real server's storm comes bounded and declared, and is over
 // when it is over.
 func TestAlarmFlood(t *testing.T) {
+	long(t)
 	t.Parallel()
 	srv, tags := newAlarmServer(t, 150, map[string]any{})
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: tags, Conditions: true, Home: "edge/PLC", calm: 200 * time.Millisecond}

@@ -134,6 +134,7 @@ func (s *foreign) demand() demand {
 // to be monitored or to be read, is found, named and left out, and the others are
 // monitored; when it is mended it is taken.
 func TestOneBadOfMany(t *testing.T) {
+	long(t)
 	t.Parallel()
 	const tags = 1200
 	srv := newNodeServer(t, map[string]any{"nodes": tags, "every": 1000, "run": true, "poison": []int{777}, "good": true})
@@ -159,6 +160,7 @@ func TestOneBadOfMany(t *testing.T) {
 // TestAllBad: where every node fails, few calls are spent on it, each is named,
 // and the connection lives.
 func TestAllBad(t *testing.T) {
+	long(t)
 	t.Parallel()
 	const tags = 300
 	all := make([]int, tags)
@@ -204,6 +206,7 @@ func TestSmallReads(t *testing.T) {
 // TestReadAroundBad: a node for which the server fails every Read that names it
 // costs a few calls, and its neighbours nothing.
 func TestReadAroundBad(t *testing.T) {
+	long(t)
 	t.Parallel()
 	const nodes = 100
 	srv := newNodeServer(t, map[string]any{"nodes": nodes, "run": true, "poison": []int{42}, "poisonCode": "BadInternalError"})

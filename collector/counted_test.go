@@ -15,6 +15,7 @@ import (
 // client could change them by, so that finding no note says something. A client
 // of the library stands for a reader gone wrong.
 func TestServersNoteChanges(t *testing.T) {
+	long(t)
 	t.Parallel()
 	for name, srv := range map[string]*foreign{
 		"node-opcua": newNodeServer(t, map[string]any{"nodes": 1}),

@@ -269,6 +269,7 @@ func TestDeadbandKeepsBack(t *testing.T) {
 // TestDeadbandKeepsBackBefore: a subscription taken up by a later process is
 // found to keep back values too, and is given up.
 func TestDeadbandKeepsBackBefore(t *testing.T) {
+	long(t)
 	t.Parallel()
 	srv := newNodeServer(t, map[string]any{"nodes": 3, "run": true, "good": true, "creep": true})
 	file := t.TempDir() + "/plc"

@@ -23,6 +23,15 @@ import (
 // own, a proxy that can fail in the ways of a network, a sink that forgets like
 // a process that is killed, and the account of what was lost.
 
+// long leaves a test to the run without the race detector, where it has servers of
+// other makes to start that cost seconds each.
+func long(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("runs without the race detector: go test ./collector, and first of all in make soak-collector")
+	}
+}
+
 // modules finds the foreign servers; without them the test is skipped, which
 // CI does not accept.
 func modules(t testing.TB) string {

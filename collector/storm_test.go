@@ -16,6 +16,7 @@ import (
 // second session or subscription of ours; then nothing is lost without a word.
 // With MILLWRIGHT_FIGURES the storm lasts a minute.
 func TestBudgetHoldsInStorm(t *testing.T) {
+	long(t)
 	t.Parallel()
 	storm := 10 * time.Second
 	if os.Getenv("MILLWRIGHT_FIGURES") != "" {
@@ -105,6 +106,7 @@ func TestWaitsForBudget(t *testing.T) {
 // TestFloors: what is faster than the PLC bears is asked for at its floor, and
 // what was asked for is shown beside what was granted.
 func TestFloors(t *testing.T) {
+	long(t)
 	t.Parallel()
 	srv := newNodeServer(t, map[string]any{"nodes": 2, "run": true, "history": []int{0}})
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(2), Publishing: 50 * time.Millisecond,

@@ -229,6 +229,7 @@ func TestStopAndStart(t *testing.T) {
 // TestLongWay: with a round trip of several publishing intervals one request in
 // flight would lose most values.
 func TestLongWay(t *testing.T) {
+	long(t)
 	t.Parallel()
 	srv := newNodeServer(t, map[string]any{"nodes": 20, "run": true, "every": 25, "good": true})
 	p := newProxy(t, srv.port)

@@ -107,6 +107,7 @@ func TestWindowLearns(t *testing.T) {
 // way that needs six, is not pressed, and nothing is lost but what it could not
 // hand over in time, which is declared.
 func TestLowPublishLimit(t *testing.T) {
+	long(t)
 	t.Parallel()
 	srv := newNodeServer(t, map[string]any{"nodes": 10, "run": true, "every": 50, "good": true, "maxPublish": 2})
 	p := newProxy(t, srv.port)
@@ -134,6 +135,7 @@ func TestLowPublishLimit(t *testing.T) {
 // That is not silence: one connection is enough, and a cut does not end it for
 // good.
 func TestSlowLink(t *testing.T) {
+	long(t)
 	t.Parallel()
 	const tags = 3000
 	srv := newNodeServer(t, map[string]any{"nodes": tags, "run": true, "good": true, "every": 30_000})

@@ -105,8 +105,8 @@ func TestLoop(t *testing.T) {
 	w.startEdge()
 	w.waitLive(30 * time.Second)
 	begin := time.Now().Add(time.Second)
-	// 6,000 rows of a plant second each, a hundred a second.
-	time.Sleep(62 * time.Second)
+	// 8,000 rows of a plant second each, a hundred a second: a busy machine loses some.
+	time.Sleep(82 * time.Second)
 
 	export := filepath.Join(w.dir, "rig.parquet")
 	w.run("export", "--asset", "REPLAY/RIG", "--from", begin.UTC().Format(time.RFC3339Nano), "--url", w.api.base, "-o", export)

@@ -59,17 +59,27 @@ F3/GBX/SPEED,nsu=urn:test:mill;s=Motor,,,1/min,Speed
 	}
 	time.Sleep(time.Second)
 	until := time.Now()
-	newest := func(tag string) time.Time {
-		list := w.api.waveforms(tag)
-		if len(list) == 0 {
-			return time.Time{}
+	// What is sent again comes behind what is new.
+	missing := func(i int, tag string) (n int) {
+		stored, gaps := w.api.waveforms(tag), w.api.gaps(tag)
+		if len(stored) == 0 {
+			return -1
 		}
-		return list[len(list)-1].T
+		have := map[int64]bool{}
+		for _, x := range stored {
+			have[x.T.UnixMilli()] = true
+		}
+		for ms := range burstLog(t, filepath.Join(w.dir, "bursts.log"))[i] {
+			if !have[ms] && ms >= stored[0].T.UnixMilli() && ms <= until.UnixMilli() && !inGap(gaps, ms) {
+				n++
+			}
+		}
+		return n
 	}
-	eventually(t, 30*time.Second, "the waveforms have caught up", func() bool {
-		return newest("F3/GBX/ACC").After(until) && newest("F3/GBX/CURRENT").After(until)
+	eventually(t, 60*time.Second, "the waveforms have caught up", func() bool {
+		time.Sleep(200 * time.Millisecond)
+		return missing(0, "F3/GBX/ACC") == 0 && missing(2, "F3/GBX/CURRENT") == 0
 	})
-	time.Sleep(2 * time.Second) // what is sent again comes behind what is new
 
 	for i, tag := range map[int]string{0: "F3/GBX/ACC", 2: "F3/GBX/CURRENT"} {
 		stored := w.api.waveforms(tag)
