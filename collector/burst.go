@@ -80,13 +80,10 @@ func floats[T float32 | float64 | int8 | uint8 | int16 | uint16 | int32 | uint32
 }
 
 func (t *translator) waveform(i int, w plant.Waveform) {
-	p := &t.slots[i]
-	if p.made == t.made && t.batch.Waveforms[p.pos].Time == w.Time {
-		t.batch.Waveforms[p.pos] = w
-		t.merged++
+	if pos, again := t.place(i, w.Time, len(t.batch.Waveforms)); again {
+		t.batch.Waveforms[pos] = w
 		return
 	}
-	*p = slot{t.made, len(t.batch.Waveforms)}
 	t.batch.Waveforms = append(t.batch.Waveforms, w)
 }
 

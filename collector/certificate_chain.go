@@ -49,25 +49,45 @@ func readStock(pki string) (*stock, error) {
 // readFolder reads the certificates and revocation lists of a folder. Files
 // that hold neither are noted, a missing folder is empty.
 func (s *stock) readFolder(dir string, into *[]*x509.Certificate) error {
-	names, err := certificateFiles(dir)
+	files, unreadable, err := readCertificateFiles(dir)
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		b, err := readSmall(name)
-		var certs []*x509.Certificate
-		var lists []*x509.RevocationList
-		if err == nil {
-			certs, lists, err = parseCertificates(b)
-		}
-		if err != nil {
-			s.unreadable = append(s.unreadable, fmt.Sprintf("%s: %v", name, err))
-			continue
-		}
-		*into = append(*into, certs...)
-		s.lists = append(s.lists, lists...)
+	s.unreadable = append(s.unreadable, unreadable...)
+	for _, f := range files {
+		*into = append(*into, f.certs...)
+		s.lists = append(s.lists, f.lists...)
 	}
 	return nil
+}
+
+// certificateFile is what a file of a folder holds.
+type certificateFile struct {
+	name  string
+	certs []*x509.Certificate
+	lists []*x509.RevocationList
+}
+
+// readCertificateFiles reads the certificates and revocation lists of a folder,
+// and says of which files that failed.
+func readCertificateFiles(dir string) (files []certificateFile, unreadable []string, err error) {
+	names, err := certificateFiles(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range names {
+		f := certificateFile{name: name}
+		b, err := readSmall(name)
+		if err == nil {
+			f.certs, f.lists, err = parseCertificates(b)
+		}
+		if err != nil {
+			unreadable = append(unreadable, fmt.Sprintf("%s: %v", name, err))
+			continue
+		}
+		files = append(files, f)
+	}
+	return files, unreadable, nil
 }
 
 // certificateFiles names the files of a folder that may hold certificates or

@@ -52,29 +52,16 @@ func ListPKI(pki string) (all []Held, unreadable []string, err error) {
 }
 
 func listFolder(place, dir string) (all []Held, unreadable []string, err error) {
-	names, err := certificateFiles(dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, name := range names {
-		b, err := readSmall(name)
-		var certs []*x509.Certificate
-		var lists []*x509.RevocationList
-		if err == nil {
-			certs, lists, err = parseCertificates(b)
+	files, unreadable, err := readCertificateFiles(dir)
+	for _, f := range files {
+		for _, c := range f.certs {
+			all = append(all, held(place, f.name, c))
 		}
-		if err != nil {
-			unreadable = append(unreadable, fmt.Sprintf("%s: %v", name, err))
-			continue
-		}
-		for _, c := range certs {
-			all = append(all, held(place, name, c))
-		}
-		for _, l := range lists {
-			all = append(all, Held{Place: place, File: name, Subject: oneLine(l.Issuer.String()), NotBefore: l.ThisUpdate, NotAfter: l.NextUpdate, Revokes: len(l.RevokedCertificateEntries)})
+		for _, l := range f.lists {
+			all = append(all, Held{Place: place, File: f.name, Subject: oneLine(l.Issuer.String()), NotBefore: l.ThisUpdate, NotAfter: l.NextUpdate, Revokes: len(l.RevokedCertificateEntries)})
 		}
 	}
-	return all, unreadable, nil
+	return all, unreadable, err
 }
 
 func held(place, file string, c *x509.Certificate) Held {

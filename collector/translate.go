@@ -63,6 +63,7 @@ const maxText = 32 << 10
 type slot struct {
 	made uint64
 	pos  int
+	at   int64 // its source time
 }
 
 // run is what one publishing cycle brought of a tag.
@@ -294,25 +295,31 @@ func (t *translator) setBack(tag plant.TagID, i int, at, arrived int64) {
 	t.batch.Gaps = appendGap(t.batch.Gaps, tag, at-away, at, why)
 }
 
-func (t *translator) sample(i int, s plant.Sample) {
+// place says where a value of tag i goes in a list of n: to the end, or in place
+// of the one of the same ms, which it replaces.
+func (t *translator) place(i int, at int64, n int) (pos int, again bool) {
 	p := &t.slots[i]
-	if p.made == t.made && t.batch.Samples[p.pos].Time == s.Time {
-		t.batch.Samples[p.pos] = s
+	if p.made == t.made && p.at == at {
 		t.merged++
+		return p.pos, true
+	}
+	*p = slot{t.made, n, at}
+	return n, false
+}
+
+func (t *translator) sample(i int, s plant.Sample) {
+	if pos, again := t.place(i, s.Time, len(t.batch.Samples)); again {
+		t.batch.Samples[pos] = s
 		return
 	}
-	*p = slot{t.made, len(t.batch.Samples)}
 	t.batch.Samples = append(t.batch.Samples, s)
 }
 
 func (t *translator) state(i int, s plant.State) {
-	p := &t.slots[i]
-	if p.made == t.made && t.batch.States[p.pos].Time == s.Time {
-		t.batch.States[p.pos] = s
-		t.merged++
+	if pos, again := t.place(i, s.Time, len(t.batch.States)); again {
+		t.batch.States[pos] = s
 		return
 	}
-	*p = slot{t.made, len(t.batch.States)}
 	t.batch.States = append(t.batch.States, s)
 }
 
