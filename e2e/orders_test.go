@@ -43,7 +43,7 @@ func TestOrders(t *testing.T) {
 	program := func(unit string) []object {
 		return []object{{"tag": 1, "id": "s=P", "at": []string{"Rig"}, "name": "Pressure", "unit": unit, "low": 0, "high": 5000, "base": 1000}}
 	}
-	rig := startForeign(t, "program_server.mjs", port.Free(t), object{"log": filepath.Join(w.dir, "rig.log"), "spaces": []string{"urn:test:mill"}, "program": program("bar")})
+	rig, rigURL := startForeign(t, "program_server.mjs", port.Free(t), object{"log": filepath.Join(w.dir, "rig.log"), "spaces": []string{"urn:test:mill"}, "program": program("bar")})
 	tags := filepath.Join(w.dir, "rig.csv")
 	writeFile(t, tags, "path,asset,node,sampling\nHSM/RIG/P,HSM/RIG,nsu=urn:test:mill;s=P,100ms\n")
 	w.configure()
@@ -75,7 +75,7 @@ primary_host = "historian"
 data = "edge"
 models = %q
 models_root = "root.json"
-`, w.opc, w.tags, rig.url, tags, w.broker, w.api.base))
+`, w.opc, w.tags, rigURL, tags, w.broker, w.api.base))
 	root, err := os.ReadFile(filepath.Join(w.dir, "historian", "models", "root.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 func TestPLCAlarm(t *testing.T) {
 	t.Parallel() // waits most of its time
 	w := newWorks(t)
-	plc := startForeign(t, "nodeopcua_server.mjs", w.opc, object{"nodes": 3, "run": true, "alarms": 3})
+	plc, _ := startForeign(t, "nodeopcua_server.mjs", w.opc, object{"nodes": 3, "run": true, "alarms": 3})
 	tags, assets := filepath.Join(w.dir, "t.csv"), filepath.Join(w.dir, "t.toml")
 	writeFile(t, tags, "path,node\nHSM/P0/T,nsu=urn:test:mill;s=T0\nHSM/P1/T,nsu=urn:test:mill;s=T1\n")
 	writeFile(t, assets, "[[asset]]\npath = \"HSM/P0\"\nname = \"Pump 0\"\nclass = \"pump\"\n[asset.model]\noff = true\n")

@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -55,6 +56,7 @@ type process struct {
 	t    *testing.T
 	name string
 	cmd  *exec.Cmd
+	in   io.Writer
 	mu   sync.Mutex
 	out  bytes.Buffer
 	gone chan struct{}
@@ -69,6 +71,9 @@ func start(t *testing.T, name, path string, args ...string) *process {
 		t.Fatal(err)
 	}
 	p.cmd.Stderr = p.cmd.Stdout
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
 	// A child must not outlive a test binary that is killed.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
@@ -104,6 +109,14 @@ func (p *process) text() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.out.String()
+}
+
+// say gives a program that takes commands a line.
+func (p *process) say(line string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.in, line+"\n"); err != nil {
+		p.t.Fatal(err)
+	}
 }
 
 // kill is SIGKILL, as a power cut would be for the process.

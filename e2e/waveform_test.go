@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -17,22 +16,7 @@ import (
 // for bit, while edge and plant are killed under them. None is lost without a gap.
 func TestWaveforms(t *testing.T) {
 	t.Parallel() // waits most of its time
-	modules := os.Getenv("MILLWRIGHT_NODE_MODULES")
-	if modules == "" {
-		modules, _ = filepath.Abs("../.ci/node/node_modules")
-	}
-	_, err := os.Stat(filepath.Join(modules, "node-opcua"))
-	if _, node := exec.LookPath("node"); err == nil {
-		err = node
-	}
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no foreign OPC UA server: ", err)
-		}
-		t.Skip("no foreign OPC UA server: ", err)
-	}
 	w := newWorks(t)
-	set, _ := json.Marshal(map[string]any{"modules": modules, "dir": w.dir, "port": w.opc, "log": filepath.Join(w.dir, "offered.log"), "stay": true, "burstEvery": 150})
 	tags, assets := filepath.Join(w.dir, "tags.csv"), filepath.Join(w.dir, "assets.toml")
 	writeFile(t, tags, `path,node,kind,rate,unit,field
 F3/GBX/ACC,nsu=urn:test:mill;s=Single,waveform,25600,m/s²,
@@ -41,8 +25,7 @@ F3/GBX/SPEED,nsu=urn:test:mill;s=Motor,,,1/min,Speed
 `)
 	writeFile(t, assets, "[[asset]]\npath = \"F3/GBX\"\nname = \"Gearbox\"\n")
 	w.watch(tags, assets)
-	w.mill = start(t, "opc", "node", "../collector/testdata/nodeopcua_structures.mjs", string(set))
-	w.mill.find("ready", 30*time.Second)
+	startForeign(t, "nodeopcua_structures.mjs", w.opc, object{"dir": w.dir, "log": filepath.Join(w.dir, "offered.log"), "stay": true, "burstEvery": 150})
 	w.startPlant()
 	w.startEdge()
 	w.waitLive(30 * time.Second)
