@@ -78,7 +78,7 @@ func openChannel(ctx context.Context, p *security, e *endpoint) (*channel, error
 	}
 	c := &channel{conn: conn, sc: sc, cfg: cfg, errs: errs}
 	policy := cfg.SecurityPolicyURI
-	if err := sc.Open(ctx); err != nil {
+	if err := c.open(ctx); err != nil {
 		c.drop()
 		if policy != ua.SecurityPolicyURINone {
 			err = explainOpen(err, p)
@@ -94,6 +94,20 @@ func openChannel(ctx context.Context, p *security, e *endpoint) (*channel, error
 		return nil, fmt.Errorf("opening the secure channel to %s: the server answered with another certificate or policy than its endpoint says", e.url)
 	}
 	return c, nil
+}
+
+// open opens the secure channel. The codec's own ways to give up leave its reader
+// behind, which then looks at what the opener is clearing away; so giving up is cutting
+// the connection, upon which the reader ends first.
+func (c *channel) open(ctx context.Context) error {
+	limited, cancel := context.WithTimeoutCause(ctx, requestTimeout, ua.StatusBadTimeout)
+	defer cancel()
+	kept := context.AfterFunc(limited, func() { _ = c.conn.Close() })
+	err := c.sc.Open(context.WithoutCancel(ctx))
+	if !kept() {
+		return context.Cause(limited)
+	}
+	return err
 }
 
 // explainDial says what to look at when nobody answers.

@@ -48,10 +48,15 @@ func (w *states) end() []string {
 // people read and the time since when.
 func TestStates(t *testing.T) {
 	t.Parallel()
-	srv := newNodeServer(t, map[string]any{"nodes": 5, "run": true, "good": true, "every": 50, "history": []int{0, 1, 2, 3, 4}, "tick": 0})
+	const tags = 30 // each asked for on its own, so that reading the history outlasts the first notification
+	history := make([]int, tags)
+	for i := range history {
+		history[i] = i
+	}
+	srv := newNodeServer(t, map[string]any{"nodes": tags, "run": true, "good": true, "every": 50, "history": history, "perHistory": 1, "tick": 0})
 	p := newProxy(t, srv.port)
 	p.slow(20 * time.Millisecond) // so that no state is over before it is seen
-	s := &Source{Name: "PLC", URL: p.url(), Tags: srv.tags(5), StateFile: filepath.Join(t.TempDir(), "plc")}
+	s := &Source{Name: "PLC", URL: p.url(), Tags: srv.tags(tags), StateFile: filepath.Join(t.TempDir(), "plc")}
 	out := newStore(s)
 	step := func(what string, do func(), until func() bool, want ...string) {
 		t.Helper()

@@ -38,6 +38,9 @@ func (q *Queue) thin(ln Lane, most int64) {
 		}
 		pos = next
 		for _, r := range old {
+			if size >= cut {
+				break
+			}
 			size += lost.add(r.Batch)
 			r.Batch = plant.Batch{}
 			records = append(records, r)
