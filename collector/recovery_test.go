@@ -92,6 +92,12 @@ func child() {
 	if err != nil {
 		panic(err)
 	}
+	// A kill within a write leaves a part of a line, onto which nothing may be written.
+	if b, err := os.ReadFile(set.Out); err == nil {
+		if err := os.Truncate(set.Out, int64(bytes.LastIndexByte(b, '\n')+1)); err != nil {
+			panic(err)
+		}
+	}
 	f, err := os.OpenFile(set.Out, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		panic(err)
