@@ -202,12 +202,8 @@ func makeRepository(historian, keys string) (root string, err error) {
 // plant is what the edge is told to read and to judge.
 func (c *upCmd) plant(sim *simulator.Simulator) ([]plant.Tag, []plant.Asset, error) {
 	if c.Replay == "" {
-		tags, err := simulator.MillTags()
-		if err != nil {
-			return nil, nil, err
-		}
-		assets, err := simulator.MillAssets()
-		return tags, assets, err
+		works, err := simulator.Demo()
+		return works.Tags, works.Assets, err
 	}
 	tags, _, err := simulator.ReplayTags(c.Replay)
 	if err != nil {

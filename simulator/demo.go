@@ -3,10 +3,12 @@ package simulator
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	configs "millwright/firmware-configs"
 	"millwright/plant"
 	"millwright/plant/config"
+	"millwright/simulator/machine"
 )
 
 // DemoSpeed is the plant time in seconds that the demonstration shows in one: a
@@ -16,32 +18,38 @@ const DemoSpeed = 20
 // ExampleFault breaks the gearbox after the models have learned at DemoSpeed.
 const ExampleFault = "HSM/FM/F3/GBX:bearing-outer@20m"
 
-// MillTags are the tags of the simulated mill, with their assets.
-func MillTags() ([]plant.Tag, error) {
-	tags, _, err := Demo()
-	return tags, err
+// Works is what a simulated works consists of: the tags that its control system
+// has, and its assets.
+type Works struct {
+	Tags   []plant.Tag
+	Assets []plant.Asset
 }
 
-// MillAssets are the assets of the simulated mill.
-func MillAssets() ([]plant.Asset, error) {
-	_, assets, err := Demo()
-	return assets, err
+// machines are those of the works that are known deeply, made for the shop.
+func (w *Works) machines(s *shop) []machine.Machine {
+	var out []machine.Machine
+	for _, b := range builders() {
+		if slices.ContainsFunc(w.Assets, func(a plant.Asset) bool { return a.Path == b.path }) {
+			out = append(out, b.make(s))
+		}
+	}
+	return out
 }
 
-// Demo are the tags and assets of the simulated mill.
-func Demo() ([]plant.Tag, []plant.Asset, error) {
+// Demo is the works of the demonstration: three machines.
+func Demo() (Works, error) {
 	const tagFile, assetFile = "demo/tags.csv", "demo/assets.toml"
 	b, err := configs.Demo.ReadFile(tagFile)
 	if err != nil {
-		return nil, nil, fmt.Errorf("simulator: %w", err)
+		return Works{}, fmt.Errorf("simulator: %w", err)
 	}
 	tags, err := config.ParseTags(tagFile, bytes.NewReader(b))
 	if err != nil {
-		return nil, nil, err
+		return Works{}, err
 	}
 	if b, err = configs.Demo.ReadFile(assetFile); err != nil {
-		return nil, nil, fmt.Errorf("simulator: %w", err)
+		return Works{}, fmt.Errorf("simulator: %w", err)
 	}
 	assets, err := config.ParseAssets(assetFile, bytes.NewReader(b), tags)
-	return tags, assets, err
+	return Works{tags, assets}, err
 }

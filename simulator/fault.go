@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"millwright/simulator/machine"
 )
 
 // Fault is something that goes wrong with a machine or a sensor.
@@ -30,6 +32,7 @@ type Fault struct {
 type FaultKind struct {
 	Name   string
 	Asset  string // empty: a fault of any sensor, written NAME=TAG
+	Course machine.Course
 	Growth time.Duration
 	About  string // for people
 }
@@ -38,22 +41,19 @@ const onset = 0.02 // severity at which a machine's fault begins
 
 // Faults lists what can go wrong.
 func Faults() []FaultKind {
-	const m = time.Minute
-	return []FaultKind{
-		{"bearing-outer", "HSM/FM/F3/GBX", 10 * m, "spall on the outer race of the pinion's drive end bearing: envelope, high-frequency vibration and kurtosis first, temperature late"},
-		{"gear-wear", "HSM/FM/F3/GBX", 12 * m, "worn teeth: second mesh harmonic and sidebands rise, more friction"},
-		{"gear-crack", "HSM/FM/F3/GBX", 12 * m, "cracked tooth: an impact once a turn of the pinion, sidebands"},
-		{"lubrication", "HSM/FM/F3/GBX", 8 * m, "loss of lubrication: oil pressure and flow fall, noise without a period, temperatures follow"},
-		{"cavitation", "HSM/DSC/P1", 10 * m, "blocked suction strainer: suction pressure falls, broadband and axial vibration, less head"},
-		{"wear-rings", "HSM/DSC/P1", 15 * m, "worn rings and balance drum: pressure falls, leak-off flow and temperature rise"},
-		{"bearing-outer", "HSM/DSC/P1", 10 * m, "spall on the outer race of the drive end bearing"},
-		{"dust", "BOF/C1/FAN", 15 * m, "dust on the impeller: unbalance creeps up, then a lump falls off and it jumps"},
-		{"bearing-outer", "BOF/C1/FAN", 10 * m, "spall on the outer race of the drive end bearing"},
-		{"drift", "", 30 * m, "the sensor drifts by a tenth of its range"},
-		{"stuck", "", 0, "the sensor repeats its last value"},
-		{"spike", "", 0, "single readings jump by 20 to 100 % of the range, three a minute"},
-		{"dropout", "", 0, "the sensor reports bad quality in bursts of some 20 s, one a minute"},
+	var kinds []FaultKind
+	s := newShop(0)
+	for _, b := range builders() {
+		for _, f := range b.make(s).Faults() {
+			kinds = append(kinds, FaultKind{f.Name, b.path, f.Course, f.Growth, f.About})
+		}
 	}
+	return append(kinds,
+		FaultKind{"drift", "", machine.Even, 30 * time.Minute, "the sensor drifts by a tenth of its range"},
+		FaultKind{"stuck", "", machine.AtOnce, 0, "the sensor repeats its last value"},
+		FaultKind{"spike", "", machine.AtOnce, 0, "single readings jump by 20 to 100 % of the range, three a minute"},
+		FaultKind{"dropout", "", machine.AtOnce, 0, "the sensor reports bad quality in bursts of some 20 s, one a minute"},
+	)
 }
 
 // ParseFault reads ASSET:FAULT[:SEVERITY]@OFFSET[+GROWTH], for example

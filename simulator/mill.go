@@ -1,32 +1,25 @@
 package simulator
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
 	"time"
 
 	"millwright/plant"
+	"millwright/simulator/machine"
+	"millwright/simulator/physics"
 	"millwright/simulator/server"
 )
 
-// machine is one of the mill's assets.
-type machine interface {
-	path() string
-	step(w *world, dt float64)
-	fault(name string, severity float64)
-	sensors() []sensor
-}
-
 // Mill is the simulated mill. It has no clock: Step moves it on.
 type Mill struct {
-	tags     []plant.Tag
+	works    Works
 	step     time.Duration
 	steps    int64
-	world    *world
-	line     *line
-	fan      *fan
-	machines []machine
+	shop     *shop
+	machines []machine.Machine
 	channels []channel
 	faults   []growing
 	truth    []Truth
@@ -35,8 +28,9 @@ type Mill struct {
 // growing is a fault in the mill and the severity that the ledger has of it.
 type growing struct {
 	Fault
-	noted float64
-	begun bool
+	machine *machine.Fault // nil: of a sensor
+	noted   float64
+	begun   bool
 }
 
 const millStep = 50 * time.Millisecond
@@ -44,18 +38,17 @@ const millStep = 50 * time.Millisecond
 // minInterval is the shortest time on the clock between two values of a tag.
 const minInterval = 20 * time.Millisecond
 
-// NewMill starts a mill that has been running for hours: warm, between two
+// NewMill starts a works that has been running for hours: warm, between two
 // coils, the converter in a blow. Speed is plant time over clock time; it decides
 // how often tags are scanned, so that no tag has more than 50 values a second.
-func NewMill(seed uint64, speed float64) (*Mill, error) { return newMill(seed, speed, millStep) }
+func NewMill(w Works, seed uint64, speed float64) (*Mill, error) {
+	return newMill(w, seed, speed, millStep)
+}
 
-func newMill(seed uint64, speed float64, step time.Duration) (*Mill, error) {
-	tags, err := MillTags()
-	if err != nil {
-		return nil, err
-	}
-	m := &Mill{tags: tags, step: step, world: newWorld(seed), line: newLine(seed)}
-	m.warm(seed)
+func newMill(w Works, seed uint64, speed float64, step time.Duration) (*Mill, error) {
+	m := &Mill{works: w, step: step, shop: newShop(seed)}
+	m.machines = w.machines(m.shop)
+	m.warm()
 	if err := m.wire(seed, speed); err != nil {
 		return nil, err
 	}
@@ -63,59 +56,71 @@ func newMill(seed uint64, speed float64, step time.Duration) (*Mill, error) {
 }
 
 // warm brings the machines to the temperatures of steady production.
-func (m *Mill) warm(seed uint64) {
-	warm := newLine(seed + 1)
-	warm.steady, warm.coils = true, math.MaxInt
-	g, p := newGearbox(seed, warm), newPump(seed, warm)
-	for range 3 * 3600 {
-		warm.step(1)
-		g.step(m.world, 1)
-		p.step(m.world, 1)
+func (m *Mill) warm() {
+	s := m.shop
+	if s.strip != nil {
+		s.strip.Steady = true
 	}
-	g.line, p.line = m.line, m.line
-	m.line.speed = warm.speed
-	m.fan = newFan(seed)
-	for s := 0; s < 4*3600 || m.fan.mode != "blow" || m.fan.blown < 30; s++ {
-		m.fan.step(m.world, 1)
+	ready := func(i int) bool {
+		return i >= 4*3600 && (s.heats == nil || s.heats.Mode == "blow" && s.heats.Blown > 30)
 	}
-	m.machines = []machine{g, p, m.fan}
+	for i := 0; !ready(i); i++ {
+		for _, p := range s.parts {
+			p.Step(1)
+		}
+		for _, mc := range m.machines {
+			mc.Step(1)
+		}
+	}
+	if s.strip != nil {
+		s.strip.Begin()
+	}
 }
 
 // wire connects sensors to tags.
 func (m *Mill) wire(seed uint64, speed float64) error {
-	all := m.world.sensors()
-	for _, mc := range m.machines {
-		all = append(all, mc.sensors()...)
-	}
-	byPath := make(map[string]int, len(m.tags))
-	for i, t := range m.tags {
+	byPath := make(map[string]int, len(m.works.Tags))
+	for i, t := range m.works.Tags {
 		byPath[t.Path] = i
 	}
-	for _, s := range all {
-		i, ok := byPath[s.path]
+	connect := func(path string, s machine.Sensor) error {
+		i, ok := byPath[path]
 		if !ok {
-			return fmt.Errorf("simulator: the sensor %s has no tag", s.path)
+			return fmt.Errorf("simulator: the sensor %s has no tag", path)
 		}
-		delete(byPath, s.path)
-		every := max(s.every, time.Duration(speed*float64(minInterval)))
-		c := channel{sensor: s, variable: i, low: m.tags[i].Low, high: m.tags[i].High, resolution: m.tags[i].Resolution,
-			rng: stream(seed, s.path), stride: int(math.Ceil(float64(every) / float64(m.step)))}
-		if s.tau > 0 {
-			c.keep = math.Exp(-m.step.Seconds() / s.tau)
+		delete(byPath, path)
+		tag := &m.works.Tags[i]
+		every := max(s.Every, time.Duration(speed*float64(minInterval)))
+		c := channel{Sensor: s, path: path, asset: tag.Asset, variable: i, low: tag.Low, high: tag.High, resolution: tag.Resolution,
+			rng: physics.Stream(seed, path), stride: int(math.Ceil(float64(every) / float64(m.step)))}
+		if s.Tau > 0 {
+			c.keep = math.Exp(-m.step.Seconds() / s.Tau)
 		}
 		m.channels = append(m.channels, c)
+		return nil
+	}
+	var errs []error
+	for _, s := range m.shop.sensors() {
+		if _, wanted := byPath[s.Name]; wanted {
+			errs = append(errs, connect(s.Name, s))
+		}
+	}
+	for _, mc := range m.machines {
+		for _, s := range mc.Sensors() {
+			errs = append(errs, connect(mc.Path()+"/"+s.Name, s))
+		}
 	}
 	for path := range byPath {
-		return fmt.Errorf("simulator: the tag %s has no sensor", path)
+		errs = append(errs, fmt.Errorf("simulator: the tag %s has no sensor", path))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Tags are the mill's tags. Their indices are those of the variables.
-func (m *Mill) Tags() []plant.Tag { return m.tags }
+func (m *Mill) Tags() []plant.Tag { return m.works.Tags }
 
 // Variables are the tags as variables of an OPC UA server.
-func (m *Mill) Variables() []server.Variable { return variables(m.tags) }
+func (m *Mill) Variables() []server.Variable { return variables(m.works.Tags) }
 
 func variables(tags []plant.Tag) []server.Variable {
 	out := make([]server.Variable, len(tags))
@@ -138,7 +143,7 @@ func (m *Mill) Inject(f Fault) error {
 		return err
 	}
 	f.Offset = max(f.Offset, m.Now())
-	m.faults = append(m.faults, growing{Fault: f})
+	m.faults = append(m.faults, growing{Fault: f, machine: m.fault(&f)})
 	return nil
 }
 
@@ -164,7 +169,7 @@ func (m *Mill) Repair(asset string) {
 			kept = append(kept, f)
 			continue
 		}
-		m.apply(&f.Fault, 0)
+		m.apply(&f, 0)
 		if f.begun {
 			m.note(&f, 0)
 		}
@@ -175,7 +180,7 @@ func (m *Mill) Repair(asset string) {
 // channel finds the channel of a numeric tag.
 func (m *Mill) channel(path string) *channel {
 	for i := range m.channels {
-		if c := &m.channels[i]; c.path == path && c.value != nil {
+		if c := &m.channels[i]; c.path == path && c.Value != nil {
 			return c
 		}
 	}
@@ -185,7 +190,7 @@ func (m *Mill) channel(path string) *channel {
 func (m *Mill) measured(asset string) string {
 	var names []string
 	for i := range m.channels {
-		if name, ok := strings.CutPrefix(m.channels[i].path, asset+"/"); ok && m.channels[i].value != nil {
+		if name, ok := strings.CutPrefix(m.channels[i].path, asset+"/"); ok && m.channels[i].Value != nil {
 			names = append(names, name)
 		}
 	}
@@ -196,10 +201,9 @@ func (m *Mill) measured(asset string) string {
 func (m *Mill) Step() {
 	dt := m.step.Seconds()
 	m.grow()
-	m.world.step(m.Now().Seconds(), dt)
-	m.line.step(dt)
+	m.shop.step(m.Now().Seconds(), dt)
 	for _, mc := range m.machines {
-		mc.step(m.world, dt)
+		mc.Step(dt)
 	}
 	for i := range m.channels {
 		m.channels[i].follow()
@@ -212,7 +216,7 @@ func (m *Mill) Step() {
 func (m *Mill) grow() {
 	now := m.Now()
 	for i := range m.faults {
-		m.apply(&m.faults[i].Fault, 0)
+		m.apply(&m.faults[i], 0)
 	}
 	for i := range m.faults {
 		f := &m.faults[i]
@@ -222,7 +226,7 @@ func (m *Mill) grow() {
 				s = math.Max(s, o.At(now))
 			}
 		}
-		m.apply(&f.Fault, s)
+		m.apply(f, s)
 		own := f.At(now)
 		if own > 0 && (!f.begun || math.Abs(own-f.noted) >= 0.05 || own == f.Severity && own != f.noted) {
 			m.note(f, own)
@@ -230,7 +234,7 @@ func (m *Mill) grow() {
 	}
 }
 
-func (m *Mill) apply(f *Fault, s float64) {
+func (m *Mill) apply(f *growing, s float64) {
 	if c := m.channel(f.Tag); f.Tag != "" && c != nil {
 		switch f.Name {
 		case "drift":
@@ -244,15 +248,27 @@ func (m *Mill) apply(f *Fault, s float64) {
 		}
 		return
 	}
-	for _, mc := range m.machines {
-		if mc.path() == f.Asset {
-			mc.fault(f.Name, s)
+	if mf := f.machine; mf != nil {
+		mf.Severity = s
+		if mf.Course == machine.Shedding && s > 0 {
+			mf.Lumps, _ = f.sheds(m.Now())
 		}
 	}
-	if f.Name == "dust" && s > 0 {
-		n, _ := f.sheds(m.Now())
-		m.fan.lump = 0.8 + 2.4*float64(n)
+}
+
+// fault finds the machine's own.
+func (m *Mill) fault(f *Fault) *machine.Fault {
+	for _, mc := range m.machines {
+		if mc.Path() != f.Asset {
+			continue
+		}
+		for _, mf := range mc.Faults() {
+			if mf.Name == f.Name {
+				return mf
+			}
+		}
 	}
+	return nil
 }
 
 // note puts a change of severity into the ledger.

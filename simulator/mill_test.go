@@ -10,8 +10,28 @@ import (
 	"time"
 
 	"millwright/plant"
+	"millwright/simulator/production"
 	"millwright/simulator/server"
 )
+
+func demo(t testing.TB) Works {
+	t.Helper()
+	w, err := Demo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// real is what a tag measures, before its sensor.
+func (m *Mill) real(path string) float64 { return *m.channel(path).Value }
+
+func within(t *testing.T, what string, got, want, share float64) {
+	t.Helper()
+	if math.Abs(got-want) > share*math.Abs(want) {
+		t.Errorf("%s: %.4g, want %.4g ± %v %%", what, got, want, share*100)
+	}
+}
 
 func mill(t *testing.T, seed uint64, speed float64, faults ...string) *Mill {
 	t.Helper()
@@ -24,7 +44,7 @@ const coarse = 200 * time.Millisecond
 
 func millAt(t *testing.T, step time.Duration, seed uint64, speed float64, faults ...string) *Mill {
 	t.Helper()
-	m, err := newMill(seed, speed, step)
+	m, err := newMill(demo(t), seed, speed, step)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +99,7 @@ func TestDeterminism(t *testing.T) {
 // Halving the step moves energy and severities by less than 3 %.
 func TestStepHalving(t *testing.T) {
 	energy := func(step time.Duration) (kwh, severity float64) {
-		m, err := newMill(3, 1, step)
+		m, err := newMill(demo(t), 3, 1, step)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,12 +107,11 @@ func TestStepHalving(t *testing.T) {
 		if err := m.Inject(f); err != nil {
 			t.Fatal(err)
 		}
-		g, p := m.machines[0].(*gearbox), m.machines[1].(*pump)
 		for m.Now() < 30*time.Minute {
 			m.Step()
-			kwh += (g.power + p.power + m.fan.power) * step.Hours()
+			kwh += (m.real("HSM/FM/F3/GBX/POWER") + m.real("HSM/DSC/P1/POWER") + m.real("BOF/C1/FAN/POWER")) * step.Hours()
 		}
-		return kwh, p.wear
+		return kwh, m.fault(&f).Severity
 	}
 	one, s1 := energy(millStep)
 	half, s2 := energy(millStep / 2)
@@ -118,11 +137,11 @@ func average(m *Mill, from, to time.Duration) (mean, sd map[string]float64) {
 		if m.Now() < from || m.Now()%time.Second != 0 {
 			continue
 		}
-		running := map[string]bool{"HSM/FM/F3/GBX": m.line.mode == modeRolling, "HSM/DSC/P1": m.line.mode == modeRolling,
-			"BOF/C1/FAN": m.fan.mode == "blow" && m.fan.blown > 300}
+		running := map[string]bool{"HSM/FM/F3/GBX": m.shop.strip.Mode == production.Rolling, "HSM/DSC/P1": m.shop.strip.Mode == production.Rolling,
+			"BOF/C1/FAN": m.shop.heats.Mode == "blow" && m.shop.heats.Blown > 300}
 		for i := range m.channels {
 			c := &m.channels[i]
-			if c.value == nil || !running[m.tags[c.variable].Asset] {
+			if c.Value == nil || !running[m.works.Tags[c.variable].Asset] {
 				continue
 			}
 			s := sums[c.path]
@@ -193,10 +212,10 @@ func TestDustSheds(t *testing.T) {
 	at(16*time.Minute, 0.6)
 	at(21*time.Minute, 0.4)
 	m := mill(t, 1, 1, "BOF/C1/FAN:dust:0.8@0s+1m")
-	lumps := map[float64]bool{}
+	lumps := map[int]bool{}
 	for m.Now() < 4*time.Minute {
 		m.Step()
-		lumps[m.fan.lump] = true
+		lumps[m.fault(&f).Lumps] = true
 	}
 	if len(lumps) < 4 {
 		t.Errorf("the dust lay at %d angles", len(lumps))
@@ -222,7 +241,7 @@ func TestSensorFaults(t *testing.T) {
 			m.Step()
 			vals = m.Values(vals[:0])
 			for _, v := range vals {
-				tag := m.tags[v.Var]
+				tag := m.works.Tags[v.Var]
 				if tag.Path != "HSM/FM/F3/GBX/OIL_T" {
 					if v.Quality != plant.Good {
 						t.Errorf("%s is %v", tag.Path, v.Quality)
@@ -280,7 +299,7 @@ func TestLedgerAndRepair(t *testing.T) {
 		t.Errorf("repair %+v", end)
 	}
 	m.Step()
-	if m.machines[0].(*gearbox).wear != 0 {
+	if m.fault(&Fault{Asset: "HSM/FM/F3/GBX", Name: "gear-wear"}).Severity != 0 {
 		t.Error("the gear is still worn")
 	}
 }
@@ -289,10 +308,7 @@ func TestLedgerAndRepair(t *testing.T) {
 // resolution, move, and cross no limit of the asset file.
 func TestHealthyHours(t *testing.T) {
 	m := millAt(t, coarse, 11, 20)
-	assets, err := MillAssets()
-	if err != nil {
-		t.Fatal(err)
-	}
+	assets := demo(t).Assets
 	limits := map[string][]plant.Limit{}
 	for _, a := range assets {
 		for _, l := range a.Limits {
@@ -300,15 +316,15 @@ func TestHealthyHours(t *testing.T) {
 		}
 	}
 	modes := map[string]bool{}
-	changes := make([]int, len(m.tags))
+	changes := make([]int, len(m.works.Tags))
 	crossed := map[string]bool{}
-	since, then := make([]time.Duration, len(m.tags)), make([]float64, len(m.tags)) // for rates
+	since, then := make([]time.Duration, len(m.works.Tags)), make([]float64, len(m.works.Tags)) // for rates
 	var vals []server.Value
 	for m.Now() < 8*time.Hour {
 		m.Step()
 		vals = m.Values(vals[:0])
 		for _, v := range vals {
-			tag := &m.tags[v.Var]
+			tag := &m.works.Tags[v.Var]
 			changes[v.Var]++
 			if tag.Kind == plant.Text {
 				if v.Text == "" {
@@ -343,36 +359,33 @@ func TestHealthyHours(t *testing.T) {
 	}
 	for _, a := range assets {
 		for _, mode := range a.Modes {
-			if !modes[a.Path+" "+mode.Name] && mode.Name != modeRollingHard {
+			if !modes[a.Path+" "+mode.Name] && mode.Name != production.RollingHard {
 				t.Errorf("%s was never in mode %s", a.Path, mode.Name)
 			}
 		}
 	}
 	for i, n := range changes {
 		if n < 5 {
-			t.Errorf("%s changed %d times", m.tags[i].Path, n)
+			t.Errorf("%s changed %d times", m.works.Tags[i].Path, n)
 		}
 	}
 }
 
 // Every mode that the mill names is one that the asset file knows.
 func TestModesAreKnown(t *testing.T) {
-	assets, err := MillAssets()
-	if err != nil {
-		t.Fatal(err)
-	}
+	assets := demo(t).Assets
 	known := map[string]bool{}
 	for _, a := range assets {
 		for _, m := range a.Modes {
 			known[a.Path+" "+m.Name] = true
 		}
 	}
-	for _, m := range []string{modeThreading, modeRolling, modeRollingHard, modeTailOut, modeGap, modeIdle, modeRollChange, modeWarmUp} {
+	for _, m := range []string{production.Threading, production.Rolling, production.RollingHard, production.TailOut, production.Gap, production.Idle, production.RollChange, production.WarmUp} {
 		if !known["HSM/FM/F3/GBX "+m] {
 			t.Errorf("the asset file lacks the mode %s", m)
 		}
 	}
-	for m := range heatSteps {
+	for _, m := range []string{"charge", "blow", "sample", "tap", "slag"} {
 		if !known["BOF/C1/FAN "+m] {
 			t.Errorf("the asset file lacks the mode %s", m)
 		}
@@ -383,7 +396,7 @@ func TestModesAreKnown(t *testing.T) {
 func TestPace(t *testing.T) {
 	for _, speed := range []float64{0.5, 1, 20, 200, 1000} {
 		m := mill(t, 1, speed)
-		last := make([]time.Duration, len(m.tags))
+		last := make([]time.Duration, len(m.works.Tags))
 		var vals []server.Value
 		until := time.Duration(speed * 10 * float64(time.Second))
 		for m.Now() < min(until, time.Hour) {
@@ -392,7 +405,7 @@ func TestPace(t *testing.T) {
 			for _, v := range vals {
 				wall := time.Duration(float64(m.Now()) / speed)
 				if gap := wall - last[v.Var]; last[v.Var] > 0 && gap < minInterval-time.Microsecond {
-					t.Fatalf("speed %v: %s again after %v", speed, m.tags[v.Var].Path, gap)
+					t.Fatalf("speed %v: %s again after %v", speed, m.works.Tags[v.Var].Path, gap)
 				}
 				last[v.Var] = wall
 			}
@@ -480,7 +493,7 @@ func TestStepAllocs(t *testing.T) {
 }
 
 func BenchmarkStep(b *testing.B) {
-	m, err := NewMill(1, 20)
+	m, err := NewMill(demo(b), 1, 20)
 	if err != nil {
 		b.Fatal(err)
 	}

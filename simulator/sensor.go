@@ -3,36 +3,20 @@ package simulator
 import (
 	"math"
 	"math/rand/v2"
-	"time"
 
 	"millwright/plant"
+	"millwright/simulator/machine"
 	"millwright/simulator/server"
 )
 
-// Scan intervals of the control system, plant time.
-const (
-	fast = 200 * time.Millisecond
-	slow = time.Second
-)
-
-// sensor is a quantity and the transmitter that measures it: first-order lag tau
-// in seconds, white noise of standard deviation sigma (in the unit) and rel (of
-// the reading).
-type sensor struct {
-	path            string
-	value           *float64
-	text            *string // a text instead of a value
-	every           time.Duration
-	tau, sigma, rel float64
-}
-
 // channel is a sensor in use: its state, its faults, what it said last.
 type channel struct {
-	sensor
-	variable   int
-	low, high  float64
-	resolution float64
-	rng        *rand.Rand
+	machine.Sensor
+	path, asset string
+	variable    int
+	low, high   float64
+	resolution  float64
+	rng         *rand.Rand
 
 	stride int     // steps between two scans
 	keep   float64 // share of y that a step leaves, 0 without lag
@@ -49,19 +33,19 @@ type channel struct {
 // follow moves the lag by one step.
 func (c *channel) follow() {
 	switch {
-	case c.value == nil:
+	case c.Value == nil:
 	case !c.begun:
-		c.y, c.begun = *c.value, true
+		c.y, c.begun = *c.Value, true
 	default:
-		c.y = *c.value + (c.y-*c.value)*c.keep
+		c.y = *c.Value + (c.y-*c.Value)*c.keep
 	}
 }
 
 // scan measures, and reports whether the channel has something new to say.
 func (c *channel) scan(dt float64) (server.Value, bool) {
 	v := server.Value{Var: c.variable}
-	if c.text != nil {
-		v.Text = *c.text
+	if c.Text != nil {
+		v.Text = *c.Text
 	} else {
 		v.Number = c.measure(dt)
 	}
@@ -76,7 +60,7 @@ func (c *channel) scan(dt float64) (server.Value, bool) {
 }
 
 func (c *channel) measure(dt float64) float64 {
-	noise := math.Hypot(c.sigma, c.rel*c.y)
+	noise := math.Hypot(c.Sigma, c.Rel*c.y)
 	x := c.y + noise*c.rng.NormFloat64()
 	span := c.high - c.low
 	x += c.drift * 0.10 * span

@@ -16,6 +16,7 @@ import (
 // Simulator serves the mill, or a recording in its place, through OPC UA. Set
 // the fields, then Run.
 type Simulator struct {
+	Works  *Works // nil: Demo
 	Listen string // "opc.tcp://host:port" or "host:port"; empty or port 0: a free port of 127.0.0.1
 	Seed   uint64
 	Speed  float64 // plant time over clock time, 1 where 0
@@ -161,7 +162,15 @@ func (s *Simulator) Check() error {
 
 // build makes the mill with its faults.
 func (s *Simulator) build() (*Mill, error) {
-	mill, err := NewMill(s.Seed, s.speed())
+	w := s.Works
+	if w == nil {
+		demo, err := Demo()
+		if err != nil {
+			return nil, err
+		}
+		w = &demo
+	}
+	mill, err := NewMill(*w, s.Seed, s.speed())
 	if err != nil {
 		return nil, err
 	}

@@ -294,12 +294,12 @@ func TestServedMill(t *testing.T) {
 	if d := time.Since(before); d > 2*time.Second {
 		t.Errorf("the mill took %v to start", d)
 	}
-	tags, err := simulator.MillTags()
+	works, err := simulator.Demo()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, stopReading := collect(t, sim.URL(), tags)
-	until(t, "all tags", func() bool { return sim.Monitored() == len(tags) })
+	r, stopReading := collect(t, sim.URL(), works.Tags)
+	until(t, "all tags", func() bool { return sim.Monitored() == len(works.Tags) })
 	if err := sim.Inject(simulator.Fault{Asset: "BOF/C1/FAN", Name: "dust", Severity: 0.4, Growth: time.Minute}); err != nil {
 		t.Error(err)
 	}
@@ -325,18 +325,18 @@ func TestServedMill(t *testing.T) {
 		seq[o.Tag] = o.Seq
 		logged[key{o.Tag, o.Time}] = o
 	}
-	if len(seq) != len(tags) {
-		t.Errorf("%d tags were offered, want %d", len(seq), len(tags))
+	if len(seq) != len(works.Tags) {
+		t.Errorf("%d tags were offered, want %d", len(seq), len(works.Tags))
 	}
 	for _, s := range r.samples {
-		o, ok := logged[key{tags[s.Tag-1].Path, s.Time}]
+		o, ok := logged[key{works.Tags[s.Tag-1].Path, s.Time}]
 		if !ok || o.Value != s.Value || o.IsText {
-			t.Errorf("received %s = %v, offered %+v", tags[s.Tag-1].Path, s.Value, o)
+			t.Errorf("received %s = %v, offered %+v", works.Tags[s.Tag-1].Path, s.Value, o)
 		}
 	}
 	for _, s := range r.states {
-		if o := logged[key{tags[s.Tag-1].Path, s.Time}]; o.Text != s.Value || !o.IsText {
-			t.Errorf("received %s = %q, offered %+v", tags[s.Tag-1].Path, s.Value, o)
+		if o := logged[key{works.Tags[s.Tag-1].Path, s.Time}]; o.Text != s.Value || !o.IsText {
+			t.Errorf("received %s = %q, offered %+v", works.Tags[s.Tag-1].Path, s.Value, o)
 		}
 	}
 	if n := len(r.samples); n < 1000 {

@@ -117,7 +117,11 @@ const (
 // what is there: until then the machine stands. Every tag is scanned once a second.
 func (p *past) run(t testing.TB, seed uint64, asset string, length time.Duration, faults ...string) {
 	t.Helper()
-	m, err := simulator.NewMill(seed, 50)
+	works, err := simulator.Demo()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := simulator.NewMill(works, seed, 50)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,11 +166,11 @@ func (p *past) run(t testing.TB, seed uint64, asset string, length time.Duration
 // mill is a past that begins with a healthy run.
 func mill(t testing.TB, seed uint64, asset string, length time.Duration, faults ...string) *past {
 	t.Helper()
-	tags, assets, err := simulator.Demo()
+	works, err := simulator.Demo()
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := newPast(tags, assets)
+	p := newPast(works.Tags, works.Assets)
 	p.run(t, seed, asset, length, faults...)
 	return p
 }

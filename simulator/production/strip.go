@@ -1,0 +1,210 @@
+package production
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"millwright/simulator/physics"
+)
+
+// Modes of the finishing mill as its control names them.
+const (
+	Threading   = "threading"
+	Rolling     = "rolling"
+	RollingHard = "rolling-hard"
+	TailOut     = "tail-out"
+	Gap         = "gap"
+	Idle        = "idle"
+	RollChange  = "roll-change"
+	WarmUp      = "warm-up"
+)
+
+// Coil is one strip as stand F3 meets it.
+type Coil struct {
+	ID          string
+	Hard        bool
+	Pass        physics.Pass // temperature and speed are those of a steady middle
+	Length      float64      // behind the stand, m
+	Zoom        float64      // speed in the middle over the threading speed
+	Skids       float64      // skid marks of the furnace along the strip
+	Temperature float64      // °C
+}
+
+// Strip is the finishing mill from coil to coil: what it rolls, how fast, and in
+// which mode.
+type Strip struct {
+	rng      *rand.Rand
+	number   int
+	hard     bool // grade of the campaign
+	coils    int  // left until the work rolls are changed
+	Steady   bool // no delays
+	warm     float64
+	Mode     string
+	left     float64 // s of the mode, where it ends by time
+	Coil     Coil
+	Position float64 // of the coil's head behind the stand, m; negative while it comes
+	Bite     float64 // s since the head met the rolls
+	Speed    float64 // reference of the roll surface, m/s
+}
+
+// NewStrip stands before the first coil of a campaign.
+func NewStrip(seed uint64) *Strip {
+	l := &Strip{rng: physics.Stream(seed, "line")}
+	l.number = 100_000 + l.rng.IntN(800_000)
+	l.campaign(false)
+	l.next()
+	l.gap(5)
+	return l
+}
+
+// campaign begins one between two changes of the work rolls. The grade is a
+// Markov chain.
+func (l *Strip) campaign(change bool) {
+	l.coils = 60 + l.rng.IntN(31)
+	if change && l.rng.Float64() < 0.4 {
+		l.hard = !l.hard
+	}
+}
+
+// next draws the next coil of the campaign.
+func (l *Strip) next() {
+	l.number++
+	gauge, width, hardness := 3.2, 1050.0, 1.0
+	if l.hard {
+		gauge, width, hardness = 3.6, 1150, 1.25
+	}
+	gauge *= 1 + 0.005*l.uniform()
+	width += 15 * l.uniform()
+	// The reductions of a schedule for 3.2 mm, stretched to the gauge.
+	stretch := math.Log(32/gauge) / math.Log(32/3.2)
+	exit := 32 * math.Pow(7.6/32, stretch)
+	c := Coil{ID: fmt.Sprintf("C%06d", l.number), Hard: l.hard, Zoom: 1.2 + 0.02*l.uniform(), Skids: 6,
+		Temperature: 970 + 5*l.uniform()}
+	c.Pass = physics.Pass{Entry: 32 * math.Pow(11.6/32, stretch), Exit: exit, Width: width, Carbon: 0.10 + 0.01*l.uniform(),
+		Hardness: hardness, Radius: 350, Speed: 0.8 * 9 * 3.2 / exit}
+	mass := 18_000 + 400*l.uniform() // kg
+	c.Length = mass / 7850 / (exit / 1000) / (width / 1000)
+	l.Coil = c
+}
+
+// uniform is between -1 and 1.
+func (l *Strip) uniform() float64 { return 2*l.rng.Float64() - 1 }
+
+func (l *Strip) gap(seconds float64) {
+	l.Mode, l.left = Gap, seconds
+	l.Position = -1
+}
+
+// InStrip reports whether the rolls hold a strip.
+func (l *Strip) InStrip() bool { return l.Position >= 0 && l.Position < l.Coil.Length }
+
+// Begin ends a time of Steady production before the first coil of a campaign.
+func (l *Strip) Begin() {
+	l.Steady, l.warm = false, 0
+	l.campaign(false)
+	l.gap(5)
+}
+
+// Step moves the line on.
+func (l *Strip) Step(dt float64) {
+	l.left -= dt
+	l.warm = math.Max(0, l.warm-dt)
+	switch l.Mode {
+	case Gap, Idle, RollChange:
+		l.wait(dt)
+	default:
+		l.roll(dt)
+	}
+}
+
+func (l *Strip) wait(dt float64) {
+	target := l.Coil.Pass.Speed
+	switch l.Mode {
+	case Idle:
+		target = 1.5
+	case RollChange:
+		target = 0
+	}
+	l.ramp(target, 0.5, dt)
+	if l.left > 0 {
+		return
+	}
+	if l.Mode != Gap { // speed up for the strip to come
+		l.gap(15)
+		return
+	}
+	l.Mode, l.Position, l.Bite = Threading, 0, 0
+}
+
+func (l *Strip) roll(dt float64) {
+	c := &l.Coil
+	l.Position += l.Speed * dt
+	l.Bite += dt
+	rest := c.Length - l.Position
+	switch {
+	case rest <= 0:
+		l.done()
+	case rest < 0.07*c.Length:
+		l.Mode = TailOut
+		l.ramp(c.Pass.Speed, 0.3, dt)
+	case l.Bite < 9: // until the coiler has the head
+		l.Mode = Threading
+	default:
+		l.Mode = Rolling
+		if c.Hard {
+			l.Mode = RollingHard
+		}
+		if l.warm > 0 {
+			l.Mode = WarmUp
+		}
+		l.ramp(c.Pass.Speed*c.Zoom, 0.12, dt)
+	}
+}
+
+// done ends a coil and says what comes: mostly a gap, now and then a delay or a
+// change of the work rolls.
+func (l *Strip) done() {
+	if !l.Steady {
+		l.coils--
+	}
+	switch {
+	case l.coils <= 0:
+		l.campaign(true)
+		l.Mode, l.left = RollChange, 600+120*l.rng.Float64()
+		l.warm = l.left + 25*60
+	case l.rng.Float64() < 0.01 && !l.Steady:
+		l.Mode, l.left = Idle, 60+180*l.rng.Float64()
+		l.warm = l.left + 15*60
+	default:
+		l.gap(28 + 4*l.rng.Float64())
+	}
+	l.Position = -1
+	l.next()
+}
+
+func (l *Strip) ramp(target, rate, dt float64) {
+	d := target - l.Speed
+	l.Speed += math.Copysign(math.Min(math.Abs(d), rate*dt), d)
+}
+
+// Temperature of the strip in the stand, °C: skid marks, cold ends.
+func (l *Strip) Temperature() float64 {
+	c := &l.Coil
+	x := l.Position / c.Length
+	t := c.Temperature + 12*math.Sin(2*math.Pi*c.Skids*x)
+	end := math.Min(l.Position, c.Length-l.Position) * c.Pass.Exit / 32 // metres of transfer bar
+	return t - 25*math.Exp(-end/2)
+}
+
+// Spraying reports whether the descaling headers are open: from the bar's head
+// at the mill's entry until its tail has passed there, both earlier than in F3.
+func (l *Strip) Spraying() bool {
+	switch l.Mode {
+	case Gap:
+		return l.left < 8
+	case Threading, Rolling, RollingHard, WarmUp:
+		return true
+	}
+	return false
+}
