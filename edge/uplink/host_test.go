@@ -97,3 +97,94 @@ func TestStateRetainedLate(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// revenant is a broker that still has the STATE of a host that was killed. The host
+// comes anew when the first record has gone out, and acknowledges nothing.
+func revenant(t *testing.T, l net.Listener, records chan<- struct{}) {
+	c, err := l.Accept()
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	told := int64(1)
+	tell := func(topic string) error {
+		m := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+		m.TopicName, m.Payload = topic, sparkplug.HostState{Online: true, Timestamp: told}.AppendTo(nil)
+		told++
+		return m.Write(c)
+	}
+	state := ""
+	for {
+		p, err := packets.ReadPacket(c)
+		if err != nil {
+			return
+		}
+		switch p := p.(type) {
+		case *packets.ConnectPacket:
+			err = packets.NewControlPacket(packets.Connack).Write(c)
+		case *packets.SubscribePacket:
+			ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
+			ack.MessageID, ack.ReturnCodes = p.MessageID, []byte{1}
+			err = ack.Write(c)
+			if err == nil && strings.Contains(p.Topics[0], string(sparkplug.STATE)) && state == "" {
+				state = p.Topics[0]
+				err = tell(state)
+			}
+		case *packets.PublishPacket:
+			if strings.Contains(p.TopicName, "DATA") {
+				records <- struct{}{}
+				if told == 2 {
+					err = tell(state)
+				}
+			}
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+	}
+}
+
+// What was sent to a host that was not there goes out again as soon as it is.
+func TestHostComesAnew(t *testing.T) {
+	q, err := queue.Open(queue.Config{Dir: filepath.Join(t.TempDir(), "queue")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	tags := []plant.Tag{{Path: "A/T"}}
+	if err := q.Intern("d", tags); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	records := make(chan struct{}, 100)
+	go revenant(t, l, records)
+	u := &Uplink{
+		Broker: "tcp://" + l.Addr().String(), Group: "g", Node: "n", PrimaryHost: "plant", StateDir: t.TempDir(), Queue: q,
+		Devices: func() []Device { return []Device{{Name: "d", Tags: []plant.TagID{tags[0].ID}, Alive: true}} },
+		Status:  func() plant.EdgeStatus { return plant.EdgeStatus{} },
+	}
+	flushed := make(chan struct{})
+	if _, err := q.Append([]queue.Draft{{Lane: queue.Telemetry, Device: "d", Batch: plant.Batch{Samples: []plant.Sample{{Tag: tags[0].ID, Time: 1e9, Value: 1}}}}}, func(error) { close(flushed) }); err != nil {
+		t.Fatal(err)
+	}
+	<-flushed
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- u.Run(ctx) }()
+	for i := range 2 {
+		select {
+		case <-records:
+		case <-time.After(firstTimeout * 7 / 10): // before it would be sent again anyway
+			t.Errorf("sent %d times", i)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

@@ -195,6 +195,24 @@ func (s *session) takeState(state sparkplug.HostState) (valid bool) {
 	return true
 }
 
+// hear takes a STATE while data flows. A host that comes anew was not there for what
+// it has not acknowledged, so that goes out again at once: a broker may have had the
+// STATE of a killed host still, and what was sent on the strength of it is lost.
+func (s *session) hear(state sparkplug.HostState) error {
+	before := s.state.Timestamp
+	switch {
+	case !s.takeState(state):
+	case !state.Online:
+		return errHostOffline
+	case state.Timestamp > before:
+		s.u.flights.reset()
+		for i := range s.sweeps {
+			s.sweeps[i].start()
+		}
+	}
+	return nil
+}
+
 // run sends until something ends the session.
 func (s *session) run(ctx context.Context) error {
 	tick := time.NewTicker(tickEvery)
@@ -218,8 +236,8 @@ func (s *session) run(ctx context.Context) error {
 		case c := <-s.commands:
 			s.obey(c)
 		case state := <-s.states:
-			if s.takeState(state) && !state.Online {
-				return errHostOffline
+			if err := s.hear(state); err != nil {
+				return err
 			}
 		case <-s.u.changed:
 			s.changed = true
@@ -238,8 +256,8 @@ func (s *session) receive(ctx context.Context) error {
 		case err := <-s.link.Lost():
 			return errors.Join(errLost, err)
 		case state := <-s.states:
-			if s.takeState(state) && !state.Online {
-				return errHostOffline
+			if err := s.hear(state); err != nil {
+				return err
 			}
 		case c := <-s.commands:
 			s.obey(c)
