@@ -138,8 +138,13 @@ func readable(path string) bool {
 
 // newSimulator makes the simulator; the error is all that is wrong with its faults.
 func newSimulator(c *config.Simulator) (*simulator.Simulator, error) {
+	works, err := simulator.Named(c.Works)
+	if err != nil {
+		return nil, err
+	}
 	faults, err := parseFaults(c.Faults)
 	s := &simulator.Simulator{
+		Works:  &works,
 		Listen: c.Listen, Seed: c.Seed, Speed: c.Speed, Faults: faults, Ledger: c.Ledger, Samples: c.Samples,
 		PKI: c.PKI, RequireTrusted: c.RequireTrusted, NoAnonymous: c.NoAnonymous, Users: c.Users,
 	}

@@ -15,6 +15,7 @@ import (
 
 type simCmd struct {
 	Listen  string   `default:"opc.tcp://127.0.0.1:4840" help:"Address of the OPC UA server."`
+	Works   string   `enum:"demo,reference" default:"demo" help:"What is simulated: demo, three machines, or reference, a whole works."`
 	Seed    uint64   `default:"1" help:"Seed of the mill's noise and products."`
 	Speed   *float64 `placeholder:"N" help:"Plant seconds per second (default 1)."`
 	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET. May be repeated." placeholder:"FAULT" sep:"none"`
@@ -51,6 +52,8 @@ func (c *simCmd) Run(e *env) error {
 		return usageError("--loop needs --replay FILE.csv")
 	case c.Replay != "" && len(c.Fault) > 0:
 		return errReplayFault
+	case c.Replay != "" && c.Works != "demo":
+		return errReplayWorks
 	}
 	if err := checkSpeed(c.Speed, c.Replay != ""); err != nil {
 		return err
@@ -59,8 +62,12 @@ func (c *simCmd) Run(e *env) error {
 	if c.Speed != nil {
 		speed = *c.Speed
 	}
+	works, err := simulator.Named(c.Works)
+	if err != nil {
+		return err
+	}
 	s := &simulator.Simulator{
-		Listen: c.Listen, Seed: c.Seed, Speed: speed, Faults: faults, Ledger: c.Ledger, Samples: c.Samples, Log: e.log,
+		Works: &works, Listen: c.Listen, Seed: c.Seed, Speed: speed, Faults: faults, Ledger: c.Ledger, Samples: c.Samples, Log: e.log,
 	}
 	if c.Replay != "" {
 		s.Replay = &simulator.Replay{File: c.Replay, Loop: c.Loop}

@@ -24,6 +24,7 @@ type upCmd struct {
 	HTTP    string   `default:"127.0.0.1:8080" name:"http" help:"Address of the page."`
 	NoLogin bool     `help:"Open every route to everybody on this machine. Loopback only."`
 	Speed   *float64 `help:"Plant seconds per second (default 20; replays: 1)." placeholder:"N"`
+	Works   string   `enum:"demo,reference" default:"demo" help:"What is simulated: demo, three machines, or reference, a whole works."`
 	Seed    uint64   `default:"1" help:"Seed of the mill's noise and products."`
 	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET, OFFSET in plant time since the start (90s, 2h). May be repeated." placeholder:"FAULT" sep:"none"`
 	Ledger  string   `help:"Write what was really wrong to this file." placeholder:"FILE"`
@@ -80,7 +81,10 @@ func (c *upCmd) Run(e *env) error {
 	return w.crew.finish(e.ctx, err)
 }
 
-const errReplayFault = usageError("--fault breaks the simulated mill, not a recording: leave out --fault or --replay")
+const (
+	errReplayFault = usageError("--fault breaks the simulated mill, not a recording: leave out --fault or --replay")
+	errReplayWorks = usageError("--works names what is simulated, --replay plays a recording instead: leave out one of them")
+)
 
 // check refuses flags that contradict each other.
 func (c *upCmd) check() error {
@@ -89,6 +93,8 @@ func (c *upCmd) check() error {
 		return usageError("--learn and --loop need --replay FILE.csv")
 	case c.Replay != "" && len(c.Fault) > 0:
 		return errReplayFault
+	case c.Replay != "" && c.Works != "demo":
+		return errReplayWorks
 	case c.Learn < 0:
 		return usageError(fmt.Sprintf("--learn %d: must be a number of rows", c.Learn))
 	case c.NoLogin && !loopback(c.HTTP):
@@ -123,8 +129,12 @@ func (c *upCmd) simulator() (*simulator.Simulator, error) {
 	if c.Speed != nil {
 		speed = *c.Speed
 	}
+	works, err := simulator.Named(c.Works)
+	if err != nil {
+		return nil, err
+	}
 	s := &simulator.Simulator{
-		Listen: "opc.tcp://127.0.0.1:0", Seed: c.Seed, Speed: speed,
+		Works: &works, Listen: "opc.tcp://127.0.0.1:0", Seed: c.Seed, Speed: speed,
 		Faults: faults, Ledger: c.Ledger, Samples: c.Samples,
 	}
 	if c.Replay != "" {
@@ -202,8 +212,7 @@ func makeRepository(historian, keys string) (root string, err error) {
 // plant is what the edge is told to read and to judge.
 func (c *upCmd) plant(sim *simulator.Simulator) ([]plant.Tag, []plant.Asset, error) {
 	if c.Replay == "" {
-		works, err := simulator.Demo()
-		return works.Tags, works.Assets, err
+		return sim.Works.Tags, sim.Works.Assets, nil
 	}
 	tags, _, err := simulator.ReplayTags(c.Replay)
 	if err != nil {
@@ -227,6 +236,9 @@ func (c *upCmd) again() string {
 	line := os.Args[0] + " up"
 	if c.NoLogin {
 		line += " --no-login"
+	}
+	if c.Works != "demo" {
+		line += " --works " + c.Works
 	}
 	if c.HTTP != "127.0.0.1:8080" {
 		line += " --http " + c.HTTP

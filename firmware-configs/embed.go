@@ -9,6 +9,13 @@ import "embed"
 //go:embed demo/assets.toml demo/tags.csv
 var Demo embed.FS
 
+// Reference is the reference works: an integrated steel works of 1.1 Mt a year,
+// for each unit a tag list reference/AREA/UNIT.csv and its assets
+// reference/AREA/UNIT.toml.
+//
+//go:embed reference
+var Reference embed.FS
+
 // PLC holds a profile for each kind of OPC UA server that is known: what it
 // bears, and how it is told to trust us.
 //

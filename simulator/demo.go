@@ -3,12 +3,9 @@ package simulator
 import (
 	"bytes"
 	"fmt"
-	"slices"
 
 	configs "millwright/firmware-configs"
-	"millwright/plant"
 	"millwright/plant/config"
-	"millwright/simulator/machine"
 )
 
 // DemoSpeed is the plant time in seconds that the demonstration shows in one: a
@@ -17,24 +14,6 @@ const DemoSpeed = 20
 
 // ExampleFault breaks the gearbox after the models have learned at DemoSpeed.
 const ExampleFault = "HSM/FM/F3/GBX:bearing-outer@20m"
-
-// Works is what a simulated works consists of: the tags that its control system
-// has, and its assets.
-type Works struct {
-	Tags   []plant.Tag
-	Assets []plant.Asset
-}
-
-// machines are those of the works that are known deeply, made for the shop.
-func (w *Works) machines(s *shop) []machine.Machine {
-	var out []machine.Machine
-	for _, b := range builders() {
-		if slices.ContainsFunc(w.Assets, func(a plant.Asset) bool { return a.Path == b.path }) {
-			out = append(out, b.make(s))
-		}
-	}
-	return out
-}
 
 // Demo is the works of the demonstration: three machines.
 func Demo() (Works, error) {

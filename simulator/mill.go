@@ -155,6 +155,9 @@ func (m *Mill) check(f Fault) error {
 	if !(f.Severity > 0 && f.Severity <= 1) {
 		return fmt.Errorf("fault %s: severity %v, allowed is a number above 0, at most 1", f, f.Severity)
 	}
+	if f.Tag == "" && m.fault(&f) == nil {
+		return fmt.Errorf("fault %s: this works has no asset %s, its machines are %s", f, f.Asset, m.paths())
+	}
 	if f.Tag != "" && m.channel(f.Tag) == nil {
 		return fmt.Errorf("fault %s: %s is no measured tag of %s, allowed are %s", f, f.Tag, f.Asset, m.measured(f.Asset))
 	}
@@ -175,6 +178,15 @@ func (m *Mill) Repair(asset string) {
 		}
 	}
 	m.faults = kept
+}
+
+// paths are those of the machines.
+func (m *Mill) paths() string {
+	var paths []string
+	for _, mc := range m.machines {
+		paths = append(paths, mc.Path())
+	}
+	return strings.Join(paths, ", ")
 }
 
 // channel finds the channel of a numeric tag.

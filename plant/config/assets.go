@@ -28,7 +28,7 @@ func ParseAssets(name string, r io.Reader, tags []plant.Tag) ([]plant.Asset, err
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	assets := readAssets(name, string(src), tags, false, &faults)
+	assets := readAssets([]source{{name, string(src)}}, tags, false, &faults)
 	if err := faults.err(); err != nil {
 		return nil, err
 	}
@@ -44,36 +44,43 @@ type assetTable struct {
 	open  bool // tags that nobody has listed may exist (discovery)
 }
 
-func readAssets(name, src string, tags []plant.Tag, open bool, faults *Faults) []plant.Asset {
-	root := parse(name, src, faults)
-	if root == nil {
-		return nil
-	}
+// readAssets reads asset files that together hold every asset that a tag names.
+func readAssets(files []source, tags []plant.Tag, open bool, faults *Faults) []plant.Asset {
 	byPath := make(map[string]*plant.Tag, len(tags))
 	for i := range tags {
 		byPath[tags[i].Path] = &tags[i]
 	}
 	var assets []plant.Asset
-	for _, t := range root.tables("asset") {
-		a := assetTable{table: t, tags: byPath, open: open}
-		a.read()
-		if slices.ContainsFunc(assets, func(b plant.Asset) bool { return b.Path == a.asset.Path }) {
-			t.fault("path", "%s is the path of two assets", a.asset.Path)
+	known := map[string]bool{}
+	for _, f := range files {
+		root := parse(f.name, f.text, faults)
+		if root == nil {
+			return nil
 		}
-		assets = append(assets, a.asset)
-	}
-	if len(assets) == 0 && !root.has("asset") {
-		faults.add(name, 1, "", "names no asset, expected sections [[asset]]")
-	}
-	root.close()
-	known := func(path string) bool {
-		return slices.ContainsFunc(assets, func(a plant.Asset) bool { return a.Path == path })
+		tables := root.tables("asset")
+		for _, t := range tables {
+			a := assetTable{table: t, tags: byPath, open: open}
+			a.read()
+			if known[a.asset.Path] {
+				t.fault("path", "%s is the path of two assets", a.asset.Path)
+			}
+			known[a.asset.Path] = true
+			assets = append(assets, a.asset)
+		}
+		if len(tables) == 0 && !root.has("asset") {
+			faults.add(f.name, 1, "", "names no asset, expected sections [[asset]]")
+		}
+		root.close()
 	}
 	said := map[string]bool{}
 	for _, t := range tags {
-		if t.Asset != "" && !known(t.Asset) && !said[t.Asset] {
+		if t.Asset != "" && !known[t.Asset] && !said[t.Asset] && len(files) > 0 {
 			said[t.Asset] = true
-			faults.add(name, 1, "", "the asset %s of the tag %s is not in this file", t.Asset, t.Path)
+			where := "this file"
+			if len(files) > 1 {
+				where = "these files"
+			}
+			faults.add(files[0].name, 1, "", "the asset %s of the tag %s is not in %s", t.Asset, t.Path, where)
 		}
 	}
 	return assets

@@ -15,6 +15,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"millwright/plant"
@@ -42,10 +43,10 @@ type PLC struct {
 	Standby     []string // URLs of servers with the same address space, read when that one fails
 	StandbyMode string   // "cold", "warm", "hot"; empty: as they say themselves
 
-	// Tags of the CSV file, or Discover: find them by browsing from DiscoverRoot
+	// Tags of the CSV files, or Discover: find them by browsing from DiscoverRoot
 	// (a NodeId, the Objects folder where empty).
 	Tags         []plant.Tag
-	TagsFile     string
+	TagsFiles    []string
 	Discover     bool
 	DiscoverRoot string
 
@@ -84,7 +85,7 @@ type Edge struct {
 	QueueMax    int64  // bytes on disk
 	Reserve     int64  // bytes of the disk that telemetry leaves free
 	Assets      []plant.Asset
-	AssetsFile  string
+	AssetsFiles []string
 	Speed       float64 // plant seconds per second of wall time; 1 except with a simulator
 	Models      string  // URL of the plant's page, which serves the model repository; empty: the edge keeps to what it learns
 	ModelsRoot  string  // file: the root of trust of that repository
@@ -127,6 +128,7 @@ type HMI struct {
 // Simulator is the simulated mill, section [simulator].
 type Simulator struct {
 	Listen          string // opc.tcp://HOST:PORT
+	Works           string // "demo", "reference"
 	Seed            uint64
 	Speed           float64
 	Faults          []string // ASSET:FAULT[:SEVERITY]@OFFSET; not checked here, the simulator knows them
@@ -198,7 +200,7 @@ func load(path, src string, faults *Faults) *Config {
 		names[p.Name] = true
 		for _, tag := range p.Tags {
 			if other, ok := seen[tag.Path]; ok && other != p.Name {
-				t.fault("tags", "%s names the tag %s, which the PLC %q has too", p.TagsFile, tag.Path, other)
+				t.fault("tags", "%s names the tag %s, which the PLC %q has too", strings.Join(p.TagsFiles, ", "), tag.Path, other)
 				break
 			}
 			seen[tag.Path] = p.Name
@@ -213,7 +215,7 @@ func (t *table) plc() PLC {
 		Name: t.need("name", "plc1"),
 		URL:  t.need("url", "opc.tcp://192.168.10.20:4840"),
 
-		TagsFile:     t.readable("tags"),
+		TagsFiles:    t.files("tags"),
 		Discover:     t.flag("discover"),
 		DiscoverRoot: t.checked("discover_root", "", checkNode),
 
@@ -253,7 +255,7 @@ func (t *table) plc() PLC {
 		t.fault("user", "stands beside user_certificate, allowed is one of them")
 	}
 	switch {
-	case p.TagsFile == "" && !p.Discover && !t.has("tags"):
+	case len(p.TagsFiles) == 0 && !p.Discover && !t.has("tags"):
 		t.fault("tags", "is missing, allowed is a CSV file, or discover = true")
 	case t.has("tags") && p.Discover:
 		t.fault("discover", "stands beside tags, allowed is one of them")
@@ -265,25 +267,12 @@ func (t *table) plc() PLC {
 	if t.has("conditions_severity") && !t.has("conditions") {
 		t.fault("conditions_severity", "is of no use without conditions = true")
 	}
-	p.Tags = t.tags(p.TagsFile)
+	p.Tags = readTags(sources(p.TagsFiles), t.faults)
 	p.Profile, p.Budget = t.profile()
 	for _, what := range p.Overload(p.Tags) {
 		t.fault("tags", "%s", what)
 	}
 	return p
-}
-
-// tags reads a tag list; a file that cannot be read was named by readable.
-func (t *table) tags(file string) []plant.Tag {
-	if file == "" {
-		return nil
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	return readTags(file, f, t.faults)
 }
 
 // credentials checks that a user has a password.
@@ -310,7 +299,7 @@ func (root *table) edge(c *Config) *Edge {
 		Data:        t.folder("data", "millwright-data/edge"),
 		QueueMax:    t.size("queue_max", 4e9, 16<<20),
 		Reserve:     t.size("reserve", 256<<20, 16<<20),
-		AssetsFile:  t.readable("assets"),
+		AssetsFiles: t.files("assets"),
 		Speed:       t.number("speed", 1, 0.001, 1000),
 		Models:      t.checked("models", "", func(s string) error { return checkURL(s, "http", "https") }),
 		ModelsRoot:  t.readable("models_root"),
@@ -328,13 +317,9 @@ func (root *table) edge(c *Config) *Edge {
 		t.fault("name", "%v", err)
 	}
 	e.Broker, e.BrokerUser, e.BrokerPass = t.brokerAccess(c.Broker != nil)
-	if e.AssetsFile == "" {
+	if len(e.AssetsFiles) == 0 {
 		e.assign(c, nil)
 		return e
-	}
-	src, err := os.ReadFile(e.AssetsFile)
-	if err != nil {
-		return e // said by readable
 	}
 	var tags []plant.Tag
 	discovered := false
@@ -342,7 +327,7 @@ func (root *table) edge(c *Config) *Edge {
 		tags = append(tags, p.Tags...)
 		discovered = discovered || p.Discover
 	}
-	e.Assets = readAssets(e.AssetsFile, string(src), tags, discovered, t.faults)
+	e.Assets = readAssets(sources(e.AssetsFiles), tags, discovered, t.faults)
 	e.assign(c, e.Assets)
 	return e
 }
@@ -430,6 +415,7 @@ func (root *table) simulator() *Simulator {
 	defer t.close()
 	s := &Simulator{
 		Listen: t.checked("listen", "opc.tcp://127.0.0.1:4840", func(s string) error { return checkURL(s, "opc.tcp") }),
+		Works:  t.oneOf("works", "demo", "demo", "reference"),
 		Seed:   uint64(t.integer("seed", 1, 0, math.MaxInt64)),
 		Speed:  t.number("speed", 1, 0.001, 1000),
 		Faults: t.texts("fault"),

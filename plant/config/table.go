@@ -321,19 +321,25 @@ func (t *table) folder(key, fallback string) string {
 // readable is a path of a file that must be there.
 func (t *table) readable(key string) string {
 	s := t.at(t.text(key, ""))
-	if s == "" {
-		return ""
+	if s != "" {
+		t.opens(key, s)
 	}
-	f, err := os.Open(s)
+	return s
+}
+
+// opens makes a fault of what is no file that can be read.
+func (t *table) opens(key, path string) bool {
+	f, err := os.Open(path)
 	if err != nil {
 		t.fault(key, "%v", reason(err))
-		return s
+		return false
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err == nil && info.IsDir() {
-		t.fault(key, "%s is a folder, allowed is a file", s)
+		t.fault(key, "%s is a folder, allowed is a file", path)
+		return false
 	}
-	return s
+	return true
 }
 
 // creatable is a path of a file that need not be there yet, in a folder that must.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -26,7 +27,11 @@ var tagColumns = []string{"path", "asset", "node", "unit", "low", "high", "kind"
 // is wrong.
 func ParseTags(name string, r io.Reader) ([]plant.Tag, error) {
 	var faults Faults
-	tags := readTags(name, r, &faults)
+	src, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	tags := readTags([]source{{name, string(src)}}, &faults)
 	if err := faults.err(); err != nil {
 		return nil, err
 	}
@@ -42,8 +47,19 @@ type tagReader struct {
 	faults  *Faults
 }
 
-func readTags(name string, src io.Reader, faults *Faults) []plant.Tag {
-	buf := bufio.NewReader(src)
+// readTags reads tag lists of which no path may stand in two.
+func readTags(lists []source, faults *Faults) []plant.Tag {
+	var tags []plant.Tag
+	first := map[string]Fault{} // where a path stands
+	for _, l := range lists {
+		tags = append(tags, readList(l, first, faults)...)
+	}
+	return tags
+}
+
+func readList(l source, first map[string]Fault, faults *Faults) []plant.Tag {
+	name := l.name
+	buf := bufio.NewReader(strings.NewReader(l.text))
 	if b, _ := buf.Peek(3); string(b) == "\xEF\xBB\xBF" {
 		buf.Discard(3)
 	}
@@ -58,18 +74,22 @@ func readTags(name string, src io.Reader, faults *Faults) []plant.Tag {
 		return nil
 	}
 	var tags []plant.Tag
-	first := map[string]int{} // path → line
+	before := len(*faults)
 	for r.next() {
 		t := r.tag()
 		line, _ := r.csv.FieldPos(0)
 		if other, ok := first[t.Path]; ok && t.Path != "" {
-			r.fault("path", "%s stands in line %d already", t.Path, other)
+			where := fmt.Sprintf("line %d", other.Line)
+			if other.File != name {
+				where = fmt.Sprintf("%s:%d", other.File, other.Line)
+			}
+			r.fault("path", "%s stands in %s already", t.Path, where)
 			continue
 		}
-		first[t.Path] = line
+		first[t.Path] = Fault{File: name, Line: line}
 		tags = append(tags, t)
 	}
-	if len(tags) == 0 && len(*faults) == 0 {
+	if len(tags) == 0 && len(*faults) == before {
 		faults.add(name, 1, "", "names no tag")
 	}
 	return tags

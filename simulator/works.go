@@ -1,0 +1,52 @@
+package simulator
+
+import (
+	"fmt"
+	"io/fs"
+	"slices"
+
+	configs "millwright/firmware-configs"
+	"millwright/plant"
+	"millwright/plant/config"
+	"millwright/simulator/machine"
+)
+
+// Works is what a simulated works consists of: the tags that its control system
+// has, and its assets.
+type Works struct {
+	Tags   []plant.Tag
+	Assets []plant.Asset
+}
+
+// machines are those of the works that are known deeply, made for the shop.
+func (w *Works) machines(s *shop) []machine.Machine {
+	var out []machine.Machine
+	for _, b := range builders() {
+		if slices.ContainsFunc(w.Assets, func(a plant.Asset) bool { return a.Path == b.path }) {
+			out = append(out, b.make(s))
+		}
+	}
+	return out
+}
+
+// Reference is the reference works: an integrated steel works of 1.1 Mt a year
+// near Karachi, from the coke ovens to galvanizing.
+func Reference() (Works, error) {
+	files, err := fs.Sub(configs.Reference, "reference")
+	if err != nil {
+		return Works{}, fmt.Errorf("simulator: %w", err)
+	}
+	tags, assets, err := config.ParseWorks(files)
+	return Works{tags, assets}, err
+}
+
+// Named is a works by the name that flags and configurations give it.
+func Named(name string) (Works, error) {
+	switch name {
+	case "demo":
+		return Demo()
+	case "reference":
+		return Reference()
+	}
+	return Works{}, fmt.Errorf("simulator: there is no works %q, allowed are demo and reference", name)
+}
