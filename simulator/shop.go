@@ -68,6 +68,7 @@ func builders() []builder {
 	var all []builder
 	all = append(all, hotMill()...)
 	all = append(all, meltShop()...)
+	all = append(all, utilities()...)
 	return all
 }
 

@@ -1,0 +1,136 @@
+package simulator
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"millwright/plant"
+	"millwright/plant/config"
+	"millwright/simulator/server"
+)
+
+// unit reads the tags and assets of one unit of the reference works.
+func unit(t *testing.T, name string) Works {
+	t.Helper()
+	const dir = "../firmware-configs/reference/"
+	b, err := os.ReadFile(dir + name + ".csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags, err := config.ParseTags(name+".csv", bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err = os.ReadFile(dir + name + ".toml"); err != nil {
+		t.Fatal(err)
+	}
+	assets, err := config.ParseAssets(name+".toml", bytes.NewReader(b), tags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Works{tags, assets}
+}
+
+// A healthy day of each unit goes through all modes, keeps inside the ranges,
+// and crosses no limit.
+func TestHealthyUtilities(t *testing.T) {
+	for _, name := range []string{"utl/air"} {
+		w := unit(t, name)
+		m, err := newMill(w, 5, 1, time.Second)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		healthy(t, m, 24*time.Hour)
+	}
+}
+
+// healthy runs a mill and fails where a value lies outside its tag's range or a
+// limit longer than its delay, or where a mode of an asset never came.
+func healthy(t *testing.T, m *Mill, span time.Duration) {
+	t.Helper()
+	last := make([]server.Value, len(m.works.Tags))
+	index := map[string]int{}
+	for i, tag := range m.works.Tags {
+		index[tag.Path] = i
+	}
+	modes := map[string]bool{}
+	type watch struct {
+		asset *plant.Asset
+		plant.Limit
+		before float64
+		over   time.Duration
+	}
+	var limits []watch
+	for i := range m.works.Assets {
+		a := &m.works.Assets[i]
+		for _, l := range a.Limits {
+			limits = append(limits, watch{asset: a, Limit: l})
+		}
+	}
+	var vals []server.Value
+	for m.Now() < span {
+		m.Step()
+		vals = m.Values(vals[:0])
+		for _, v := range vals {
+			tag := &m.works.Tags[v.Var]
+			last[v.Var] = v
+			if tag.Low < tag.High && tag.Kind == plant.Analog && (v.Number <= tag.Low && tag.Low != 0 || v.Number >= tag.High) {
+				t.Fatalf("%v: %s at the end of its range, %v", m.Now(), tag.Path, v.Number)
+			}
+		}
+		for i := range limits {
+			l := &limits[i]
+			mode := last[index[l.asset.ModeTag]].Text
+			modes[l.asset.Path+" "+mode] = true
+			x := last[index[l.Tag]].Number
+			over := x > l.Value
+			switch l.Kind {
+			case plant.LimitLow, plant.LimitLowLow:
+				over = x < l.Value
+			case plant.LimitRate:
+				over = (x-l.before)/m.StepTime().Seconds() > l.Value
+			}
+			l.before = x
+			if len(l.Modes) > 0 && !strings.Contains(" "+strings.Join(l.Modes, " ")+" ", " "+mode+" ") {
+				over = false
+			}
+			if !over {
+				l.over = 0
+			} else if l.over += m.StepTime(); l.over > l.Delay {
+				t.Fatalf("%v: %s is %v, limit %s %v", m.Now(), l.Tag, x, l.Kind, l.Value)
+			}
+		}
+	}
+	for _, a := range m.works.Assets {
+		for _, mode := range a.Modes {
+			if !modes[a.Path+" "+mode.Name] {
+				t.Errorf("%s was never in mode %s", a.Path, mode.Name)
+			}
+		}
+	}
+}
+
+// Halving the step moves the energy of a unit by less than 3 %.
+func TestUtilitiesStepHalving(t *testing.T) {
+	f := func(name, tag string) {
+		t.Helper()
+		energy := func(step time.Duration) (kwh float64) {
+			m, err := newMill(unit(t, name), 3, 1, step)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for m.Now() < time.Hour {
+				m.Step()
+				kwh += m.real(tag) * step.Hours()
+			}
+			return kwh
+		}
+		one := energy(time.Second)
+		within(t, name+" at half the step", energy(500*time.Millisecond), one, 0.03)
+		within(t, name+" at the mill's step", energy(millStep), one, 0.03)
+	}
+	f("utl/air", "UTL/AIR/NET/POWER")
+}
