@@ -2,10 +2,6 @@ package vibration
 
 import "math"
 
-// Features of a vibration signal in closed form. The signal behind them is a sum
-// of shaft and gear mesh lines, Gaussian noise, and impacts that ring a
-// resonance: A·exp(-ζω(t-t_i))·sin(ω(t-t_i)) at each t_i.
-
 // OuterRace is the order of the outer race frequency of a spherical roller bearing with 19
 // rollers and (d/D)·cos β = 0.13.
 const OuterRace = 8.27
@@ -22,23 +18,23 @@ func Ringing(a, r float64) float64 { return a * a * r / (4 * decay) }
 // Peakedness is the kurtosis of such impacts alone. It falls as they get dense.
 func Peakedness(r float64) float64 { return math.Max(3, 1.5*decay/math.Max(r, 1e-3)) }
 
-// Impacts is what the accelerometer of a bearing sees above 2 kHz.
-type Impacts struct {
+// Hits is what impacts add to the signal above 2 kHz.
+type Hits struct {
 	Square float64 // mean square of the impacts, (m/s²)²
 	Kurt   float64 // kurtosis of the impacts alone
 }
 
 // Spall is a defect of the outer race at severity s, 1 being a spall of one
 // roller pitch, at n r/min.
-func Spall(s, n float64) Impacts {
+func Spall(s, n float64) Hits {
 	rate := OuterRace * n / 60
-	return Impacts{Ringing(12*s*math.Pow(n/1000, 1.2), rate), Peakedness(rate)}
+	return Hits{Ringing(12*s*math.Pow(n/1000, 1.2), rate), Peakedness(rate)}
 }
 
 // Features of a signal made of impacts and Gaussian noise of r.m.s. floor:
 // r.m.s. in m/s², kurtosis, and the height in dB of the envelope's line at the
 // impacts' frequency over the mean of its spectrum, which saturates.
-func (i Impacts) Features(floor float64) (rms, kurt, line float64) {
+func (i Hits) Features(floor float64) (rms, kurt, line float64) {
 	noise := floor * floor
 	total := noise + i.Square
 	if total <= 0 {
