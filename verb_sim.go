@@ -1,14 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"millwright/simulator"
 )
@@ -114,72 +111,4 @@ func parseFaults(texts []string) ([]simulator.Fault, error) {
 		out = append(out, f)
 	}
 	return out, errors.Join(errs...)
-}
-
-type ledgerCmd struct {
-	File string `arg:"" help:"A truth ledger or a sample log."`
-	JSON bool   `name:"json" help:"Print JSON lines with readable times instead of a table."`
-}
-
-// Run prints either kind of file; the first line tells which it is.
-func (c *ledgerCmd) Run(e *env) error {
-	f, err := os.Open(c.File)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	head := make([]byte, 512)
-	n, _ := f.Read(head)
-	if _, err := f.Seek(0, 0); err != nil {
-		return err
-	}
-	table := tabwriter.NewWriter(e.stdout, 2, 8, 2, ' ', 0)
-	lines := json.NewEncoder(e.stdout)
-	stamp := func(ns int64) string { return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05.000Z") }
-	if strings.Contains(string(head[:n]), `"tag"`) {
-		for s, err := range simulator.ReadSamples(c.File, f) {
-			if err != nil {
-				return err
-			}
-			value := any(s.Value)
-			if s.IsText {
-				value = s.Text
-			}
-			if c.JSON {
-				err = lines.Encode(struct {
-					Time    string `json:"time"`
-					Tag     string `json:"tag"`
-					Seq     uint64 `json:"seq"`
-					Value   string `json:"value"`
-					Quality string `json:"quality"`
-				}{stamp(s.Time), s.Tag, s.Seq, fmt.Sprint(value), s.Quality.String()})
-			} else {
-				_, err = fmt.Fprintf(table, "%s\t%s\t%v\t%s\n", stamp(s.Time), s.Tag, value, s.Quality)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return table.Flush()
-	}
-	for l, err := range simulator.ReadLedger(c.File, f) {
-		if err != nil {
-			return err
-		}
-		if c.JSON {
-			err = lines.Encode(struct {
-				Time      string  `json:"time"`
-				PlantTime string  `json:"plant_time"`
-				Asset     string  `json:"asset"`
-				Fault     string  `json:"fault"`
-				Severity  float64 `json:"severity"`
-			}{stamp(l.Time), l.PlantTime.String(), l.Asset, l.Fault, l.Severity})
-		} else {
-			_, err = fmt.Fprintf(table, "%s\t%v\t%s\t%s\t%.3f\n", stamp(l.Time), l.PlantTime, l.Asset, l.Fault, l.Severity)
-		}
-		if err != nil {
-			return errors.Join(err, table.Flush())
-		}
-	}
-	return table.Flush()
 }

@@ -49,7 +49,7 @@ func TestFigurePixel(t *testing.T) {
 	}
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, "counter.csv"), csv.String())
-	samples := filepath.Join(dir, "samples.jsonl")
+	samples := filepath.Join(dir, "samples.log")
 	b := newBrowser(t)
 	p := start(t, "up", binary, "up", "--no-login", "--data", filepath.Join(dir, "data"), "--http", "127.0.0.1:0",
 		"--replay", filepath.Join(dir, "counter.csv"), "--samples", samples)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"millwright/plant"
-	"millwright/simulator"
+	"millwright/simulator/ledger"
 )
 
 // account compares what the OPC UA server offered with what the historian has,
@@ -66,7 +66,7 @@ func offered(t *testing.T, files ...string) map[string]map[int64]cell {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		for s, err := range simulator.ReadSamples(file, f) {
+		for s, err := range ledger.ReadSamples(file, f) {
 			if err != nil {
 				t.Fatal(err)
 			}

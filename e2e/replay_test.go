@@ -33,7 +33,7 @@ func dataDir(t *testing.T, set string) string {
 func TestReplayKeepsEveryRow(t *testing.T) {
 	t.Parallel() // waits most of its time
 	file := filepath.Join(dataDir(t, "skab"), "valve1", "1.csv")
-	samples := filepath.Join(t.TempDir(), "samples.jsonl")
+	samples := filepath.Join(t.TempDir(), "samples.log")
 	p := start(t, "up", binary, "up", "--no-login", "--data", filepath.Join(t.TempDir(), "data"),
 		"--http", "127.0.0.1:0", "--replay", file, "--speed", "50", "--learn", "400", "--samples", samples)
 	a := api{t, p.find(`(http://127\.0\.0\.1:\d+)`, 20*time.Second)}

@@ -92,7 +92,7 @@ func (w *works) watch(tags, assets string) {
 
 func (w *works) startMill(args ...string) {
 	w.t.Helper()
-	log := filepath.Join(w.dir, fmt.Sprintf("samples-%d.jsonl", len(w.samples)))
+	log := filepath.Join(w.dir, fmt.Sprintf("samples-%d.log", len(w.samples)))
 	w.samples = append(w.samples, log)
 	w.mill = start(w.t, "mill", binary, append([]string{"sim", "--listen", fmt.Sprintf("opc.tcp://127.0.0.1:%d", w.opc),
 		"--samples", log, "--seed", "7"}, args...)...)

@@ -8,10 +8,14 @@ import (
 	"time"
 
 	"millwright/plant"
+	"millwright/simulator/ledger"
 	"millwright/simulator/machine"
 	"millwright/simulator/physics"
 	"millwright/simulator/server"
 )
+
+// Truth is an entry of the ledger.
+type Truth = ledger.Truth
 
 // Mill is the simulated mill. It has no clock: Step moves it on.
 type Mill struct {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"millwright/plant"
+	"millwright/simulator/ledger"
 	"millwright/simulator/production"
 	"millwright/simulator/server"
 )
@@ -63,7 +64,7 @@ func millAt(t *testing.T, step time.Duration, seed uint64, speed float64, faults
 // runs hashes what a mill says and what its ledger holds.
 func runs(t *testing.T, seed uint64, faults ...string) (values, truth string) {
 	m := mill(t, seed, 20, faults...)
-	said, ledger := sha256.New(), sha256.New()
+	said, truths := sha256.New(), sha256.New()
 	var vals []server.Value
 	var notes []Truth
 	for m.Now() < 20*time.Minute {
@@ -74,10 +75,10 @@ func runs(t *testing.T, seed uint64, faults ...string) (values, truth string) {
 		}
 		notes = m.Truth(notes[:0])
 		for _, n := range notes {
-			ledger.Write(appendTruth(nil, &n))
+			truths.Write(ledger.AppendTruth(nil, n))
 		}
 	}
-	return hex.EncodeToString(said.Sum(nil)), hex.EncodeToString(ledger.Sum(nil))
+	return hex.EncodeToString(said.Sum(nil)), hex.EncodeToString(truths.Sum(nil))
 }
 
 func TestDeterminism(t *testing.T) {

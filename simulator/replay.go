@@ -140,7 +140,7 @@ func (s *Simulator) runReplay(ctx context.Context) error {
 		s.tell("column %q is left out: %s", c.Name, c.Why)
 	}
 	tags, columns := replayTags(r)
-	return s.serve(ctx, tags, func(srv *server.Server, l logs) error {
+	return s.serve(ctx, tags, func(srv *server.Server, l *logs) error {
 		s.begin(nil)
 		p := player{tell: s.tell, speed: s.speed(), columns: columns, srv: srv, stop: ctx.Done(), broken: l.broken}
 		p.start = time.Now()

@@ -143,7 +143,7 @@ func (s *Simulator) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.serve(ctx, mill.Tags(), func(srv *server.Server, l logs) error { return s.runMill(ctx, mill, srv, l) })
+	return s.serve(ctx, mill.Tags(), func(srv *server.Server, l *logs) error { return s.runMill(ctx, mill, srv, l) })
 }
 
 // Check says what Run would refuse of the faults or the recording, before
@@ -182,18 +182,14 @@ func (s *Simulator) build() (*Mill, error) {
 }
 
 // serve opens logs and server, and closes them behind work.
-func (s *Simulator) serve(ctx context.Context, tags []plant.Tag, work func(*server.Server, logs) error) (err error) {
-	var l logs
-	if l.ledger, err = journalAt(s.Ledger); err != nil {
-		return fmt.Errorf("ledger: %w", err)
+func (s *Simulator) serve(ctx context.Context, tags []plant.Tag, work func(*server.Server, *logs) error) (err error) {
+	l, err := openLogs(s.Ledger, s.Samples, tags)
+	if err != nil {
+		return err
 	}
-	defer func() { err = errors.Join(err, l.ledger.close()) }()
-	if l.samples, err = journalAt(s.Samples); err != nil {
-		return fmt.Errorf("samples: %w", err)
-	}
-	defer func() { err = errors.Join(err, l.samples.close()) }()
+	defer func() { err = errors.Join(err, l.close()) }()
 	srv := &server.Server{Listen: s.Listen, Variables: variables(tags), Modes: s.Modes, PKI: s.PKI, RequireTrusted: s.RequireTrusted,
-		NoAnonymous: s.NoAnonymous, Users: s.Users, Log: s.Log, Offered: offered(l.samples, tags)}
+		NoAnonymous: s.NoAnonymous, Users: s.Users, Log: s.Log, Offered: l.offered}
 	if err := srv.Start(ctx); err != nil {
 		return err
 	}
@@ -223,46 +219,13 @@ func (s *Simulator) begin(mill *Mill) {
 	}
 }
 
-// logs are the files of a run, nil where they are not written.
-type logs struct{ ledger, samples *journal }
-
-// broken reports whether one of them cannot be written; closing it says why.
-func (l *logs) broken() bool { return l.ledger.broken() || l.samples.broken() }
-
-func journalAt(path string) (*journal, error) {
-	if path == "" {
-		return nil, nil
-	}
-	return openJournal(path)
-}
-
-// offered writes the sample log.
-func offered(samples *journal, tags []plant.Tag) func([]server.Value) {
-	if samples == nil {
-		return func([]server.Value) {}
-	}
-	paths := make([][]byte, len(tags))
-	for i, t := range tags {
-		paths[i] = quote(t.Path)
-	}
-	return func(vals []server.Value) {
-		samples.write(func(b []byte) []byte {
-			for i := range vals {
-				v := &vals[i]
-				b = appendOffer(b, paths[v.Var], v, tags[v.Var].Kind == plant.Text)
-			}
-			return b
-		})
-	}
-}
-
 const (
 	tick    = 10 * time.Millisecond // of the clock, between two looks at the mill
 	maxLate = 2 * time.Second       // beyond it plant time waits for the host
 )
 
 // runMill moves the mill with the clock.
-func (s *Simulator) runMill(ctx context.Context, mill *Mill, srv *server.Server, l logs) error {
+func (s *Simulator) runMill(ctx context.Context, mill *Mill, srv *server.Server, l *logs) error {
 	start := time.Now()
 	clock := pace{wall: start.UnixNano(), speed: s.speed()}
 	var vals []server.Value
@@ -334,13 +297,11 @@ func (s *Simulator) obey(mill *Mill) {
 
 // say writes the ledger first: the truth is known before anybody sees its
 // effect.
-func (s *Simulator) say(srv *server.Server, l logs, vals []server.Value, notes []Truth) {
+func (s *Simulator) say(srv *server.Server, l *logs, vals []server.Value, notes []Truth) {
 	for i := range notes {
 		n := &notes[i]
 		s.log().Info("fault", "asset", n.Asset, "fault", n.Fault, "severity", n.Severity, "plant_time", n.PlantTime)
-		if l.ledger != nil {
-			l.ledger.write(func(b []byte) []byte { return appendTruth(b, n) })
-		}
+		l.truth(*n)
 	}
 	if len(vals) > 0 {
 		srv.Write(vals)

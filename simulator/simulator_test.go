@@ -19,6 +19,7 @@ import (
 	"millwright/collector"
 	"millwright/plant"
 	"millwright/simulator"
+	"millwright/simulator/ledger"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -108,15 +109,15 @@ type key struct {
 }
 
 // offers reads a sample log.
-func offers(t *testing.T, path string) []simulator.Offer {
+func offers(t *testing.T, path string) []ledger.Offer {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	var out []simulator.Offer
-	for o, err := range simulator.ReadSamples(path, f) {
+	var out []ledger.Offer
+	for o, err := range ledger.ReadSamples(path, f) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -283,12 +284,12 @@ func TestReplayAsset(t *testing.T) {
 // same as the collector, a fault at run time reaches the ledger.
 func TestServedMill(t *testing.T) {
 	dir := t.TempDir()
-	log, ledger := filepath.Join(dir, "samples"), filepath.Join(dir, "ledger")
+	log, truths := filepath.Join(dir, "samples"), filepath.Join(dir, "ledger")
 	f, err := simulator.ParseFault("HSM/FM/F3/GBX:gear-wear:0.5@5s+10s")
 	if err != nil {
 		t.Fatal(err)
 	}
-	sim := &simulator.Simulator{Seed: 1, Speed: 20, Ledger: ledger, Samples: log, Faults: []simulator.Fault{f}}
+	sim := &simulator.Simulator{Seed: 1, Speed: 20, Ledger: truths, Samples: log, Faults: []simulator.Fault{f}}
 	before := time.Now()
 	stop := start(t, sim)
 	if d := time.Since(before); d > 2*time.Second {
@@ -316,7 +317,7 @@ func TestServedMill(t *testing.T) {
 	stopReading()
 	stop()
 
-	logged := map[key]simulator.Offer{}
+	logged := map[key]ledger.Offer{}
 	seq := map[string]uint64{}
 	for _, o := range offers(t, log) {
 		if o.Seq != seq[o.Tag]+1 {
@@ -343,14 +344,14 @@ func TestServedMill(t *testing.T) {
 		t.Errorf("only %d samples in 3 s", n)
 	}
 
-	lf, err := os.Open(ledger)
+	lf, err := os.Open(truths)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer lf.Close()
-	var wear []simulator.Truth
+	var wear []ledger.Truth
 	dust := false
-	for n, err := range simulator.ReadLedger(ledger, lf) {
+	for n, err := range ledger.ReadTruths(truths, lf) {
 		if err != nil {
 			t.Fatal(err)
 		}
