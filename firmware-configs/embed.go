@@ -21,3 +21,9 @@ var Reference embed.FS
 //
 //go:embed plc
 var PLC embed.FS
+
+// Classes is the library of asset classes: what machines of a kind have, by which
+// limits they are watched and how they fail.
+//
+//go:embed classes
+var Classes embed.FS

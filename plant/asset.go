@@ -7,8 +7,12 @@ import "time"
 type Asset struct {
 	Path        string `json:"path"`  // "HSM/FM/F3/GBX"
 	Name        string `json:"name"`  // "Finishing stand F3 gearbox"
-	Class       string `json:"class"` // "gearbox", "pump", "fan", "bench"
+	Class       string `json:"class"` // of the library of classes: "gearbox", "descaling-pump"
 	Criticality string `json:"criticality,omitempty"`
+
+	Nameplate *Nameplate `json:"nameplate,omitempty"`
+	Bearings  []Bearing  `json:"bearings,omitempty"`
+	Gears     []Gear     `json:"gears,omitempty"`
 
 	// ModeTag, where set, is a text tag of the PLC that names the mode. Otherwise
 	// the first of Modes whose conditions all hold is the mode; with no Modes the
@@ -56,7 +60,8 @@ type Limit struct {
 	Delay    time.Duration `json:"delay,omitempty"`    // on-delay, plant time
 	Modes    []string      `json:"modes,omitempty"`    // only in these modes; all where empty
 	Priority int           `json:"priority"`           // 1 (act now) … 4
-	Basis    string        `json:"basis,omitempty"`    // where the number comes from
+	Basis    string        `json:"basis,omitempty"`    // where the number comes from, for people
+	Origin
 }
 
 // Model says how the asset's learned model works. Durations are plant time.

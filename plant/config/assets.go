@@ -183,14 +183,14 @@ func (t *assetTable) mode(m *table, last bool) plant.Mode {
 func (t *assetTable) limit(m *table) plant.Limit {
 	defer m.close()
 	l := plant.Limit{
-		Kind: plant.LimitKind(m.oneOf("kind", "high", string(plant.LimitHigh), string(plant.LimitHighHigh),
-			string(plant.LimitLow), string(plant.LimitLowLow), string(plant.LimitRate))),
+		Kind:     m.limitKind(),
 		Value:    m.number("value", 0, -math.MaxFloat64, math.MaxFloat64),
 		Deadband: m.number("deadband", 0, 0, math.MaxFloat64),
 		Delay:    m.duration("delay", 0, 0, 24*time.Hour),
 		Modes:    m.texts("modes"),
 		Priority: int(m.integer("priority", 3, 1, 4)),
 		Basis:    m.text("basis", ""),
+		Origin:   m.origin(),
 	}
 	if name := m.need("tag", "VIB_H"); name != "" {
 		l.Tag = t.tag(m, "tag", name, false)
