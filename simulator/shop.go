@@ -14,6 +14,7 @@ type shop struct {
 
 	strip *production.Strip
 	heats *production.Heats
+	cast  *production.Cast
 	parts []part
 }
 
@@ -69,6 +70,7 @@ func builders() []builder {
 	all = append(all, hotMill()...)
 	all = append(all, meltShop()...)
 	all = append(all, utilities()...)
+	all = append(all, casting()...)
 	return all
 }
 
