@@ -10,8 +10,8 @@ import (
 	"millwright/simulator/server"
 )
 
-// unit is an asset of the reference works alone.
-func unit(t testing.TB, path string) Works {
+// alone is an asset of the reference works, without the rest.
+func alone(t testing.TB, path string) Works {
 	t.Helper()
 	all, err := Reference()
 	if err != nil {
@@ -104,7 +104,7 @@ func settled(t *testing.T, w Works, fault, mode string, from, to time.Duration) 
 // of the healthy tag.
 func signatures(t *testing.T, path, mode string, from, to time.Duration, faults map[string][]string) {
 	t.Helper()
-	w := unit(t, path)
+	w := alone(t, path)
 	healthy := settled(t, w, "", mode, from, to)
 	for _, kind := range Faults() {
 		if kind.Asset != path {
@@ -135,7 +135,7 @@ func signatures(t *testing.T, path, mode string, from, to time.Duration, faults 
 // cry wolf.
 func healthyDay(t *testing.T, path string) {
 	t.Helper()
-	w := unit(t, path)
+	w := alone(t, path)
 	seen := map[string]bool{}
 	told := map[string]bool{}
 	say := func(tag, format string, args ...any) {
@@ -202,7 +202,7 @@ func healthyDay(t *testing.T, path string) {
 // steps of 1 s and half of it.
 func halved(t *testing.T, path string, factors ...string) {
 	t.Helper()
-	w := unit(t, path)
+	w := alone(t, path)
 	total := func(step time.Duration) (sum float64) {
 		m, err := newMill(w, 3, 1, step)
 		if err != nil {
