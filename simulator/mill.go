@@ -27,6 +27,10 @@ type Mill struct {
 	channels []channel
 	faults   []growing
 	truth    []Truth
+
+	points     []point
+	burstEvery time.Duration
+	nextBurst  time.Duration // plant time; -1 never
 }
 
 // growing is a fault in the mill and the severity that the ledger has of it.
@@ -114,6 +118,7 @@ func (m *Mill) wire(seed uint64, speed float64) error {
 			errs = append(errs, connect(mc.Path()+"/"+s.Name, s))
 		}
 	}
+	m.addPoints(speed, byPath)
 	for path := range byPath {
 		errs = append(errs, fmt.Errorf("simulator: the tag %s has no sensor", path))
 	}

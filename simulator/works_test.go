@@ -24,8 +24,8 @@ func TestReferenceIsWired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := len(m.channels), len(w.Tags); got != want {
-		t.Errorf("%d channels for %d tags", got, want)
+	if got, want := len(m.channels)+len(m.points), len(w.Tags); got != want {
+		t.Errorf("%d channels and accelerometers for %d tags", got, want)
 	}
 	lame := w
 	lame.Tags = append([]plant.Tag{{Path: "HSM/FM/F3/GBX/NONSENSE", Asset: "HSM/FM/F3/GBX"}}, w.Tags[1:]...)

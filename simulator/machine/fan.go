@@ -25,6 +25,9 @@ type Fan struct {
 	gas, spray, flow, co                      float64 // flow is the spray as it is measured
 	de, nde, winding                          float64
 	vibH, vibV, vibA, hf, env, kurt, residual float64
+
+	one, rest, spread, floor float64 // what vibration is made of: mm/s, floor m/s²
+	seen                     [2]seen
 }
 
 const (
@@ -107,13 +110,34 @@ func (f *Fan) vibration(n, dt float64) {
 	one := math.Hypot(x, y) * gain(n/1.6) / gain(1/1.6) * (1 + f.noise.unbalance.Step(dt, f.rng))
 	rest := 0.3 * n * n
 	spread := vibration.Late(f.outer.Severity) * n
+	f.one, f.rest, f.spread = one, rest, spread
 	f.vibH = vibration.Hypot(one, rest, spread)
 	f.vibV = vibration.Hypot(0.75*one, rest, spread)
 	f.vibA = vibration.Hypot(0.25*one, 0.8*rest, 0.5*spread)
 
 	floor := (0.06 + 0.44*n*n) * (1 + f.noise.floor.Step(dt, f.rng))
+	f.floor = floor
 	f.hf, f.kurt, f.env = vibration.Spall(f.outer.Severity, f.speed).Features(floor)
 	f.kurt += f.noise.kurt.Step(dt, f.rng)
+}
+
+// Points are the accelerometers at the drive end, horizontal and axial.
+func (f *Fan) Points() []Point {
+	return []Point{
+		{"VIB_H_W", func() vibration.Signal { return f.signal(&f.seen[0], 1, 1, 1) }},
+		{"VIB_A_W", func() vibration.Signal { return f.signal(&f.seen[1], 0.25, 0.8, 0.5) }},
+	}
+}
+
+// signal is that of a direction, which sees shares of the three velocities.
+func (f *Fan) signal(s *seen, one, rest, spread float64) vibration.Signal {
+	s.shaft = [5]vibration.Line{
+		vibration.VelocityLine(1, one*f.one, f.speed),
+		vibration.VelocityLine(2, rest*f.rest, f.speed),
+		vibration.VelocityLine(vibration.OuterRace, spread*f.spread, f.speed),
+	}
+	s.impacts[0] = outerImpacts(f.outer.Severity, f.speed)
+	return vibration.Signal{Speed: f.speed, Shaft: s.shaft[:], Impacts: s.impacts[:1], Noise: vibration.White(f.floor)}
 }
 
 // Faults are what can break.

@@ -27,6 +27,9 @@ type Gearbox struct {
 	winding, oil, oilP, oilF                      float64
 	pde, pnde, wde                                float64
 	vibH, vibV, vibA, acc, hf, env, kurt, gmf, sb float64
+
+	mesh, rest, spread, floor float64 // what vibration is made of: of the load, mm/s, floor m/s²
+	seen                      [2]seen
 }
 
 const (
@@ -133,9 +136,7 @@ func (g *Gearbox) vibration(dt float64) {
 	shaft := g.speed / 60
 	load := math.Pow(math.Min(1.5, math.Abs(g.torque)/ratedKNM), 0.8)
 	mesh := turn * (0.12 + load) * (1 + g.noise.mesh.Step(dt, g.rng))
-	g1 := 3.0 * mesh * (1 + 0.5*g.wear.Severity)
-	g2 := 1.5 * mesh * (1 + 4*g.wear.Severity)
-	g3 := 0.75 * mesh * (1 + 2*g.wear.Severity)
+	g1, g2, g3 := g.harmonics(mesh)
 	g.gmf = vibration.Hypot(g1, g2, g3) / math.Sqrt2
 	g.sb = 8 + 45*g.wear.Severity + 30*g.crack.Severity
 
@@ -144,21 +145,56 @@ func (g *Gearbox) vibration(dt float64) {
 	side := line * (0.3*g.wear.Severity + 0.2*g.crack.Severity)
 	rest := 0.35 * turn
 	spread := vibration.Late(g.outer.Severity) * turn
+	g.mesh, g.rest, g.spread = mesh, rest, spread
 	g.vibH = vibration.Hypot(line, side, rest, spread)
 	g.vibV = vibration.Hypot(0.8*line, 0.8*side, 0.8*rest, 0.9*spread)
 	g.vibA = vibration.Hypot(0.45*line, 0.6*side, 0.5*rest, 0.4*spread)
 
 	floor := (0.03 + 0.27*turn*(0.7+0.3*load)) * (1 + 5*g.lube.Severity) * (1 + 0.8*g.wear.Severity) * (1 + g.noise.floor.Step(dt, g.rng))
+	g.floor = floor
 	hit := vibration.Spall(g.outer.Severity, g.speed)
 	_, _, g.env = hit.Features(floor)
 	if g.crack.Severity > 0 { // once a turn of the pinion
-		k := vibration.Ringing(4*g.crack.Severity*math.Pow(turn, 1.2), shaft)
+		k := vibration.Ringing(g.tooth(), shaft)
 		hit.Kurt = (hit.Kurt*hit.Square + vibration.Peakedness(shaft)*k) / math.Max(hit.Square+k, 1e-12)
 		hit.Square += k
 	}
 	g.hf, g.kurt, _ = hit.Features(floor)
 	g.kurt += g.noise.kurt.Step(dt, g.rng)
 	g.acc = vibration.Hypot(g.hf, g.gmf)
+}
+
+// harmonics of the mesh, m/s² peak.
+func (g *Gearbox) harmonics(mesh float64) (g1, g2, g3 float64) {
+	w := g.wear.Severity
+	return 3.0 * mesh * (1 + 0.5*w), 1.5 * mesh * (1 + 4*w), 0.75 * mesh * (1 + 2*w)
+}
+
+// tooth is the knock of the cracked tooth, m/s².
+func (g *Gearbox) tooth() float64 {
+	return 4 * g.crack.Severity * math.Pow(math.Max(0, g.speed)/ratedRPM, 1.2)
+}
+
+// Points are the accelerometers at the pinion's drive end, horizontal and axial.
+func (g *Gearbox) Points() []Point {
+	return []Point{
+		{"VIB_H_W", func() vibration.Signal { return g.signal(&g.seen[0], 1, 1, 1) }},
+		{"VIB_A_W", func() vibration.Signal { return g.signal(&g.seen[1], 0.45, 0.5, 0.4) }},
+	}
+}
+
+// signal is that of a direction, which sees shares of the mesh and of the
+// velocities.
+func (g *Gearbox) signal(s *seen, mesh, rest, spread float64) vibration.Signal {
+	g1, g2, g3 := g.harmonics(mesh * g.mesh)
+	s.shaft = [5]vibration.Line{
+		vibration.VelocityLine(2, rest*g.rest, g.speed),
+		vibration.VelocityLine(vibration.OuterRace, spread*g.spread, g.speed),
+	}
+	s.mesh[0] = vibration.Mesh{Teeth: pinion, Amp: [3]float64{g1, g2, g3}, AM: 0.3 * g.wear.Severity, PM: 0.3 * g.wear.Severity, Crack: g.crack.Severity}
+	s.impacts[0] = outerImpacts(g.outer.Severity, g.speed)
+	s.impacts[1] = vibration.Impacts{Order: 1, Amp: g.tooth(), Modulation: vibration.Once}
+	return vibration.Signal{Speed: g.speed, Shaft: s.shaft[:], Mesh: s.mesh[:], Impacts: s.impacts[:], Noise: vibration.White(g.floor)}
 }
 
 // Faults are what can break.

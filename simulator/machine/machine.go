@@ -27,10 +27,26 @@ type Vibrating interface {
 	Points() []Point
 }
 
-// Point is where an accelerometer sits. Signal describes what it sees now.
+// Point is where an accelerometer sits. Signal describes what it sees now; its
+// slices may change with the next Step.
 type Point struct {
 	Name   string // of the waveform's tag below the asset, "VIB_H_W"
 	Signal func() vibration.Signal
+}
+
+// seen is the room for the signal of a point, so that asking for it costs no
+// memory.
+type seen struct {
+	shaft   [5]vibration.Line
+	mesh    [1]vibration.Mesh
+	impacts [2]vibration.Impacts
+}
+
+// outerImpacts are those of the Spall that the features are made of.
+func outerImpacts(s, n float64) vibration.Impacts {
+	i := vibration.Orders{Outer: vibration.OuterRace}.OuterSpall(s, n)
+	i.Spread = 0 // the features hold the Late stage in the velocity alone
+	return i
 }
 
 // Scan intervals of the control system, plant time.

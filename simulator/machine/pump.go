@@ -29,6 +29,9 @@ type Pump struct {
 	de, nde, winding                      float64
 	vibH, vibA, hf, env, kurt             float64
 	flowTrue, resistance, slip, effective float64
+
+	unbalance, vane, flowNoise, spread, floor float64 // what vibration is made of: mm/s, floor m/s²
+	seen                                      [2]seen
 }
 
 // NewPump stands warm.
@@ -124,12 +127,38 @@ func (p *Pump) vibration(lack float64, dt float64) {
 	unbalance := 1.3
 	flowNoise := 0.35*(1+1.2*off) + 1.8*cav
 	spread := vibration.Late(p.outer.Severity)
+	p.unbalance, p.vane, p.flowNoise, p.spread = unbalance, vane, flowNoise, spread
 	p.vibH = vibration.Hypot(unbalance, vane, flowNoise, spread)
 	p.vibA = vibration.Hypot(0.5*unbalance, 1.5*vane, 1.5*flowNoise, 0.5*spread) * (1 + p.noise.axial.Step(dt, p.rng))
 
 	floor := vibration.Hypot(2.0*(1+0.8*off), 60*cav) * (1 + p.noise.floor.Step(dt, p.rng))
+	p.floor = floor
 	p.hf, p.kurt, p.env = vibration.Spall(p.outer.Severity, p.speed).Features(floor)
 	p.kurt += p.noise.kurt.Step(dt, p.rng)
+}
+
+// Points are the accelerometers at the drive end, horizontal and axial.
+func (p *Pump) Points() []Point {
+	return []Point{
+		{"VIB_H_W", func() vibration.Signal { return p.signal(&p.seen[0], 1, 1, 1, 1) }},
+		{"VIB_A_W", func() vibration.Signal { return p.signal(&p.seen[1], 0.5, 1.5, 1.5, 0.5) }},
+	}
+}
+
+// signal is that of a direction, which sees shares of the velocities. The noise of
+// the flow below 1 kHz is that of vortices at the vanes, between their frequencies.
+func (p *Pump) signal(s *seen, unbalance, vane, flow, spread float64) vibration.Signal {
+	flow *= p.flowNoise / math.Sqrt2
+	s.shaft = [5]vibration.Line{
+		vibration.VelocityLine(1, unbalance*p.unbalance, p.speed),
+		vibration.VelocityLine(7, vane*p.vane, p.speed),
+		vibration.VelocityLine(3.3, flow, p.speed),
+		vibration.VelocityLine(5.2, flow, p.speed),
+		vibration.VelocityLine(vibration.OuterRace, spread*p.spread, p.speed),
+	}
+	s.impacts[0] = outerImpacts(p.outer.Severity, p.speed)
+	return vibration.Signal{Speed: p.speed, Shaft: s.shaft[:], Impacts: s.impacts[:1],
+		Flow: vibration.Flow{RMS: p.floor / math.Sqrt(1+0.4*0.4/2), Order: 7, Depth: 0.4}}
 }
 
 // Faults are what can break.

@@ -169,3 +169,9 @@ func (t *tally) features() Features {
 
 // floorShare is what of a usual signal's mean square lies from 2 to 5 kHz.
 const floorShare = 0.31
+
+// White is the white noise that has r.m.s. floor above 2 kHz, with what the usual
+// resonance makes of it.
+func White(floor float64) float64 {
+	return floor / math.Sqrt(1-2000/(usualRate/2)+ringShare*ringShare)
+}

@@ -1,6 +1,9 @@
 package vibration
 
-import "hash/fnv"
+import (
+	"hash/fnv"
+	"math"
+)
 
 // Signal is what an accelerometer on a bearing housing sees while the speed
 // holds: lines of the shaft and of gear meshes, impacts that ring a resonance of
@@ -30,6 +33,11 @@ type Line struct {
 	Order float64
 	Amp   float64 // m/s², peak
 	Phase float64 // rad, that of the cosine at shaft angle 0
+}
+
+// VelocityLine is the line that has velocity v (r.m.s., mm/s) at n r/min.
+func VelocityLine(order, v, n float64) Line {
+	return Line{Order: order, Amp: math.Sqrt2 * v / 1000 * 2 * math.Pi * order * n / 60}
 }
 
 // Mesh is a gear that meshes Teeth times a turn.

@@ -1,0 +1,126 @@
+package simulator
+
+import (
+	"slices"
+	"time"
+
+	"millwright/plant"
+	"millwright/simulator/machine"
+	"millwright/simulator/vibration"
+)
+
+// Burst is what an accelerometer recorded: values at a Rate in Hz.
+type Burst struct {
+	Path     string        // of the tag
+	Variable int           // index of the tag
+	Time     time.Duration // plant time of the first value
+	Rate     float64
+	Values   []float32 // m/s²
+}
+
+const (
+	burstEvery    = 10 * time.Minute // plant time between two bursts of a point
+	burstInterval = time.Minute      // on the clock, at least
+	burstLength   = plant.MaxWaveform
+)
+
+// point is an accelerometer that has a tag.
+type point struct {
+	machine.Point
+	path     string
+	variable int
+	rate     float64
+	next     time.Duration // plant time
+	number   int64         // of the next burst
+}
+
+// capture is a burst before anybody wants its values: the signal as it was, and
+// the seed that makes them the same whenever they are computed.
+type capture struct {
+	point  *point
+	at     time.Duration
+	seed   uint64
+	signal vibration.Signal
+}
+
+// addPoints finds the accelerometers that the works has tags for. They record one
+// after the other, so that the host has even work.
+func (m *Mill) addPoints(speed float64, byPath map[string]int) {
+	m.burstEvery = max(burstEvery, time.Duration(speed*float64(burstInterval)))
+	for _, mc := range m.machines {
+		v, ok := mc.(machine.Vibrating)
+		if !ok {
+			continue
+		}
+		for _, p := range v.Points() {
+			path := mc.Path() + "/" + p.Name
+			i, wanted := byPath[path]
+			if !wanted || m.works.Tags[i].Kind != plant.Burst {
+				continue
+			}
+			delete(byPath, path)
+			m.points = append(m.points, point{Point: p, path: path, variable: i, rate: m.works.Tags[i].Rate})
+		}
+	}
+	for i := range m.points {
+		m.points[i].next = m.burstEvery * time.Duration(2*i+1) / time.Duration(2*len(m.points))
+	}
+	m.dueBurst()
+}
+
+// dueBurst finds when the next burst of all is due.
+func (m *Mill) dueBurst() {
+	m.nextBurst = -1
+	for i := range m.points {
+		if at := m.points[i].next; m.nextBurst < 0 || at < m.nextBurst {
+			m.nextBurst = at
+		}
+	}
+}
+
+// record appends the bursts that are due.
+func (m *Mill) record(dst []capture) []capture {
+	now := m.Now()
+	if m.nextBurst < 0 || now < m.nextBurst {
+		return dst
+	}
+	for i := range m.points {
+		p := &m.points[i]
+		if now < p.next {
+			continue
+		}
+		r := capture{point: p, at: now, seed: vibration.Seed(m.shop.seed, p.path, p.number), signal: p.Signal()}
+		// The machine goes on with its slices.
+		r.signal.Shaft = slices.Clone(r.signal.Shaft)
+		r.signal.Mesh = slices.Clone(r.signal.Mesh)
+		r.signal.Impacts = slices.Clone(r.signal.Impacts)
+		dst = append(dst, r)
+		for p.next <= now {
+			p.next += m.burstEvery
+			p.number++
+		}
+	}
+	m.dueBurst()
+	return dst
+}
+
+// values fills dst, the same at every call and from any goroutine.
+func (r *capture) values(dst []float32) { r.signal.Burst(dst, r.point.rate, r.seed) }
+
+// Bursts appends the bursts that have become due since the last call. Each point
+// records every ten minutes of plant time, at most once a minute on the clock. Values
+// that lie behind len(dst) from an earlier call are used again.
+func (m *Mill) Bursts(dst []Burst) []Burst {
+	if m.nextBurst < 0 || m.Now() < m.nextBurst {
+		return dst
+	}
+	for _, r := range m.record(nil) {
+		n := len(dst)
+		dst = slices.Grow(dst, 1)[:n+1]
+		b := &dst[n]
+		b.Values = slices.Grow(b.Values[:0], burstLength)[:burstLength]
+		b.Path, b.Variable, b.Time, b.Rate = r.point.path, r.point.variable, r.at, r.point.rate
+		r.values(b.Values)
+	}
+	return dst
+}
