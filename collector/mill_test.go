@@ -74,13 +74,14 @@ func (m *mill) run(interval time.Duration, steps int) {
 	m.wg.Go(func() {
 		t := time.NewTicker(interval / time.Duration(steps))
 		defer t.Stop()
+		var now int64
 		for n := 0; ; n++ {
 			select {
 			case <-m.stop:
 				return
 			case <-t.C:
 			}
-			now := time.Now().UnixNano()
+			now = max(time.Now().UnixNano(), now+oneMilli) // a late tick brings the next at once: one value a millisecond
 			var vals []server.Value
 			for i := n % steps; i < len(m.Variables); i += steps {
 				q := plant.Good
