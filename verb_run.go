@@ -153,28 +153,3 @@ func newSimulator(c *config.Simulator) (*simulator.Simulator, error) {
 	}
 	return s, errors.Join(err, s.Check())
 }
-
-type checkCmd struct {
-	Files []string `arg:"" name:"file" help:"Configuration files."`
-}
-
-// Run checks every file and prints every fault.
-func (c *checkCmd) Run(e *env) error {
-	bad := 0
-	for _, f := range c.Files {
-		p, faults := loadProcess(f)
-		faults = append(faults, p.overtime()...)
-		if len(faults) == 0 {
-			fmt.Fprintf(e.stdout, "%s: ok\n", f)
-			continue
-		}
-		bad++
-		for _, line := range faults {
-			fmt.Fprintln(e.stderr, line)
-		}
-	}
-	if bad > 0 {
-		return fmt.Errorf("faults in %d of %d files", bad, len(c.Files))
-	}
-	return nil
-}

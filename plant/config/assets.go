@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"millwright/plant"
@@ -16,10 +17,16 @@ import (
 // the asset of the tags that name none (see Assign). The error is Faults where
 // the content is wrong.
 //
-//	[[asset]]                    path, name, class, criticality, mode_tag, settle
+//	[[asset]]                    path, name, class, criticality, mode_tag, settle, limits
+//	[asset.nameplate]            maker, model, serial, power_kw, speed_min, speed_max, support, redundancy
+//	[[asset.bearing]]            position, designation, rollers, pitch_mm, diameter_mm, angle_deg, bpfo, bpfi, bsf, ftf
+//	[[asset.gear]]               stage, pinion, wheel
 //	[[asset.mode]]               name, when = ["SPEED > 50"], idle
 //	[[asset.limit]]              tag, kind, value, deadband, delay, modes, priority, basis
 //	[asset.model]                off, learn, rows, grid, window, budget
+//
+// Nameplate, bearing, gear and limit also have source, author and date. With
+// limits = "class" the default limits of the class hold where the asset has none.
 //
 // Tags are named by their path below the asset or by their full path.
 func ParseAssets(name string, r io.Reader, tags []plant.Tag) ([]plant.Asset, error) {
@@ -28,7 +35,7 @@ func ParseAssets(name string, r io.Reader, tags []plant.Tag) ([]plant.Asset, err
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	assets := readAssets([]source{{name, string(src)}}, tags, false, &faults)
+	assets := readAssets([]source{{name, string(src)}}, tags, listed, &faults)
 	if err := faults.err(); err != nil {
 		return nil, err
 	}
@@ -41,15 +48,34 @@ type assetTable struct {
 	*table
 	asset plant.Asset
 	tags  map[string]*plant.Tag
-	open  bool // tags that nobody has listed may exist (discovery)
+	scope scope
+
+	library func() Library
+	known   *plant.AssetClass // of the asset, nil where the library does not have it
 }
 
+// scope says which tags are known when assets are read.
+type scope int
+
+const (
+	listed     scope = iota // all
+	discovered              // some, others are found by browsing
+	unseen                  // none, the file is read by itself
+)
+
 // readAssets reads asset files that together hold every asset that a tag names.
-func readAssets(files []source, tags []plant.Tag, open bool, faults *Faults) []plant.Asset {
+func readAssets(files []source, tags []plant.Tag, scope scope, faults *Faults) []plant.Asset {
 	byPath := make(map[string]*plant.Tag, len(tags))
 	for i := range tags {
 		byPath[tags[i].Path] = &tags[i]
 	}
+	library := sync.OnceValue(func() Library { // thirty files, and many assets are of no class
+		l, err := Classes()
+		if err != nil {
+			faults.add("firmware-configs/classes", 0, "", "%v", err)
+		}
+		return l
+	})
 	var assets []plant.Asset
 	known := map[string]bool{}
 	for _, f := range files {
@@ -59,7 +85,7 @@ func readAssets(files []source, tags []plant.Tag, open bool, faults *Faults) []p
 		}
 		tables := root.tables("asset")
 		for _, t := range tables {
-			a := assetTable{table: t, tags: byPath, open: open}
+			a := assetTable{table: t, tags: byPath, scope: scope, library: library}
 			a.read()
 			if known[a.asset.Path] {
 				t.fault("path", "%s is the path of two assets", a.asset.Path)
@@ -94,7 +120,7 @@ func (t *assetTable) read() {
 		t.fault("path", "%v", err)
 	}
 	a.Name = t.text("name", a.Path)
-	a.Class = t.text("class", "machine")
+	t.class()
 	a.Criticality = t.oneOf("criticality", "", "A", "B", "C")
 	a.Settle = t.duration("settle", 0, 0, time.Hour)
 	if tag := t.text("mode_tag", ""); tag != "" {
@@ -104,10 +130,12 @@ func (t *assetTable) read() {
 	for i, m := range modes {
 		a.Modes = append(a.Modes, t.mode(m, i == len(modes)-1))
 	}
+	t.machine()
 	for _, l := range t.tables("limit") {
 		a.Limits = append(a.Limits, t.limit(l))
 	}
 	t.order()
+	t.classLimits()
 	if m := t.table.table("model"); m != nil {
 		a.Model = t.model(m)
 	}
@@ -123,7 +151,7 @@ func (t *assetTable) tag(at *table, key, name string, text bool) string {
 		}
 	}
 	switch {
-	case !ok && t.open:
+	case !ok && t.scope != listed:
 		return path
 	case !ok:
 		at.fault(key, "%q is no tag, neither as %s nor as it stands%s", name, path, t.hint())

@@ -112,7 +112,7 @@ func readLibrary(from fs.FS, dir string) (Library, error) {
 // ParseClass reads one class file as text and checks it against the library,
 // where a class of the same name gives way to it:
 //
-//	[class]          title, number, iso14224, vibration, also, includes
+//	[class]          title, number, iso14224, vibration, also, includes, author, date
 //	[[class.tag]]    name, unit, low, high, every, rate, kind, description
 //	[[class.limit]]  tag, unit, kind, value, deadband, delay, priority, basis, source, author, date, group, support
 //	[[class.mode]]   name, title, of, id, iso14224, from, to
@@ -183,8 +183,14 @@ func (t *classTable) read(name string) {
 	for _, m := range t.tables("tag") {
 		c.Tags = append(c.Tags, m.template())
 	}
+	author, date := t.text("author", ""), t.checked("date", "", checkDate)
 	for _, m := range t.tables("limit") {
-		c.Limits = append(c.Limits, m.classLimit())
+		l := m.classLimit()
+		l.Author, l.Date = cmp.Or(l.Author, author), cmp.Or(l.Date, date)
+		if l.Author == "" || l.Date == "" {
+			m.fault("author", "is missing: who says so and when, in author and date of the limit or of the class")
+		}
+		c.Limits = append(c.Limits, l)
 	}
 	for _, m := range t.tables("mode") {
 		f := m.failureMode()

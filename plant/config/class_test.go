@@ -140,6 +140,7 @@ func TestBadClass(t *testing.T) {
 		{`name = "cavitation"`, "name = \"cavitation\"\nof = \"pump\"", `x.toml:8: class.mode[0].name: "cavitation", a kind of pump is called pump-…`},
 		{`unit = "l/s"`, `unit = "l/s", low = 3`, `x.toml:5: class.tag[0].high: 0 is not above low 3`},
 		{`tag = [{ name`, `limit = [{ tag = "FLOW", unit = "l/s", basis = "b", value = 3 }]` + "\ntag = [{ name", `x.toml:5: class.limit[0].source: is missing: a default without its source is worth nothing`},
+		{`tag = [{ name`, `limit = [{ tag = "FLOW", unit = "l/s", basis = "b", value = 3, source = "maker" }]` + "\ntag = [{ name", `x.toml:5: class.limit[0].author: is missing: who says so and when, in author and date of the limit or of the class`},
 	} {
 		_, err := ParseClass("x.toml", strings.Replace(goodClass, c.old, c.bad, 1), l)
 		if err == nil || !slices.Contains(strings.Split(err.Error(), "\n"), c.want) {

@@ -322,12 +322,14 @@ func (root *table) edge(c *Config) *Edge {
 		return e
 	}
 	var tags []plant.Tag
-	discovered := false
+	scope := listed
 	for _, p := range c.PLCs {
 		tags = append(tags, p.Tags...)
-		discovered = discovered || p.Discover
+		if p.Discover {
+			scope = discovered
+		}
 	}
-	e.Assets = readAssets(sources(e.AssetsFiles), tags, discovered, t.faults)
+	e.Assets = readAssets(sources(e.AssetsFiles), tags, scope, t.faults)
 	e.assign(c, e.Assets)
 	return e
 }

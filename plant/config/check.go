@@ -1,0 +1,36 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+
+	"millwright/plant"
+)
+
+// Check checks a file that describes assets or a class of them by itself, and
+// returns the assets. other is set where the file has neither section and is
+// something else, such as a process. Tags of assets are not known here: the
+// process that reads the file knows them.
+func Check(path string) (assets []plant.Asset, other bool, err error) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, true, nil // Load says it better
+	}
+	var faults Faults
+	root := parse(path, string(src), &faults)
+	switch {
+	case root == nil:
+		return nil, true, nil
+	case root.has("class"):
+		library, err := Classes()
+		if err != nil {
+			return nil, false, err
+		}
+		_, err = ParseClass(filepath.ToSlash(path), string(src), library)
+		return nil, false, err
+	case root.has("asset"):
+		assets = readAssets([]source{{path, string(src)}}, nil, unseen, &faults)
+		return assets, false, faults.err()
+	}
+	return nil, true, nil
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"millwright/plant"
+	"millwright/plant/config"
+)
+
+type checkCmd struct {
+	Files  []string `arg:"" name:"file" help:"Configuration files of processes, asset files, files of asset classes."`
+	Strict bool     `help:"Demand of every limit that it says where it comes from: source, author and date."`
+}
+
+// Run checks every file and prints every fault.
+func (c *checkCmd) Run(e *env) error {
+	bad := 0
+	for _, f := range c.Files {
+		faults := c.faults(f)
+		if len(faults) == 0 {
+			fmt.Fprintf(e.stdout, "%s: ok\n", f)
+			continue
+		}
+		bad++
+		for _, line := range faults {
+			fmt.Fprintln(e.stderr, line)
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("faults in %d of %d files", bad, len(c.Files))
+	}
+	return nil
+}
+
+// faults are all of one file, each a line.
+func (c *checkCmd) faults(file string) []string {
+	assets, other, err := config.Check(file)
+	if !other {
+		return append(split(err), c.unsourced(file, assets)...)
+	}
+	p, faults := loadProcess(file)
+	faults = append(faults, p.overtime()...)
+	if p.config != nil && p.config.Edge != nil {
+		faults = append(faults, c.unsourced(file, p.config.Edge.Assets)...)
+	}
+	return faults
+}
+
+func (c *checkCmd) unsourced(file string, assets []plant.Asset) (faults []string) {
+	if !c.Strict {
+		return nil
+	}
+	for _, what := range config.Unsourced(assets) {
+		faults = append(faults, file+": "+what)
+	}
+	return faults
+}
+
+// split is an error of many lines, a line each.
+func split(err error) []string {
+	if err == nil {
+		return nil
+	}
+	return strings.Split(err.Error(), "\n")
+}
