@@ -20,6 +20,8 @@ type simCmd struct {
 	Samples string   `help:"Write every value offered to this file." placeholder:"FILE"`
 	Replay  string   `help:"Serve this recording instead of the mill." placeholder:"FILE.csv"`
 	Loop    bool     `help:"With --replay: start again after the last row."`
+
+	offlineFlags
 }
 
 // Help lists the faults.
@@ -65,6 +67,9 @@ func (c *simCmd) Run(e *env) error {
 	}
 	s := &simulator.Simulator{
 		Works: &works, Listen: c.Listen, Seed: c.Seed, Speed: speed, Faults: faults, Ledger: c.Ledger, Samples: c.Samples, Log: e.log,
+	}
+	if c.Offline {
+		return c.offline(e, s)
 	}
 	if c.Replay != "" {
 		s.Replay = &simulator.Replay{File: c.Replay, Loop: c.Loop}

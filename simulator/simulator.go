@@ -162,23 +162,31 @@ func (s *Simulator) Check() error {
 
 // build makes the mill with its faults.
 func (s *Simulator) build() (*Mill, error) {
-	w := s.Works
-	if w == nil {
-		demo, err := Demo()
-		if err != nil {
-			return nil, err
-		}
-		w = &demo
-	}
-	mill, err := NewMill(*w, s.Seed, s.speed())
+	w, err := s.works()
 	if err != nil {
 		return nil, err
 	}
+	mill, err := NewMill(w, s.Seed, s.speed())
+	if err != nil {
+		return nil, err
+	}
+	return mill, inject(mill, s.Faults)
+}
+
+// works is what is simulated.
+func (s *Simulator) works() (Works, error) {
+	if s.Works == nil {
+		return Demo()
+	}
+	return *s.Works, nil
+}
+
+func inject(mill *Mill, faults []Fault) error {
 	var errs []error
-	for _, f := range s.Faults {
+	for _, f := range faults {
 		errs = append(errs, mill.Inject(f))
 	}
-	return mill, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // serve opens logs and server, and closes them behind work.

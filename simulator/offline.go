@@ -1,0 +1,84 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"millwright/plant"
+	"millwright/simulator/server"
+)
+
+// Steps that a mill may be moved by.
+const (
+	ShortestStep = 10 * time.Millisecond
+	LongestStep  = time.Second
+)
+
+// NewOffline is a mill to be stepped by hand, by a step of ShortestStep to
+// LongestStep: no sensor is scanned more often than that.
+func NewOffline(w Works, seed uint64, step time.Duration) (*Mill, error) {
+	if step < ShortestStep || step > LongestStep {
+		return nil, fmt.Errorf("simulator: step %v, allowed is %v to %v", step, ShortestStep, LongestStep)
+	}
+	return newMill(w, seed, 1, step)
+}
+
+// Offline is a run as fast as the host allows, without a server and a clock: every
+// value is offered, as if all tags were monitored.
+type Offline struct {
+	For   time.Duration // plant time
+	Step  time.Duration // see NewOffline
+	Start time.Time     // source time of plant time 0
+
+	// Progress, where set, is told the plant time that has been run, once an hour of it.
+	Progress func(done time.Duration)
+}
+
+// RunOffline writes Ledger and Samples of an offline run. They must not be there
+// yet: the same seed gives the same files, bit for bit. It ends early with ctx.
+func (s *Simulator) RunOffline(ctx context.Context, o Offline) (err error) {
+	w, err := s.works()
+	if err != nil {
+		return err
+	}
+	mill, err := NewOffline(w, s.Seed, o.Step)
+	if err != nil {
+		return err
+	}
+	if err := inject(mill, s.Faults); err != nil {
+		return err
+	}
+	for _, path := range []string{s.Ledger, s.Samples} {
+		if info, err := os.Stat(path); path != "" && err == nil && info.Size() > 0 {
+			return fmt.Errorf("%s is there already: remove it or choose another file", path)
+		}
+	}
+	l, err := openLogs(s.Ledger, s.Samples, mill.Tags())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
+	var vals []server.Value
+	var notes []Truth
+	for told := time.Duration(0); mill.Now() < o.For && ctx.Err() == nil && !l.broken(); {
+		mill.Step()
+		now := o.Start.Add(mill.Now()).UnixNano()
+		vals, notes = mill.Values(vals[:0]), mill.Truth(notes[:0])
+		for i := range vals {
+			vals[i].Time = plant.Millis(now)
+		}
+		for _, n := range notes {
+			n.Time = plant.Millis(now)
+			l.truth(n)
+		}
+		l.offered(vals)
+		if o.Progress != nil && (mill.Now()-told >= time.Hour || mill.Now() >= o.For) {
+			told = mill.Now()
+			o.Progress(told)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+
+	"millwright/simulator"
+)
+
+// offlineFlags are those of a run without a server.
+type offlineFlags struct {
+	Offline bool          `help:"Run without a server, as fast as this machine can, and end. All tags count as monitored."`
+	For     time.Duration `help:"With --offline: plant time to run." placeholder:"24h"`
+	Step    time.Duration `help:"With --offline: step of the simulation, 10ms to 1s; no tag is scanned more often." default:"1s"`
+}
+
+// offline runs the mill to its files.
+func (c *simCmd) offline(e *env, s *simulator.Simulator) error {
+	switch {
+	case c.Replay != "":
+		return usageError("--offline has no use for a recording: leave out --replay")
+	case c.Speed != nil:
+		return usageError("--offline runs as fast as it can: leave out --speed")
+	case c.For <= 0:
+		return usageError("--offline needs --for, the plant time to run, such as 24h")
+	case c.Ledger == "" && c.Samples == "":
+		return usageError("--offline writes nothing: give --ledger FILE, --samples FILE or both")
+	}
+	if err := checkLogs(c.Ledger, c.Samples); err != nil {
+		return err
+	}
+	m := newMeter(e.stderr)
+	err := s.RunOffline(e.ctx, simulator.Offline{For: c.For, Step: c.Step, Start: time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC),
+		Progress: func(done time.Duration) { m.days(done, c.For) }})
+	m.end()
+	if err == nil && e.ctx.Err() == nil {
+		_, err = fmt.Fprintf(e.stdout, "%v of plant time in %v\n", c.For, time.Since(m.start).Round(100*time.Millisecond))
+	}
+	return cmp.Or(err, e.ctx.Err())
+}
+
+// days says how much plant time of the whole has been run, how fast, and how
+// long the rest will take.
+func (m *meter) days(done, whole time.Duration) {
+	if !m.due() {
+		return
+	}
+	rate := done.Seconds() / time.Since(m.start).Seconds()
+	left := time.Duration(float64(whole-done) / rate).Round(time.Second)
+	fmt.Fprintf(m.w, "\r\x1b[K%3.0f %%  %s plant days/s  %v left", 100*done.Seconds()/whole.Seconds(), short(rate/86_400), left)
+}
