@@ -14,10 +14,11 @@ func (s *shop) caster() *production.Cast {
 	return s.cast
 }
 
-// casting is the bloom caster.
+// casting is the bloom caster and the furnace in front of the hot strip mill.
 func casting() []builder {
 	return []builder{
 		{"CC/BC1/OSC", func(s *shop) machine.Machine { return machine.NewOscillator(s.seed, s.world, s.caster()) }},
 		{"CC/BC1/WD", func(s *shop) machine.Machine { return machine.NewWithdrawal(s.seed, s.world, s.caster()) }},
+		{"HSM/RHF/F1", func(s *shop) machine.Machine { return machine.NewFurnace(s.seed, s.world, s.finishing()) }},
 	}
 }

@@ -232,9 +232,9 @@ func halved(t *testing.T, path string, factors ...string) {
 func TestOscillator(t *testing.T) {
 	const path = "CC/BC1/OSC"
 	signatures(t, path, "casting", 90*time.Minute, 150*time.Minute, map[string][]string{
-		"servo-silting":   {"PHASE_1+", "H3_1+", "U_MEAN_1+", "OFFSET_1-", "TILT+", "PHASE_20", "H3_20", "F_FRIC0", "FILTER_DP0", "LATERAL0"},
-		"leak":            {"U_MEAN_2+", "OFFSET_2-", "OIL_F+", "U_MEAN_10", "PHASE_20", "P_AMP_20", "F_FRIC0", "LATERAL0", "T_NEG0"},
-		"looseness":       {"H2_1+", "H2_2+", "LATERAL+", "TILT+", "H3_10", "PHASE_10", "OIL_F0", "F_FRIC0"},
+		"servo-silting":   {"PHASE_1+", "H3_1+", "NULL_1+", "OFFSET_1-", "POS_DIFF+", "PHASE_20", "H3_20", "F_FRIC0", "FILTER_DP0", "LATERAL0"},
+		"leak":            {"NULL_2+", "OFFSET_2-", "OIL_F+", "NULL_10", "PHASE_20", "P_AMP_20", "F_FRIC0", "LATERAL0", "T_NEG0"},
+		"looseness":       {"H2_1+", "H2_2+", "LATERAL+", "POS_DIFF+", "H3_10", "PHASE_10", "OIL_F0", "F_FRIC0"},
 		"lubrication":     {"F_FRIC+", "P_AMP_1+", "P_AMP_2+", "PHASE_10", "H2_10", "FILTER_DP0", "LATERAL0", "F_W_10"},
 		"filter-blocking": {"FILTER_DP+", "P_S-", "PHASE_10", "F_FRIC0", "H2_10", "LATERAL0", "DT_W_10"},
 	})
@@ -245,12 +245,25 @@ func TestOscillator(t *testing.T) {
 func TestWithdrawal(t *testing.T) {
 	const path = "CC/BC1/WD"
 	signatures(t, path, "casting", 90*time.Minute, 150*time.Minute, map[string][]string{
-		"roll-seizure":    {"TORQ_D4+", "I_D4+", "WAT_T_D4+", "UNB_D40", "P_CYL_D40", "V_CAST0", "WAT_T_D30", "P_CYL_D30"},
-		"gear-wear":       {"ACC_D2+", "OIL_T_D2+", "UNB_D20", "WAT_T_D20", "TORQ_D10", "ACC_D10", "V_CAST0"},
-		"phase-unbalance": {"UNB_D5+", "MOT_T_D5+", "UNB_D40", "TORQ_D50", "ACC_D50", "WAT_T_D50"},
-		"lubrication":     {"ACC_D3+", "OIL_T_D3+", "UNB_D30", "WAT_T_D30", "TORQ_D10", "ACC_D20"},
-		"coupling-loss":   {"TORQ_D6-", "I_D6-", "ACC_D6-", "UNB_D60", "P_CYL_D60", "V_CAST0", "WAT_F0"},
+		"roll-seizure":    {"TORQ_D4+", "I_D4+", "T_W_D4+", "I_UNB_D40", "P_CYL_D40", "V_CAST0", "T_W_D30", "P_CYL_D30"},
+		"gear-wear":       {"VIB_D2_GMF+", "OIL_T_D2+", "I_UNB_D20", "T_W_D20", "TORQ_D10", "VIB_D1_GMF0", "V_CAST0"},
+		"phase-unbalance": {"I_UNB_D5+", "MOT_T_W_D5+", "I_UNB_D40", "TORQ_D50", "VIB_D5_GMF0", "T_W_D50"},
+		"lubrication":     {"VIB_D3_HF+", "OIL_T_D3+", "I_UNB_D30", "T_W_D30", "TORQ_D10", "VIB_D2_HF0"},
+		"coupling-loss":   {"TORQ_D6-", "I_D6-", "VIB_D6_GMF-", "I_UNB_D60", "P_CYL_D60", "V_CAST0", "F_W0"},
 	})
 	healthyDay(t, path)
 	halved(t, path, "TORQ_D1", "SPEED_D1")
+}
+
+func TestFurnace(t *testing.T) {
+	const path = "HSM/RHF/F1"
+	signatures(t, path, "heating", 90*time.Minute, 150*time.Minute, map[string][]string{
+		"burner-drift":     {"O2_3+", "O2_20", "O2_40", "T_CYCLE0", "SKID_T_20", "T_Z_40"},
+		"recuperator-leak": {"T_AIR_PRE-", "O2_FLUE+", "O2_30", "T_CYCLE0", "SKID_T_20", "P_FCE0"},
+		"skid-insulation":  {"SKID_T_2+", "SKID_T_10", "SKID_F_20", "T_CYCLE0", "P_FCE0"},
+		"leak":             {"T_CYCLE+", "PUMP_ON+", "F_FUEL0", "O2_30", "SKID_T_20", "P_FCE0"},
+		"filter-blocking":  {"FILTER_DP+", "T_CYCLE0", "P_HYD0", "F_FUEL0", "OIL_T0"},
+	})
+	healthyDay(t, path)
+	halved(t, path, "POWER")
 }

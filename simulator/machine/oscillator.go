@@ -29,7 +29,7 @@ type Oscillator struct {
 	sides                     [2]oscillatorSide
 	faces                     [4]mouldFace
 	freq, strokeSet, strip    float64 // 1/min, mm, s
-	friction, lateral, tilt   float64 // kN, mm, mm
+	friction, lateral, apart  float64 // kN, mm, mm
 	supply, drop, flow, power float64 // bar, bar, l/min, kW
 	oil, level, speed, inlet  float64
 	trim                      float64 // of the stroke controller
@@ -154,8 +154,8 @@ func (o *Oscillator) move(dt float64) {
 	}
 	moving := math.Min(1, o.strokeSet/3)
 	o.lateral = (0.06 + 0.25*loose) * (1 + o.noise.lateral.Step(dt, o.rng)) * moving
-	apart := (o.sides[0].phase - o.sides[1].phase) * math.Pi / 180 * o.strokeSet / 2
-	o.tilt = math.Hypot(math.Hypot(apart, 0.03+0.15*loose), (o.sides[0].stroke-o.sides[1].stroke)/2) / math.Sqrt2 * moving
+	phase := (o.sides[0].phase - o.sides[1].phase) * math.Pi / 180 * o.strokeSet / 2
+	o.apart = math.Hypot(math.Hypot(phase, 0.03+0.15*loose), (o.sides[0].stroke-o.sides[1].stroke)/2) / math.Sqrt2 * moving
 }
 
 // hydraulics is the balance of forces at the table, and what oil it takes.
@@ -277,7 +277,7 @@ func (o *Oscillator) Sensors() []Sensor {
 		{Name: "T_NEG", Value: &o.strip, Every: Slow, Sigma: 0.0003},
 		{Name: "F_FRIC", Value: &o.friction, Every: Slow, Tau: 2, Sigma: 0.08, Rel: 0.03},
 		{Name: "LATERAL", Value: &o.lateral, Every: Slow, Tau: 1, Sigma: 0.004},
-		{Name: "TILT", Value: &o.tilt, Every: Slow, Tau: 1, Sigma: 0.002},
+		{Name: "POS_DIFF", Value: &o.apart, Every: Slow, Tau: 1, Sigma: 0.002},
 		{Name: "LEVEL", Value: &o.level, Every: Slow, Tau: 0.3, Sigma: 0.3},
 		{Name: "P_S", Value: &o.supply, Every: Slow, Tau: 0.1, Sigma: 0.25},
 		{Name: "FILTER_DP", Value: &o.drop, Every: Slow, Tau: 0.5, Sigma: 0.01},
@@ -295,7 +295,7 @@ func (o *Oscillator) Sensors() []Sensor {
 			Sensor{Name: "PHASE" + n, Value: &s.phase, Every: Slow, Tau: 0.5, Sigma: 0.08},
 			Sensor{Name: "H2" + n, Value: &s.second, Every: Slow, Tau: 0.5, Sigma: 0.03},
 			Sensor{Name: "H3" + n, Value: &s.third, Every: Slow, Tau: 0.5, Sigma: 0.03},
-			Sensor{Name: "U_MEAN" + n, Value: &s.command, Every: Slow, Tau: 0.5, Sigma: 0.05},
+			Sensor{Name: "NULL" + n, Value: &s.command, Every: Slow, Tau: 0.5, Sigma: 0.05},
 			Sensor{Name: "U_AMP" + n, Value: &s.drive, Every: Slow, Tau: 0.5, Sigma: 0.1},
 			Sensor{Name: "P_A" + n, Value: &s.pressureA, Every: Slow, Tau: 0.1, Sigma: 0.25},
 			Sensor{Name: "P_B" + n, Value: &s.pressureB, Every: Slow, Tau: 0.1, Sigma: 0.25},

@@ -47,8 +47,13 @@ type withdrawalDrive struct {
 	torque, current, speed float64 // motor: N·m, A, r/min
 	clamp                  float64 // bar
 	oil, winding, water    float64 // °C
-	unbalance, acc         float64 // %, m/s²
+	unbalance              float64 // of the phase currents, %
+	mesh, high             float64 // m/s²
 	roll                   float64 // torque at the roll, kN·m
+
+	wear, dry float64 // of the gear
+	shaft     [1]vibration.Line
+	meshes    [1]vibration.Mesh
 }
 
 const (
@@ -223,11 +228,32 @@ func (d *Withdrawal) drive(i int, dt float64) {
 	strand := 4.5 * d.length / production.CasterLength * (1 + 0.2*v.place)
 	v.water = physics.Lag(v.water, d.inlet+(strand+friction)/(4.18*d.flow/6/60), dt, 240)
 
-	// Mesh of the gear's first stage, 17 teeth: 160 Hz, beside the floor of its oil.
-	load := math.Pow(math.Abs(v.torque)/driveTorque, 0.8)
-	mesh := 0.6 * turn * (0.2 + load) * (1 + 2.5*wear)
-	floor := 0.4 * turn * (1 + 5*dry) * (1 + 0.6*wear)
-	v.acc = vibration.Hypot(mesh, floor)
+	v.wear, v.dry = wear, dry
+	signal := d.signal(i)
+	seen := signal.Features()
+	v.mesh, v.high = seen.Mesh, seen.High
+}
+
+// signal is what an accelerometer at the input of gear i sees: the mesh of the
+// first stage, 17 teeth and so some 160 Hz, over the noise of rolling in oil. A
+// gear without oil roars, worn teeth raise the second harmonic and sidebands.
+func (d *Withdrawal) signal(i int) vibration.Signal {
+	v := &d.drives[i]
+	turn := v.speed / driveSpeed
+	a := 0.6 * turn * (0.2 + math.Pow(math.Abs(v.torque)/driveTorque, 0.8))
+	w := v.wear
+	v.shaft[0] = vibration.Line{Order: 1, Amp: 0.1 * turn * turn}
+	v.meshes[0] = vibration.Mesh{Teeth: 17, Amp: [3]float64{a * (1 + 0.5*w), 0.5 * a * (1 + 4*w), 0.25 * a * (1 + 2*w)}, AM: 0.3 * w, PM: 0.3 * w}
+	return vibration.Signal{Speed: v.speed, Shaft: v.shaft[:], Mesh: v.meshes[:], Noise: 0.15 * turn * (1 + 5*v.dry) * (1 + 0.6*w)}
+}
+
+// Points are the accelerometers at the gears' inputs.
+func (d *Withdrawal) Points() []Point {
+	all := make([]Point, len(d.drives))
+	for i := range all {
+		all[i] = Point{Name: "VIB_D" + strconv.Itoa(i+1) + "_W", Signal: func() vibration.Signal { return d.signal(i) }}
+	}
+	return all
 }
 
 // pressure of the clamping cylinders, bar: hard on the dummy bar, soft on the
@@ -267,8 +293,8 @@ func (d *Withdrawal) Sensors() []Sensor {
 		{Name: "V_CAST", Value: &d.speed, Every: Slow, Tau: 0.5, Sigma: 0.001},
 		{Name: "V_REF", Value: &d.reference, Every: Slow, Tau: 0.5, Sigma: 0.0005},
 		{Name: "LENGTH", Value: &d.length, Every: Slow},
-		{Name: "WAT_T_IN", Value: &d.inlet, Every: Slow, Tau: 20, Sigma: 0.05},
-		{Name: "WAT_F", Value: &d.flow, Every: Slow, Tau: 0.5, Rel: 0.006},
+		{Name: "T_W_IN", Value: &d.inlet, Every: Slow, Tau: 20, Sigma: 0.05},
+		{Name: "F_W", Value: &d.flow, Every: Slow, Tau: 0.5, Rel: 0.006},
 	}
 	for i := range d.drives {
 		v, n := &d.drives[i], "_D"+strconv.Itoa(i+1)
@@ -278,10 +304,11 @@ func (d *Withdrawal) Sensors() []Sensor {
 			Sensor{Name: "SPEED" + n, Value: &v.speed, Every: Slow, Tau: 0.2, Sigma: 0.1},
 			Sensor{Name: "P_CYL" + n, Value: &v.clamp, Every: Slow, Tau: 0.1, Sigma: 0.15},
 			Sensor{Name: "OIL_T" + n, Value: &v.oil, Every: Slow, Tau: 30, Sigma: 0.06},
-			Sensor{Name: "MOT_T" + n, Value: &v.winding, Every: Slow, Tau: 40, Sigma: 0.08},
-			Sensor{Name: "WAT_T" + n, Value: &v.water, Every: Slow, Tau: 20, Sigma: 0.06},
-			Sensor{Name: "UNB" + n, Value: &v.unbalance, Every: Slow, Tau: 2, Sigma: 0.08},
-			Sensor{Name: "ACC" + n, Value: &v.acc, Every: Slow, Tau: 1, Sigma: 0.003, Rel: 0.02})
+			Sensor{Name: "MOT_T_W" + n, Value: &v.winding, Every: Slow, Tau: 40, Sigma: 0.08},
+			Sensor{Name: "T_W" + n, Value: &v.water, Every: Slow, Tau: 20, Sigma: 0.06},
+			Sensor{Name: "I_UNB" + n, Value: &v.unbalance, Every: Slow, Tau: 2, Sigma: 0.08},
+			Sensor{Name: "VIB" + n + "_GMF", Value: &v.mesh, Every: Slow, Tau: 1, Sigma: 0.002, Rel: 0.02},
+			Sensor{Name: "VIB" + n + "_HF", Value: &v.high, Every: Slow, Tau: 1, Sigma: 0.001, Rel: 0.015})
 	}
 	return all
 }
