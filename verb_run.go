@@ -142,6 +142,7 @@ func newSimulator(c *config.Simulator) (*simulator.Simulator, error) {
 	if err != nil {
 		return nil, err
 	}
+	works.Setting.Start = c.Start
 	faults, err := parseFaults(c.Faults)
 	s := &simulator.Simulator{
 		Works:  &works,

@@ -7,12 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 
+	"millwright/plant/config"
 	"millwright/simulator"
 )
 
 type simCmd struct {
 	Listen  string   `default:"opc.tcp://127.0.0.1:4840" help:"Address of the OPC UA server."`
 	Works   string   `enum:"demo,reference" default:"demo" help:"What is simulated: demo, three machines, or reference, a whole works."`
+	Start   string   `placeholder:"DATE" help:"When the works begins, by its own clock: 2026-07-01 or 2026-07-01T06:00 (default 10 April, 14:00)."`
 	Seed    uint64   `default:"1" help:"Seed of the mill's noise and products."`
 	Speed   *float64 `placeholder:"N" help:"Plant seconds per second (default 1)."`
 	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET. May be repeated." placeholder:"FAULT" sep:"none"`
@@ -61,12 +63,12 @@ func (c *simCmd) Run(e *env) error {
 	if c.Speed != nil {
 		speed = *c.Speed
 	}
-	works, err := simulator.Named(c.Works)
+	works, err := simulatedWorks(c.Works, c.Start)
 	if err != nil {
 		return err
 	}
 	s := &simulator.Simulator{
-		Works: &works, Listen: c.Listen, Seed: c.Seed, Speed: speed, Faults: faults, Ledger: c.Ledger, Samples: c.Samples, Log: e.log,
+		Works: works, Listen: c.Listen, Seed: c.Seed, Speed: speed, Faults: faults, Ledger: c.Ledger, Samples: c.Samples, Log: e.log,
 	}
 	if c.Offline {
 		return c.offline(e, s)
@@ -91,6 +93,18 @@ func (c *simCmd) Run(e *env) error {
 		}
 	}()
 	return s.Run(e.ctx)
+}
+
+// simulatedWorks is what the flags --works and --start name.
+func simulatedWorks(name, start string) (*simulator.Works, error) {
+	w, err := simulator.Named(name)
+	if err != nil || start == "" {
+		return &w, err
+	}
+	if w.Setting.Start, err = config.ParseStart(start); err != nil {
+		return nil, usageError(fmt.Sprintf("--start %v", err))
+	}
+	return &w, nil
 }
 
 // checkLogs refuses log files in folders that are not there.

@@ -25,6 +25,7 @@ type upCmd struct {
 	NoLogin bool     `help:"Open every route to everybody on this machine. Loopback only."`
 	Speed   *float64 `help:"Plant seconds per second (default 20; replays: 1)." placeholder:"N"`
 	Works   string   `enum:"demo,reference" default:"demo" help:"What is simulated: demo, three machines, or reference, a whole works."`
+	Start   string   `placeholder:"DATE" help:"When the works begins, by its own clock: 2026-07-01 or 2026-07-01T06:00 (default 10 April, 14:00)."`
 	Seed    uint64   `default:"1" help:"Seed of the mill's noise and products."`
 	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET, OFFSET in plant time since the start (90s, 2h). May be repeated." placeholder:"FAULT" sep:"none"`
 	Ledger  string   `help:"Write what was really wrong to this file." placeholder:"FILE"`
@@ -129,12 +130,12 @@ func (c *upCmd) simulator() (*simulator.Simulator, error) {
 	if c.Speed != nil {
 		speed = *c.Speed
 	}
-	works, err := simulator.Named(c.Works)
+	works, err := simulatedWorks(c.Works, c.Start)
 	if err != nil {
 		return nil, err
 	}
 	s := &simulator.Simulator{
-		Works: &works, Listen: "opc.tcp://127.0.0.1:0", Seed: c.Seed, Speed: speed,
+		Works: works, Listen: "opc.tcp://127.0.0.1:0", Seed: c.Seed, Speed: speed,
 		Faults: faults, Ledger: c.Ledger, Samples: c.Samples,
 	}
 	if c.Replay != "" {

@@ -30,5 +30,5 @@ func Demo() (Works, error) {
 		return Works{}, fmt.Errorf("simulator: %w", err)
 	}
 	assets, err := config.ParseAssets(assetFile, bytes.NewReader(b), tags)
-	return Works{tags, assets}, err
+	return Works{Tags: tags, Assets: assets}, err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"millwright/simulator/machine"
+	"millwright/simulator/production"
 )
 
 // Fault is something that goes wrong with a machine or a sensor.
@@ -42,7 +43,7 @@ const onset = 0.02 // severity at which a machine's fault begins
 // Faults lists what can go wrong.
 func Faults() []FaultKind {
 	var kinds []FaultKind
-	s := newShop(0)
+	s := newShop(0, production.Setting{})
 	for _, b := range builders() {
 		for _, f := range b.make(s).Faults() {
 			kinds = append(kinds, FaultKind{f.Name, b.path, f.Course, f.Growth, f.About})

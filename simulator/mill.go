@@ -54,7 +54,7 @@ func NewMill(w Works, seed uint64, speed float64) (*Mill, error) {
 }
 
 func newMill(w Works, seed uint64, speed float64, step time.Duration) (*Mill, error) {
-	m := &Mill{works: w, step: step, shop: newShop(seed)}
+	m := &Mill{works: w, step: step, shop: newShop(seed, w.Setting)}
 	m.machines = w.machines(m.shop)
 	m.warm()
 	if err := m.wire(seed, speed); err != nil {

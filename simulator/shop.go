@@ -21,7 +21,9 @@ type shop struct {
 // part is a piece of production that moves by itself.
 type part interface{ Step(dt float64) }
 
-func newShop(seed uint64) *shop { return &shop{seed: seed, world: production.NewWorld(seed)} }
+func newShop(seed uint64, s production.Setting) *shop {
+	return &shop{seed: seed, world: production.NewWorldAt(seed, s)}
+}
 
 func (s *shop) step(t, dt float64) {
 	s.world.Step(t, dt)
@@ -36,6 +38,10 @@ func (s *shop) sensors() []machine.Sensor {
 	return []machine.Sensor{
 		{Name: "SIM/PLANT_TIME", Value: &w.Time, Every: machine.Slow},
 		{Name: "SIM/T_HALL", Value: &w.Hall, Every: machine.Slow, Tau: 30, Sigma: 0.06},
+		{Name: "SIM/T_OUT", Value: &w.Out, Every: machine.Slow, Tau: 60, Sigma: 0.06},
+		{Name: "SIM/RH", Value: &w.Humidity, Every: machine.Slow, Tau: 30, Sigma: 0.3},
+		{Name: "SIM/T_SEA", Value: &w.Sea, Every: machine.Slow, Tau: 60, Sigma: 0.03},
+		{Name: "SIM/SHED", Value: &w.Shed, Every: machine.Slow},
 		{Name: "SIM/U_GRID", Value: &w.KV, Every: machine.Slow, Tau: 0.5, Sigma: 0.005},
 	}
 }

@@ -9,13 +9,15 @@ import (
 	"millwright/plant"
 	"millwright/plant/config"
 	"millwright/simulator/machine"
+	"millwright/simulator/production"
 )
 
 // Works is what a simulated works consists of: the tags that its control system
-// has, and its assets.
+// has, its assets, and where and when it stands.
 type Works struct {
-	Tags   []plant.Tag
-	Assets []plant.Asset
+	Tags    []plant.Tag
+	Assets  []plant.Asset
+	Setting production.Setting
 }
 
 // machines are those of the works that are known deeply, made for the shop.
@@ -37,7 +39,7 @@ func Reference() (Works, error) {
 		return Works{}, fmt.Errorf("simulator: %w", err)
 	}
 	tags, assets, err := config.ParseWorks(files)
-	return Works{tags, assets}, err
+	return Works{Tags: tags, Assets: assets, Setting: production.Setting{Weak: true}}, err
 }
 
 // Named is a works by the name that flags and configurations give it.

@@ -127,8 +127,9 @@ type HMI struct {
 
 // Simulator is the simulated mill, section [simulator].
 type Simulator struct {
-	Listen          string // opc.tcp://HOST:PORT
-	Works           string // "demo", "reference"
+	Listen          string    // opc.tcp://HOST:PORT
+	Works           string    // "demo", "reference"
+	Start           time.Time // of the works by its own clock; zero: as the simulator has it
 	Seed            uint64
 	Speed           float64
 	Faults          []string // ASSET:FAULT[:SEVERITY]@OFFSET; not checked here, the simulator knows them
@@ -430,6 +431,12 @@ func (root *table) simulator() *Simulator {
 
 		RequireTrusted: t.flag("require_trusted"),
 		NoAnonymous:    t.flag("no_anonymous"),
+	}
+	if start := t.text("start", ""); start != "" {
+		var err error
+		if s.Start, err = ParseStart(start); err != nil {
+			t.fault("start", "%v", err)
+		}
 	}
 	for _, m := range s.Modes {
 		if m != "None" && m != "Sign" && m != "SignAndEncrypt" {
