@@ -31,7 +31,7 @@ func unit(t *testing.T, name string) Works {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Works{tags, assets}
+	return Works{Tags: tags, Assets: assets}
 }
 
 // A healthy day of each unit goes through all modes, keeps inside the ranges,
