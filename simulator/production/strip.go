@@ -23,6 +23,10 @@ const (
 // Coil is one strip as stand F3 meets it.
 type Coil struct {
 	ID          string
+	Slab, Heat  string // of what it is rolled, empty where nobody keeps account
+	Grade       string
+	Gauge       float64 // behind the last stand, mm
+	Width       float64 // mm
 	Hard        bool
 	Pass        physics.Pass // temperature and speed are those of a steady middle
 	Length      float64      // behind the stand, m
@@ -36,10 +40,16 @@ type Coil struct {
 type Strip struct {
 	rng      *rand.Rand
 	number   int
-	hard     bool // grade of the campaign
-	coils    int  // left until the work rolls are changed
-	Steady   bool // no delays
+	yard     *Yard   // nil: a mix of two products
+	program  []Slab  // of the yard, left of the campaign
+	spent    bool    // the campaign is over and there is no other one yet
+	changed  float64 // s since the backup rolls were changed
+	backup   float64 // s that they last
+	hard     bool    // grade of the campaign
+	coils    int     // left until the work rolls are changed
+	Steady   bool    // no delays
 	warm     float64
+	Hold     bool // no bar is drawn: the grid sheds the mill's load
 	Mode     string
 	left     float64 // s of the mode, where it ends by time
 	Coil     Coil
@@ -58,6 +68,40 @@ func NewStrip(seed uint64) *Strip {
 	return l
 }
 
+// NewStripOf rolls what a slab yard has, in campaigns from wide to narrow, and
+// waits where it has too little.
+func NewStripOf(seed uint64, y *Yard) *Strip {
+	l := &Strip{rng: physics.Stream(seed, "line"), yard: y}
+	l.number = 100_000 + l.rng.IntN(800_000)
+	l.backup = l.lasting()
+	l.changed = l.rng.Float64() * l.backup
+	l.program = y.Program(60 + l.rng.IntN(31))
+	l.next()
+	l.gap(5)
+	return l
+}
+
+// lasting is how long backup rolls stay: 10 to 15 days.
+func (l *Strip) lasting() float64 { return 86_400 * (10 + 5*l.rng.Float64()) }
+
+// supplied sees to it that there is a next coil, false where the yard has no
+// campaign for the mill.
+func (l *Strip) supplied() bool {
+	switch {
+	case l.Hold:
+		return false
+	case !l.spent:
+		return true
+	}
+	n := 60 + l.rng.IntN(31)
+	if l.yard.Stock() < n {
+		return false
+	}
+	l.program, l.spent = l.yard.Program(n), false
+	l.next()
+	return true
+}
+
 // campaign begins one between two changes of the work rolls. The grade is a
 // Markov chain.
 func (l *Strip) campaign(change bool) {
@@ -69,6 +113,12 @@ func (l *Strip) campaign(change bool) {
 
 // next draws the next coil of the campaign.
 func (l *Strip) next() {
+	if l.yard != nil {
+		if len(l.program) > 0 {
+			l.take()
+		}
+		return
+	}
 	l.number++
 	gauge, width, hardness := 3.2, 1050.0, 1.0
 	if l.hard {
@@ -79,13 +129,71 @@ func (l *Strip) next() {
 	// The reductions of a schedule for 3.2 mm, stretched to the gauge.
 	stretch := math.Log(32/gauge) / math.Log(32/3.2)
 	exit := 32 * math.Pow(7.6/32, stretch)
-	c := Coil{ID: fmt.Sprintf("C%06d", l.number), Hard: l.hard, Zoom: 1.2 + 0.02*l.uniform(), Skids: 6,
+	grade := "SAE1010"
+	if l.hard {
+		grade = "HSLA340"
+	}
+	c := Coil{ID: fmt.Sprintf("C%06d", l.number), Grade: grade, Gauge: gauge, Width: width, Hard: l.hard, Zoom: 1.2 + 0.02*l.uniform(), Skids: 6,
 		Temperature: 970 + 5*l.uniform()}
 	c.Pass = physics.Pass{Entry: 32 * math.Pow(11.6/32, stretch), Exit: exit, Width: width, Carbon: 0.10 + 0.01*l.uniform(),
 		Hardness: hardness, Radius: 350, Speed: 0.8 * 9 * 3.2 / exit}
 	mass := 18_000 + 400*l.uniform() // kg
 	c.Length = mass / 7850 / (exit / 1000) / (width / 1000)
 	l.Coil = c
+}
+
+// take makes the coil of the next slab of the program. A schedule for the whole
+// train from the bar to the gauge is that of 32 to 3.2 mm, stretched; where F3
+// would have to give more torque than its motor bears, the bar comes thinner.
+func (l *Strip) take() {
+	l.number++
+	slab := l.program[0]
+	l.program = l.program[1:]
+	grade := grades()[slab.Grade]
+	hard := grade.Hardness > 1
+	// Wide and hard strip cannot be thin.
+	thinnest := 1.6 + math.Ceil(14*(slab.Width-700)/800)/10
+	if hard {
+		thinnest += 0.6
+	}
+	gauge := l.gauge(grade.Gauges, thinnest)
+	width := slab.Width + 8*l.uniform()
+	c := Coil{ID: fmt.Sprintf("C%06d", l.number), Slab: slab.ID, Heat: slab.Heat, Grade: grade.Name, Gauge: gauge, Width: width,
+		Hard: hard, Zoom: 1.1 + 0.2*math.Min(1, 3.2/gauge) + 0.02*l.uniform() - 0.02, Skids: 6, Temperature: 970 + 5*l.uniform()}
+	const torque = 640e3 // N·m at the rolls
+	for bar := 34.0; ; bar -= 2 {
+		stretch := math.Log(bar/gauge) / math.Log(10)
+		c.Pass = physics.Pass{Entry: bar * math.Pow(11.6/32, stretch), Exit: bar * math.Pow(7.6/32, stretch), Width: width,
+			Carbon: grade.Carbon + 0.01*l.uniform(), Hardness: grade.Hardness, Radius: 350, Temperature: c.Temperature}
+		// Behind the last stand 7.2 m/s at 3.2 mm, 10 m/s at most.
+		c.Pass.Speed = math.Min(10, 7.2*math.Pow(3.2/gauge, 0.55)) * gauge / c.Pass.Exit
+		if _, m := c.Pass.Solve(); m <= torque || bar <= 22 {
+			c.Pass.Speed = math.Min(c.Pass.Speed, 3.1*torque/math.Max(m, torque))
+			break
+		}
+	}
+	c.Length = 17 * width / 7850 / (c.Pass.Exit / 1000) / (width / 1000) // 17 kg a millimetre of width
+	l.Coil = c
+}
+
+// gauge is that of the coil before or a neighbour of it that the grade comes in.
+func (l *Strip) gauge(gauges []float64, thinnest float64) float64 {
+	at := 0
+	for i, g := range gauges {
+		if math.Abs(g-l.Coil.Gauge) < math.Abs(gauges[at]-l.Coil.Gauge) {
+			at = i
+		}
+	}
+	switch u := l.rng.Float64(); {
+	case u < 0.12 && at > 0:
+		at--
+	case u > 0.88 && at < len(gauges)-1:
+		at++
+	}
+	for gauges[at] < thinnest && at < len(gauges)-1 {
+		at++
+	}
+	return math.Max(gauges[at], thinnest)
 }
 
 // uniform is between -1 and 1.
@@ -102,7 +210,9 @@ func (l *Strip) InStrip() bool { return l.Position >= 0 && l.Position < l.Coil.L
 // Begin ends a time of Steady production before the first coil of a campaign.
 func (l *Strip) Begin() {
 	l.Steady, l.warm = false, 0
-	l.campaign(false)
+	if l.yard == nil {
+		l.campaign(false)
+	}
 	l.gap(5)
 }
 
@@ -110,6 +220,7 @@ func (l *Strip) Begin() {
 func (l *Strip) Step(dt float64) {
 	l.left -= dt
 	l.warm = math.Max(0, l.warm-dt)
+	l.changed += dt
 	switch l.Mode {
 	case Gap, Idle, RollChange:
 		l.wait(dt)
@@ -128,6 +239,10 @@ func (l *Strip) wait(dt float64) {
 	}
 	l.ramp(target, 0.5, dt)
 	if l.left > 0 {
+		return
+	}
+	if l.Mode != Gap && !l.supplied() {
+		l.Mode, l.left, l.warm = Idle, 60, 15*60
 		return
 	}
 	if l.Mode != Gap { // speed up for the strip to come
@@ -165,17 +280,32 @@ func (l *Strip) roll(dt float64) {
 // done ends a coil and says what comes: mostly a gap, now and then a delay or a
 // change of the work rolls.
 func (l *Strip) done() {
-	if !l.Steady {
-		l.coils--
+	over := len(l.program) == 0
+	if l.yard == nil {
+		if !l.Steady {
+			l.coils--
+		}
+		over = l.coils <= 0
 	}
 	switch {
-	case l.coils <= 0:
+	case over && l.Steady:
+		l.program = l.yard.Program(60)
+		l.gap(28 + 4*l.rng.Float64())
+	case over:
 		l.campaign(true)
+		l.spent = l.yard != nil
 		l.Mode, l.left = RollChange, 600+120*l.rng.Float64()
 		l.warm = l.left + 25*60
-	case l.rng.Float64() < 0.01 && !l.Steady:
+		if l.yard != nil && l.changed > l.backup { // the backup rolls too: 4 to 6 hours
+			l.left += 3600 * (4 + 2*l.rng.Float64())
+			l.warm = l.left + 45*60
+			l.changed, l.backup = 0, l.lasting()
+		}
+	case l.rng.Float64() < 0.01 && !l.Steady || l.Hold:
 		l.Mode, l.left = Idle, 60+180*l.rng.Float64()
 		l.warm = l.left + 15*60
+	case l.yard != nil:
+		l.gap(40 + 30*l.rng.Float64())
 	default:
 		l.gap(28 + 4*l.rng.Float64())
 	}
