@@ -11,50 +11,60 @@ import (
 
 	"millwright/simulator/machine"
 	"millwright/simulator/production"
+	"millwright/simulator/wear"
 )
 
 // Fault is something that goes wrong with a machine or a sensor.
 //
-// A machine's fault begins at severity 0.02 and grows by the same factor in
-// equal times, ds = λ·s·dt, until it has reached Severity after Growth. Dust on a
-// fan grows evenly; when it has reached Severity a lump falls off, the unbalance
-// jumps to another angle and half the size, and it begins to grow again. A drift
-// grows evenly; the other faults of sensors are at Severity at once.
+// Its severity is a function of plant time alone: a machine's fault begins at
+// severity 0.02 and grows by the same factor in equal times, ds = λ·s·dt, until it
+// has reached Severity after Growth. What wears or blocks evenly grows by the same
+// amount. Dust on a fan does so too; when it has reached Severity a lump falls
+// off, the unbalance jumps to another angle and half the size, and it begins to
+// grow again. A drift grows evenly; the other faults of sensors are at Severity at
+// once.
+//
+// A Natural fault grows with what its machine carries, and by chance: Growth is
+// then the median time to Severity 1 at the usual duty. See the package wear.
 type Fault struct {
 	Asset    string
 	Name     string        // see Faults
 	Tag      string        // path, for faults of sensors
+	With     string        // path of the other sensor, for a swap
 	Severity float64       // at the end, above 0, at most 1
 	Offset   time.Duration // plant time since the start
 	Growth   time.Duration // plant time, 0 where it is there at once
+
+	Natural    bool          // of machines only
+	Incubation time.Duration // of a natural fault: by then 63 % of such faults have begun, 0: at Offset
+
+	course machine.Course // of its kind
 }
 
 // FaultKind describes a fault that the simulator knows.
 type FaultKind struct {
 	Name   string
+	Code   string // of the kind of fault: M mechanical, H hydraulic, F flow, T thermal, P and E of media, S sensors
 	Asset  string // empty: a fault of any sensor, written NAME=TAG
 	Course machine.Course
-	Growth time.Duration
-	About  string // for people
+	Growth time.Duration // in a demonstration
+	Life   time.Duration // in service, 0 where it is there at once
+	About  string        // for people
 }
 
-const onset = 0.02 // severity at which a machine's fault begins
+const onset = wear.Onset // severity at which a machine's fault begins
 
-// Faults lists what can go wrong.
+// Faults lists what can go wrong: with machines, asset by asset, and then with
+// sensors.
 func Faults() []FaultKind {
 	var kinds []FaultKind
 	s := newShop(0, production.Setting{})
 	for _, b := range builders() {
 		for _, f := range b.make(s).Faults() {
-			kinds = append(kinds, FaultKind{f.Name, b.path, f.Course, f.Growth, f.About})
+			kinds = append(kinds, FaultKind{Name: f.Name, Code: f.Code, Asset: b.path, Course: f.Course, Growth: f.Growth, Life: f.Life, About: f.About})
 		}
 	}
-	return append(kinds,
-		FaultKind{"drift", "", machine.Even, 30 * time.Minute, "the sensor drifts by a tenth of its range"},
-		FaultKind{"stuck", "", machine.AtOnce, 0, "the sensor repeats its last value"},
-		FaultKind{"spike", "", machine.AtOnce, 0, "single readings jump by 20 to 100 % of the range, three a minute"},
-		FaultKind{"dropout", "", machine.AtOnce, 0, "the sensor reports bad quality in bursts of some 20 s, one a minute"},
-	)
+	return append(kinds, sensorKinds()...)
 }
 
 // ParseFault reads ASSET:FAULT[:SEVERITY]@OFFSET[+GROWTH], for example
@@ -93,6 +103,7 @@ func parseFault(s string) (Fault, error) {
 	if err != nil {
 		return Fault{}, err
 	}
+	f.course = kind.Course
 	if isSensor != (kind.Asset == "") {
 		if isSensor {
 			return Fault{}, fmt.Errorf("%s is a fault of the machine and takes no =TAG", name)
@@ -100,11 +111,17 @@ func parseFault(s string) (Fault, error) {
 		return Fault{}, fmt.Errorf("%s is a fault of a sensor and needs a tag, %s=TAG", name, name)
 	}
 	if isSensor {
-		f.Tag = strings.TrimPrefix(tag, asset+"/")
-		if f.Tag == "" {
+		tag, with, two := strings.Cut(tag, ",")
+		if tag, with = strings.TrimPrefix(tag, asset+"/"), strings.TrimPrefix(with, asset+"/"); tag == "" {
 			return Fault{}, fmt.Errorf("%s= names no tag", name)
 		}
-		f.Tag = asset + "/" + f.Tag
+		f.Tag = asset + "/" + tag
+		if two != (name == "swap") || two && (with == "" || with == tag) {
+			return Fault{}, fmt.Errorf("%s=%s: allowed is one tag, and two different ones for swap=TAG,TAG", name, tag)
+		}
+		if two {
+			f.With = asset + "/" + with
+		}
 	}
 	offset, growth, given := strings.Cut(when, "+")
 	if f.Offset, err = time.ParseDuration(offset); err != nil || f.Offset < 0 {
@@ -119,28 +136,25 @@ func parseFault(s string) (Fault, error) {
 	return f, nil
 }
 
-// kind finds the fault's kind.
+// kind finds the fault's kind. Whether a works has the asset and the tag is for
+// its mill to say.
 func (f *Fault) kind() (FaultKind, error) {
 	var names, assets []string
-	var found *FaultKind
 	for _, k := range Faults() {
+		if k.Name == f.Name && (k.Asset == f.Asset || k.Asset == "") {
+			return k, nil
+		}
 		if k.Asset != "" && !slices.Contains(assets, k.Asset) {
 			assets = append(assets, k.Asset)
 		}
 		if k.Asset == f.Asset || k.Asset == "" {
 			names = append(names, k.Name)
-			if k.Name == f.Name {
-				found = &k
-			}
 		}
 	}
-	switch {
-	case !slices.Contains(assets, f.Asset):
-		return FaultKind{}, fmt.Errorf("there is no asset %q, allowed are %s", f.Asset, strings.Join(assets, ", "))
-	case found == nil:
-		return FaultKind{}, fmt.Errorf("%s has no fault %q, allowed are %s", f.Asset, f.Name, strings.Join(names, ", "))
+	if !slices.Contains(assets, f.Asset) {
+		return FaultKind{}, fmt.Errorf("there is no machine %q, allowed are %s", f.Asset, strings.Join(assets, ", "))
 	}
-	return *found, nil
+	return FaultKind{}, fmt.Errorf("%s has no fault %q, allowed are %s", f.Asset, f.Name, strings.Join(names, ", "))
 }
 
 // String is the fault as ParseFault reads it.
@@ -157,10 +171,14 @@ func (f *Fault) label() string {
 	if f.Tag == "" {
 		return f.Name
 	}
-	return f.Name + "=" + strings.TrimPrefix(f.Tag, f.Asset+"/")
+	s := f.Name + "=" + strings.TrimPrefix(f.Tag, f.Asset+"/")
+	if f.With != "" {
+		s += "," + strings.TrimPrefix(f.With, f.Asset+"/")
+	}
+	return s
 }
 
-// At is the severity at a plant time.
+// At is the severity at a plant time, of a fault that is not Natural.
 func (f *Fault) At(t time.Duration) float64 {
 	age := (t - f.Offset).Seconds()
 	if age < 0 {
@@ -170,7 +188,7 @@ func (f *Fault) At(t time.Duration) float64 {
 	switch {
 	case growth <= 0:
 		return f.Severity
-	case f.Name == "dust":
+	case f.course == machine.Shedding:
 		_, part := f.sheds(t)
 		return f.Severity * part
 	case age >= growth:
@@ -179,6 +197,8 @@ func (f *Fault) At(t time.Duration) float64 {
 		return f.Severity * age / growth
 	case f.Severity <= onset:
 		return f.Severity
+	case f.course == machine.Even:
+		return onset + (f.Severity-onset)*age/growth
 	}
 	return onset * math.Pow(f.Severity/onset, age/growth)
 }
@@ -186,6 +206,9 @@ func (f *Fault) At(t time.Duration) float64 {
 // sheds is the number of lumps of dust that have fallen and the share of the
 // final severity that sits on the impeller.
 func (f *Fault) sheds(t time.Duration) (int, float64) {
+	if f.Growth <= 0 {
+		return 0, 1
+	}
 	age := (t - f.Offset).Seconds() / f.Growth.Seconds()
 	if age < 1 {
 		return 0, age

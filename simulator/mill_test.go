@@ -11,6 +11,7 @@ import (
 
 	"millwright/plant"
 	"millwright/simulator/ledger"
+	"millwright/simulator/machine"
 	"millwright/simulator/production"
 	"millwright/simulator/server"
 )
@@ -426,10 +427,11 @@ func TestParseFault(t *testing.T) {
 		}
 	}
 	const g = "HSM/FM/F3/GBX"
-	f(g+":bearing-outer@90s", Fault{g, "bearing-outer", "", 1, 90 * time.Second, 10 * time.Minute})
-	f(g+":bearing-outer:0.6@2h+1h", Fault{g, "bearing-outer", "", 0.6, 2 * time.Hour, time.Hour})
-	f(g+":stuck=OIL_T@0s", Fault{g, "stuck", g + "/OIL_T", 1, 0, 0})
-	f(g+":drift="+g+"/OIL_T:0.5@1m", Fault{g, "drift", g + "/OIL_T", 0.5, time.Minute, 30 * time.Minute})
+	f(g+":bearing-outer@90s", Fault{Asset: g, Name: "bearing-outer", Severity: 1, Offset: 90 * time.Second, Growth: 10 * time.Minute})
+	f(g+":bearing-outer:0.6@2h+1h", Fault{Asset: g, Name: "bearing-outer", Severity: 0.6, Offset: 2 * time.Hour, Growth: time.Hour})
+	f(g+":stuck=OIL_T@0s", Fault{Asset: g, Name: "stuck", Tag: g + "/OIL_T", Severity: 1, course: machine.AtOnce})
+	f(g+":drift="+g+"/OIL_T:0.5@1m", Fault{Asset: g, Name: "drift", Tag: g + "/OIL_T", Severity: 0.5, Offset: time.Minute, Growth: 30 * time.Minute, course: machine.Even})
+	f(g+":swap=VIB_H,"+g+"/VIB_V@1m", Fault{Asset: g, Name: "swap", Tag: g + "/VIB_H", With: g + "/VIB_V", Severity: 1, Offset: time.Minute, course: machine.AtOnce})
 	bad := func(s, want string) {
 		t.Helper()
 		_, err := ParseFault(s)
@@ -439,8 +441,8 @@ func TestParseFault(t *testing.T) {
 	}
 	bad("", "has no @OFFSET")
 	bad("X@1s", "has no :FAULT")
-	bad("X:dust@1s", `there is no asset "X", allowed are HSM/FM/F3/GBX, HSM/DSC/P1, BOF/C1/FAN`)
-	bad(g+":dust@1s", `has no fault "dust", allowed are bearing-outer, gear-wear, gear-crack, lubrication, drift, stuck, spike, dropout`)
+	bad("X:dust@1s", `there is no machine "X", allowed are `)
+	bad(g+":dust@1s", `has no fault "dust", allowed are bearing-outer, gear-wear, gear-crack, lubrication`)
 	bad(g+":bearing-outer:2@1s", `severity "2"`)
 	bad(g+":bearing-outer:NaN@1s", `severity "NaN"`)
 	bad(g+":bearing-outer@soon", `offset "soon"`)
@@ -449,6 +451,9 @@ func TestParseFault(t *testing.T) {
 	bad(g+":stuck@1s", "needs a tag")
 	bad(g+":stuck=@1s", "names no tag")
 	bad(g+":gear-wear=OIL_T@1s", "takes no =TAG")
+	bad(g+":swap=OIL_T@1s", "two different ones for swap=TAG,TAG")
+	bad(g+":swap=OIL_T,OIL_T@1s", "two different ones for swap=TAG,TAG")
+	bad(g+":stuck=OIL_T,OIL_P@1s", "allowed is one tag")
 	m := mill(t, 1, 1)
 	if err := m.Inject(Fault{Asset: g, Name: "stuck", Tag: g + "/NOPE", Severity: 1}); err == nil || !strings.Contains(err.Error(), "no measured tag") {
 		t.Errorf("%v", err)

@@ -67,9 +67,7 @@ func (s *Simulator) RunOffline(ctx context.Context, o Offline) (err error) {
 		mill.Step()
 		now := o.Start.Add(mill.Now()).UnixNano()
 		vals, notes = mill.Values(vals[:0]), mill.Truth(notes[:0])
-		for i := range vals {
-			vals[i].Time = plant.Millis(now)
-		}
+		mill.Stamp(vals, now)
 		for _, n := range notes {
 			n.Time = plant.Millis(now)
 			l.truth(n)

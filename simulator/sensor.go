@@ -4,8 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 
-	"millwright/plant"
 	"millwright/simulator/machine"
+	"millwright/simulator/physics"
 	"millwright/simulator/server"
 )
 
@@ -13,6 +13,7 @@ import (
 type channel struct {
 	machine.Sensor
 	path, asset string
+	unit        string
 	variable    int
 	low, high   float64
 	resolution  float64
@@ -23,8 +24,7 @@ type channel struct {
 	y      float64 // behind the lag
 	begun  bool
 
-	drift, stuck, spike, dropout float64 // severities
-	silent                       bool    // the dropout's present state
+	ail *ailment // nil: healthy
 
 	said bool // last is what the channel said last
 	last server.Value
@@ -41,70 +41,61 @@ func (c *channel) follow() {
 	}
 }
 
-// scan measures, and reports whether the channel has something new to say.
-func (c *channel) scan(dt float64) (server.Value, bool) {
+// scan measures at plant time t, dt behind the scan before, and reports whether
+// the channel has something new to say.
+func (c *channel) scan(t, dt float64) (server.Value, bool) {
 	v := server.Value{Var: c.variable}
 	if c.Text != nil {
 		v.Text = *c.Text
 	} else {
-		v.Number = c.measure(dt)
+		v.Number = c.measure(t, dt)
 	}
-	if c.fail(dt) {
-		v.Quality, v.Number = plant.BadSensorFailure, c.last.Number
+	fresh := !c.said
+	if c.ail != nil {
+		var silent bool
+		if v.Quality, silent = c.ail.quality(dt, c.rng); silent {
+			return v, false
+		}
+		if !v.Quality.IsGood() {
+			v.Number = c.last.Number
+		}
+		fresh = fresh || c.ail.severity[sensorStuckFresh] > 0
 	}
-	if c.said && v.Number == c.last.Number && v.Text == c.last.Text && v.Quality == c.last.Quality {
+	if !fresh && v.Number == c.last.Number && v.Text == c.last.Text && v.Quality == c.last.Quality {
 		return v, false
 	}
 	c.said, c.last = true, v
 	return v, true
 }
 
-func (c *channel) measure(dt float64) float64 {
-	noise := math.Hypot(c.Sigma, c.Rel*c.y)
-	x := c.y + noise*c.rng.NormFloat64()
-	span := c.high - c.low
-	x += c.drift * 0.10 * span
-	if c.spike > 0 && c.rng.Float64() < c.spike*dt*3/60 {
-		size := (0.2 + 0.8*c.rng.Float64()) * span
-		if c.rng.Float64() < 0.5 {
-			size = -size
-		}
-		x += size
+func (c *channel) measure(t, dt float64) float64 {
+	s := c.source()
+	noise, hum := math.Hypot(s.Sigma, s.Rel*s.y), s.Hum
+	if c.ail != nil {
+		noise *= 1 + 9*c.ail.severity[sensorNoise]
+		hum += c.ail.severity[sensorHum] * 0.02 * (c.high - c.low)
 	}
-	if c.stuck > 0 && c.said {
-		return c.last.Number
+	x := s.y + noise*c.rng.NormFloat64()
+	if hum > 0 {
+		x += hum * math.Sin(2*math.Pi*physics.Mains(t))
 	}
-	return c.quantise(x)
+	if c.ail != nil {
+		return c.ail.distort(c, x, dt)
+	}
+	return quantise(x, c.low, c.high, c.resolution)
 }
 
 // quantise rounds to the resolution and clips to the range.
-func (c *channel) quantise(x float64) float64 {
-	if c.low < c.high {
-		x = math.Min(math.Max(x, c.low), c.high)
+func quantise(x, low, high, resolution float64) float64 {
+	if low < high {
+		x = math.Min(math.Max(x, low), high)
 	}
 	switch {
-	case c.resolution <= 0:
+	case resolution <= 0:
 		return x
-	case c.resolution < 1: // dividing by a whole number gives the decimal nearest to the step
-		n := math.Round(1 / c.resolution)
+	case resolution < 1: // dividing by a whole number gives the decimal nearest to the step
+		n := math.Round(1 / resolution)
 		return math.Round(x*n) / n
 	}
-	return math.Round(x/c.resolution) * c.resolution
-}
-
-// fail moves the dropout between speech and silence (Gilbert and Elliott): at
-// severity 1 a failure begins every minute and lasts 20 s.
-func (c *channel) fail(dt float64) bool {
-	if c.dropout <= 0 {
-		c.silent = false
-		return false
-	}
-	p := c.dropout * dt / 60
-	if c.silent {
-		p = dt / (20 * c.dropout)
-	}
-	if c.rng.Float64() < p {
-		c.silent = !c.silent
-	}
-	return c.silent
+	return math.Round(x/resolution) * resolution
 }

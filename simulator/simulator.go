@@ -3,7 +3,6 @@ package simulator
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -109,9 +108,6 @@ func (s *Simulator) speed() float64 {
 // Inject breaks something in the running mill. An offset that has passed means
 // now.
 func (s *Simulator) Inject(f Fault) error {
-	if _, err := f.kind(); err != nil {
-		return fmt.Errorf("fault %s: %w", f, err)
-	}
 	return s.order(order{fault: f})
 }
 
@@ -254,9 +250,7 @@ func (s *Simulator) runMill(ctx context.Context, mill *Mill, srv *server.Server,
 			mill.Step()
 			vals = mill.Values(vals)
 			now := clock.wall + int64(clock.at(mill.Now()))
-			for i := from; i < len(vals); i++ {
-				vals[i].Time = plant.Millis(now)
-			}
+			mill.Stamp(vals[from:], now)
 			before := len(notes)
 			notes = mill.Truth(notes)
 			for i := before; i < len(notes); i++ {

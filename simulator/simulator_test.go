@@ -390,5 +390,5 @@ func TestRefused(t *testing.T) {
 	f(&simulator.Simulator{Ledger: filepath.Join(dir, "no", "ledger")}, "ledger: open")
 	f(&simulator.Simulator{Samples: dir}, "samples: open")
 	f(&simulator.Simulator{Replay: &simulator.Replay{File: ragged}}, ragged+":3: 1 cells, the header has 2 columns")
-	f(&simulator.Simulator{Faults: []simulator.Fault{{Asset: "X", Name: "dust"}}}, `there is no asset "X"`)
+	f(&simulator.Simulator{Faults: []simulator.Fault{{Asset: "X", Name: "dust"}}}, "this works has no asset X")
 }

@@ -1,0 +1,96 @@
+package simulator
+
+import (
+	"math"
+	"testing"
+	"time"
+)
+
+// A natural fault grows with what its machine carries: the severity is the same
+// at every step of the simulation, but for the coil more or less that the step
+// lets the mill roll in an hour, and another one with another seed.
+func TestNaturalFault(t *testing.T) {
+	run := func(step time.Duration, seed uint64) (severity float64, notes []Truth) {
+		m := millAt(t, step, seed, 1)
+		f := Fault{Asset: "HSM/DSC/P1", Name: "bearing-outer", Severity: 1, Offset: time.Minute, Growth: 20 * 24 * time.Hour, Natural: true}
+		if err := m.Inject(f); err != nil {
+			t.Fatal(err)
+		}
+		for m.Now() < time.Hour {
+			m.Step()
+		}
+		return m.fault(&f).Severity, m.Truth(nil)
+	}
+	want, notes := run(millStep, 4)
+	coarser, _ := run(coarse, 4)
+	within(t, "severity at the coarse step", coarser, want, 0.001)
+	if other, _ := run(coarse, 5); math.Abs(other/want-1) < 1e-3 {
+		t.Errorf("two seeds grow alike: %v", other)
+	}
+	if len(notes) != 1 || notes[0].PlantTime != time.Minute || notes[0].Severity != onset {
+		t.Errorf("ledger %+v", notes)
+	}
+	if want == onset || want < onset*0.9 || want > onset*1.1 {
+		t.Errorf("severity %v after an hour of twenty days", want)
+	}
+}
+
+// What wears evenly does so from its onset to the end.
+func TestEvenCourse(t *testing.T) {
+	f := Fault{Severity: 0.52, Growth: 10 * time.Minute, course: 1}
+	within(t, "at once", f.At(0), onset, 1e-12)
+	within(t, "half way", f.At(5*time.Minute), 0.27, 1e-12)
+	within(t, "at the end", f.At(time.Hour), 0.52, 1e-12)
+}
+
+// A repair heals what is there and leaves what is planned; it may break something
+// else, with the probability that it is given.
+func TestPlannedRepair(t *testing.T) {
+	const asset = "HSM/DSC/P1"
+	introduced := 0
+	const n = 12
+	for seed := range uint64(n) {
+		m := millAt(t, coarse, seed, 1, asset+":cavitation@10s+20s", asset+":stuck=FLOW@10s", asset+":wear-rings@2m+20s")
+		bad := Fault{Asset: asset, Name: "bearing-outer", Severity: 0.3}
+		if err := m.PlanRepair(Repair{Asset: asset, At: time.Minute, Introduces: &bad, Chance: 0.5}); err != nil {
+			t.Fatal(err)
+		}
+		for m.Now() < 3*time.Minute {
+			m.Step()
+		}
+		got := map[string]float64{}
+		healed := 0
+		for _, n := range m.Truth(nil) {
+			got[n.Fault] = n.Severity
+			if n.Severity == 0 {
+				healed++
+				if n.PlantTime != time.Minute {
+					t.Errorf("%s is healed at %v", n.Fault, n.PlantTime)
+				}
+			}
+		}
+		if healed != 2 || got["cavitation"] != 0 || got["stuck=FLOW"] != 0 || got["wear-rings"] != 1 {
+			t.Errorf("the ledger ends with %v", got)
+		}
+		if m.fault(&Fault{Asset: asset, Name: "cavitation"}).Severity != 0 {
+			t.Error("it cavitates still")
+		}
+		if got["bearing-outer"] == 0.3 {
+			introduced++
+		}
+	}
+	if introduced < 2 || introduced > n-2 {
+		t.Errorf("%d of %d repairs broke something, at a chance of a half", introduced, n)
+	}
+	m := mill(t, 1, 1)
+	bad := func(r Repair, want string) {
+		t.Helper()
+		if err := m.PlanRepair(r); err == nil || !contains(err, want) {
+			t.Errorf("%+v: %v, want %q", r, err, want)
+		}
+	}
+	bad(Repair{Asset: "X"}, "this works has no such asset")
+	bad(Repair{Asset: asset, Introduces: &Fault{Asset: asset, Name: "rust", Severity: 1}, Chance: 1}, `has no fault "rust"`)
+	bad(Repair{Asset: asset, Introduces: &Fault{Asset: asset, Name: "cavitation", Severity: 1}}, "chance 0")
+	bad(Repair{Asset: asset, Introduces: &Fault{Asset: "BOF/C1/FAN", Name: "dust", Severity: 1}, Chance: 1}, "one of the asset itself")
+}
