@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -231,4 +232,54 @@ func TestKilledOnMill(t *testing.T) {
 	if t.Failed() {
 		t.Log(k.log.String())
 	}
+}
+
+// TestMillBursts: the bursts of our own server come through whole beside its other
+// values, and are made only once somebody monitors them.
+func TestMillBursts(t *testing.T) {
+	t.Parallel()
+	const points = 3
+	m := newMill(t, 20, func(s *server.Server) {
+		for i := range points {
+			s.Variables = append(s.Variables, server.Variable{Path: fmt.Sprintf("A/W%d", i), Kind: plant.Burst, Length: plant.MaxWaveform})
+		}
+	})
+	var made atomic.Int32
+	at := time.Now().UnixNano() / oneMilli * oneMilli
+	write := func(second int) {
+		for i := range points {
+			m.Write([]server.Value{{Var: 20 + i, Time: at + int64(second)*1e9, Wave: &server.Wave{Length: plant.MaxWaveform, Fill: func(dst []float32) {
+				made.Add(1)
+				for k := range dst {
+					dst[k] = float32(second*1000 + i*100 + k%100)
+				}
+			}}}})
+		}
+	}
+	write(1)
+	s := &Source{Name: "PLC", URL: m.URL(), Tags: m.tags()}
+	for i := 20; i < len(s.Tags); i++ {
+		s.Tags[i].Kind, s.Tags[i].Rate = plant.Burst, 25_600
+	}
+	out := &waves{store: newStore(s), list: map[key]plant.Waveform{}}
+	if made.Load() > 0 {
+		t.Error("made for nobody")
+	}
+	start(t, s, out)
+	eventually(t, 30*time.Second, "live", live(s))
+	m.run(100*time.Millisecond, 1)
+	for second := range 5 {
+		write(second + 2)
+	}
+	eventually(t, 20*time.Second, "six bursts of each point", func() bool { return out.size() == 6*points })
+	for k, w := range out.list {
+		second := (k.ms*oneMilli - at) / 1e9
+		if len(w.Values) != plant.MaxWaveform || w.Values[199] != float32(second*1000+int64(k.tag-21)*100+99) || w.Quality != plant.Good {
+			t.Errorf("tag %d, burst %d: %d values, %v", k.tag, second, len(w.Values), w.Values[199])
+		}
+	}
+	if r := s.Status().Rejected; len(r) > 0 {
+		t.Errorf("refused: %v", r)
+	}
+	eventually(t, 10*time.Second, "other values", func() bool { return out.store.size() >= 20 })
 }

@@ -6,6 +6,7 @@ import (
 
 	"millwright/plant"
 	"millwright/simulator/machine"
+	"millwright/simulator/server"
 	"millwright/simulator/vibration"
 )
 
@@ -30,6 +31,7 @@ type point struct {
 	path     string
 	variable int
 	rate     float64
+	offset   time.Duration // of the second burst; the first one is at the start
 	next     time.Duration // plant time
 	number   int64         // of the next burst
 }
@@ -43,8 +45,8 @@ type capture struct {
 	signal vibration.Signal
 }
 
-// addPoints finds the accelerometers that the works has tags for. They record one
-// after the other, so that the host has even work.
+// addPoints finds the accelerometers that the works has tags for. They record at
+// the start and then one after the other, so that the host has even work.
 func (m *Mill) addPoints(speed float64, byPath map[string]int) {
 	m.burstEvery = max(burstEvery, time.Duration(speed*float64(burstInterval)))
 	for _, mc := range m.machines {
@@ -63,7 +65,7 @@ func (m *Mill) addPoints(speed float64, byPath map[string]int) {
 		}
 	}
 	for i := range m.points {
-		m.points[i].next = m.burstEvery * time.Duration(2*i+1) / time.Duration(2*len(m.points))
+		m.points[i].offset = m.burstEvery * time.Duration(2*i+1) / time.Duration(2*len(m.points))
 	}
 	m.dueBurst()
 }
@@ -95,9 +97,12 @@ func (m *Mill) record(dst []capture) []capture {
 		r.signal.Mesh = slices.Clone(r.signal.Mesh)
 		r.signal.Impacts = slices.Clone(r.signal.Impacts)
 		dst = append(dst, r)
-		for p.next <= now {
-			p.next += m.burstEvery
-			p.number++
+		for ; p.next <= now; p.number++ {
+			if p.number == 0 {
+				p.next = p.offset
+			} else {
+				p.next += m.burstEvery
+			}
 		}
 	}
 	m.dueBurst()
@@ -106,6 +111,15 @@ func (m *Mill) record(dst []capture) []capture {
 
 // values fills dst, the same at every call and from any goroutine.
 func (r *capture) values(dst []float32) { r.signal.Burst(dst, r.point.rate, r.seed) }
+
+// waves appends the bursts that are due as values of the server, which makes them
+// where somebody wants them. They carry no time.
+func (m *Mill) waves(dst []server.Value) []server.Value {
+	for _, c := range m.record(nil) {
+		dst = append(dst, server.Value{Var: c.point.variable, Wave: &server.Wave{Length: burstLength, Fill: c.values}})
+	}
+	return dst
+}
 
 // Bursts appends the bursts that have become due since the last call. Each point
 // records every ten minutes of plant time, at most once a minute on the clock. Values

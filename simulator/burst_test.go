@@ -35,7 +35,11 @@ func TestBursts(t *testing.T) {
 		return paths, at, rms
 	}
 	paths, at, rms := run(1)
-	n := len(paths) / 2
+	n := len(paths) / 3
+	if n > 0 && at[n-1] > time.Second {
+		t.Errorf("the first bursts at %v", at[:n])
+	}
+	paths, at, rms = paths[n:], at[n:], rms[n:]
 	if n < 6 || !slices.Equal(paths[:n], paths[n:]) || !slices.Contains(paths, "BOF/C1/FAN/VIB_H_W") {
 		t.Fatalf("recorded %v", paths)
 	}
@@ -45,11 +49,11 @@ func TestBursts(t *testing.T) {
 		}
 	}
 	again, _, same := run(1)
-	if !slices.Equal(again, paths) || !slices.Equal(same, rms) {
+	if !slices.Equal(again[n:], paths) || !slices.Equal(same[n:], rms) {
 		t.Error("the same seed gives other bursts")
 	}
 	seldom, _, _ := run(300)
-	if len(seldom) != len(paths) {
-		t.Errorf("%d bursts for one who asks every five minutes, want %d", len(seldom), len(paths))
+	if len(seldom) < 2*n {
+		t.Errorf("%d bursts for one who asks every five minutes, want %d", len(seldom), 2*n)
 	}
 }

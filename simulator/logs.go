@@ -64,6 +64,9 @@ func (l *logs) offered(vals []server.Value) {
 	l.vals = l.vals[:0]
 	for i := range vals {
 		v := &vals[i]
+		if v.Wave != nil {
+			continue // what it was is known from the seed
+		}
 		l.vals = append(l.vals, ledger.Value{Tag: v.Var, Time: v.Time, Quality: v.Quality, Number: v.Number, Text: v.Text})
 	}
 	l.samples.Write(l.vals)

@@ -141,6 +141,9 @@ func variables(tags []plant.Tag) []server.Variable {
 	for i, t := range tags {
 		out[i] = server.Variable{Path: t.Path, Kind: t.Kind, Unit: t.Unit, Description: t.Description,
 			Low: t.Low, High: t.High, Resolution: t.Resolution}
+		if t.Kind == plant.Burst {
+			out[i].Length = burstLength
+		}
 	}
 	return out
 }

@@ -248,7 +248,7 @@ func (s *Simulator) runMill(ctx context.Context, mill *Mill, srv *server.Server,
 			first = false
 			from := len(vals)
 			mill.Step()
-			vals = mill.Values(vals)
+			vals = mill.waves(mill.Values(vals))
 			now := clock.wall + int64(clock.at(mill.Now()))
 			mill.Stamp(vals[from:], now)
 			before := len(notes)

@@ -68,7 +68,7 @@ func (s *Server) readable(want *ua.ReadValueID) (*node, ua.StatusCode) {
 		return nil, ua.StatusBadAttributeIDInvalid
 	}
 	if want.IndexRange != "" {
-		return nil, ua.StatusBadIndexRangeNoData // nothing here is large enough to be read in parts
+		return nil, ua.StatusBadIndexRangeNoData // nothing here is read in parts
 	}
 	if e := want.DataEncoding; e != nil && e.Name != "" && (e.Name != "Default Binary" || want.AttributeID != ua.AttributeIDValue) {
 		return nil, ua.StatusBadDataEncodingInvalid
@@ -92,6 +92,11 @@ func (s *Server) readVariable(dv *ua.DataValue, index int) {
 		dv.Value = mustVariant(toInt32(x.last.number))
 	case String:
 		dv.Value = mustVariant(x.last.text)
+	case Floats:
+		dv.Value = mustVariant([]float32{})
+		if w := x.last.wave; w != nil {
+			dv.Value = mustVariant(w.values())
+		}
 	default:
 		dv.Value = mustVariant(x.last.number)
 	}
@@ -161,7 +166,7 @@ func (n *node) variableAttribute(a ua.AttributeID, now time.Time) any {
 		return n.rank
 	case ua.AttributeIDArrayDimensions:
 		if n.rank == list {
-			return []uint32{0}
+			return []uint32{n.length}
 		}
 	case ua.AttributeIDAccessLevel, ua.AttributeIDUserAccessLevel:
 		return readOnly

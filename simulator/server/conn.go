@@ -13,15 +13,16 @@ import (
 	"github.com/gopcua/opcua/uacp"
 )
 
-// Sizes of the transport (OPC 10000-6, 7.1.2). The same message size bounds
-// what is taken and what is sent. It is small because gopcua's decoder recurses
-// without limit: a request of nothing but nested values takes about 1 kB of
-// stack per byte, and a stack beyond 512 MB is fatal. Whoever has not logged in
-// gets one chunk.
+// Sizes of the transport (OPC 10000-6, 7.1.2). What is taken is small because
+// gopcua's decoder recurses without limit: a request of nothing but nested values
+// takes about 1 kB of stack per byte, and a stack beyond 512 MB is fatal. Whoever
+// has not logged in gets one chunk. What is sent is large: a client that reckons
+// with arrays of 65,536 values asks for as few in a message as fit by its own count.
 const (
 	maxChunk       = 0xffff
 	minChunk       = 8192
 	maxMessage     = 256 << 10
+	maxAnswer      = 64 << 20
 	maxChunks      = 512
 	opcTCPHeader   = 8
 	opening        = 10 * time.Second // for Hello and OpenSecureChannel
@@ -181,9 +182,9 @@ func (c *conn) hello() error {
 		return fmt.Errorf("hello: buffers of %d and %d bytes", h.ReceiveBufSize, h.SendBufSize)
 	}
 	c.sendChunk = int(min(h.ReceiveBufSize, maxChunk))
-	c.maxMessage = maxMessage
+	c.maxMessage = maxAnswer
 	if h.MaxMessageSize > 0 {
-		c.maxMessage = int(min(h.MaxMessageSize, maxMessage))
+		c.maxMessage = int(min(h.MaxMessageSize, maxAnswer))
 	}
 	if h.MaxChunkCount > 0 {
 		// Leave room for what security adds to each chunk.
@@ -192,7 +193,7 @@ func (c *conn) hello() error {
 	ack := uacp.Acknowledge{
 		ReceiveBufSize: min(h.SendBufSize, maxChunk),
 		SendBufSize:    uint32(c.sendChunk),
-		MaxMessageSize: maxMessage,
+		MaxMessageSize: maxAnswer, // of requests, but gopcua's client holds answers to it too
 		MaxChunkCount:  maxChunks,
 	}
 	b, err := ack.Encode()

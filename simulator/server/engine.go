@@ -74,7 +74,7 @@ func (e *engine) write(vals []Value) {
 	for i := range vals {
 		v := &vals[i]
 		x := &e.vars[v.Var]
-		x.last = entry{number: v.Number, text: v.Text, source: plant.Millis(v.Time), server: now, status: v.Quality}
+		x.last = entry{number: v.Number, text: v.Text, wave: v.Wave, source: plant.Millis(v.Time), server: now, status: v.Quality}
 		x.version++
 		for _, it := range x.items {
 			e.offer(it, &x.last)

@@ -15,6 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	ua.MaxVariantArrayLength = 1 << 20 // one bound for the process, short of a waveform
 	// gopcua's client leaves timers of its secure channel behind for the life of
 	// their token.
 	goleak.VerifyTestMain(m,

@@ -125,7 +125,7 @@ func (e *engine) accept(it *item, v *entry) {
 	x.logged = x.version
 	x.seq++
 	e.batch = append(e.batch, Value{
-		Var: it.variable, Time: v.source, Quality: v.status, Number: v.number, Text: v.text, Seq: x.seq,
+		Var: it.variable, Time: v.source, Quality: v.status, Number: v.number, Text: v.text, Wave: v.wave, Seq: x.seq,
 	})
 }
 

@@ -28,7 +28,7 @@ func (s *Server) createSession(c *conn, r *ua.CreateSessionRequest) (ua.Response
 		timeout:  defaultSession,
 		active:   time.Now(),
 		conn:     c,
-		maxReply: int(min(r.MaxResponseMessageSize, maxMessage)),
+		maxReply: int(min(r.MaxResponseMessageSize, maxAnswer)),
 		subs:     map[uint32]*subscription{},
 		cursors:  map[string]*browseCursor{},
 	}

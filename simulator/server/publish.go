@@ -84,6 +84,9 @@ fill:
 				break fill
 			}
 			at := len(b)
+			if w := it.queue.at(0).wave; w != nil && count > 0 && at+4*w.Length > room {
+				break fill
+			}
 			b = appendUint32(b, it.handle)
 			b = appendDataValue(b, it.typ, it.queue.at(0), it.stamps)
 			if len(b) > room && count > 0 {
@@ -110,7 +113,7 @@ const (
 
 // room is the size of a notification message that the client takes.
 func (s *session) room() int {
-	room := maxMessage
+	room := maxAnswer
 	if s.conn != nil {
 		room = min(room, s.conn.maxMessage)
 	}

@@ -44,6 +44,7 @@ type node struct {
 	// Variables and variable types.
 	dataType uint32 // id in namespace 0
 	rank     int32  // ValueRank
+	length   uint32 // of an array, 0 any
 	variable int    // index of the server's variable, or -1
 	value    func(now time.Time) any
 	dynamic  bool // value changes by itself
@@ -121,6 +122,9 @@ func (sp *space) addVariable(dir *node, v *Variable, index int, name string) {
 		id: ua.NewStringNodeID(sp.own, v.Path), class: ua.NodeClassVariable, ns: sp.own, name: name,
 		description: v.Description, dataType: typeID(v.dataType()), rank: scalar, variable: index,
 	})
+	if v.dataType() == Floats {
+		n.rank, n.length = list, uint32(v.Length)
+	}
 	link(id.Organizes, dir, n)
 	kind := uint32(id.BaseDataVariableType)
 	switch {
@@ -159,6 +163,8 @@ func typeID(t DataType) uint32 {
 		return id.Int32
 	case String:
 		return id.String
+	case Floats:
+		return id.Float
 	}
 	return id.Double
 }

@@ -15,13 +15,14 @@ const Namespace = "urn:millwright:mill"
 type DataType uint8
 
 // Data types. Default follows the kind: String for plant.Text, Int32 for
-// plant.Discrete, Double for the rest.
+// plant.Discrete, Floats for plant.Burst, Double for the rest.
 const (
 	Default DataType = iota
 	Double
 	Int32
 	Boolean
 	String
+	Floats // an array of Float
 
 	encoded // internal: Text holds an encoded Variant
 )
@@ -36,6 +37,7 @@ type Variable struct {
 	Description string
 	Low, High   float64 // EURange; Low == High means unknown
 	Resolution  float64 // smallest step of the sensor; 0 unknown
+	Length      int     // of an array
 }
 
 func (v *Variable) dataType() DataType {
@@ -44,6 +46,8 @@ func (v *Variable) dataType() DataType {
 		return v.Type
 	case v.Kind == plant.Text:
 		return String
+	case v.Kind == plant.Burst:
+		return Floats
 	case v.Kind == plant.Discrete:
 		return Int32
 	}
@@ -52,14 +56,29 @@ func (v *Variable) dataType() DataType {
 
 func (v *Variable) hasRange() bool { return v.Low < v.High }
 
-// Value is one value of Variables[Var]. Text is used by String variables,
-// Number by the others; Boolean is true where Number is not 0.
+// Wave is the value of an array of Length values. Fill makes them, the same at
+// every call; it is called only when a client reads or is sent the value, with the
+// server's lock held.
+type Wave struct {
+	Length int
+	Fill   func(dst []float32)
+}
+
+func (w *Wave) values() []float32 {
+	v := make([]float32, w.Length)
+	w.Fill(v)
+	return v
+}
+
+// Value is one value of Variables[Var]. Text is used by String variables, Wave by
+// arrays, Number by the others; Boolean is true where Number is not 0.
 type Value struct {
 	Var     int
 	Time    int64 // source time, ns UTC; cut to whole milliseconds
 	Quality plant.Quality
 	Number  float64
 	Text    string
+	Wave    *Wave
 
 	// Seq is set in Offered: the number of this value among those of the
 	// variable that were offered, from 1 on. Write ignores it.
@@ -70,6 +89,7 @@ type Value struct {
 type entry struct {
 	number float64
 	text   string
+	wave   *Wave
 	source int64 // ns UTC
 	server int64 // ns UTC
 	status plant.Quality
@@ -78,7 +98,7 @@ type entry struct {
 
 // sameValue reports whether two entries carry the same value; NaN equals NaN.
 func (a *entry) sameValue(b *entry) bool {
-	return a.null == b.null && a.text == b.text &&
+	return a.null == b.null && a.text == b.text && a.wave == b.wave &&
 		(a.number == b.number || math.IsNaN(a.number) && math.IsNaN(b.number))
 }
 
@@ -93,6 +113,8 @@ func checkVariables(vars []Variable) error {
 			return fmt.Errorf("variable %q appears twice", v.Path)
 		case v.Type >= encoded:
 			return fmt.Errorf("variable %q: unknown data type %d", v.Path, v.Type)
+		case v.dataType() == Floats && v.Length <= 0:
+			return fmt.Errorf("variable %q: an array of %d values", v.Path, v.Length)
 		case math.IsNaN(v.Low) || math.IsNaN(v.High) || v.Low > v.High:
 			return fmt.Errorf("variable %q: range [%v, %v]", v.Path, v.Low, v.High)
 		}

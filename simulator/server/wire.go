@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/gopcua/opcua/id"
@@ -22,9 +23,11 @@ const (
 	hasSourceTime   = 0x04
 	hasServerTime   = 0x08
 	variantBoolean  = 1
+	variantFloat    = 10
 	variantInt32    = 6
 	variantDouble   = 11
 	variantString   = 12
+	variantArray    = 0x80 // a bit
 	bodyIsBinary    = 1
 	fourByteNodeID  = 1
 	opcEpoch        = 116444736000000000 // 1970 in 100 ns since 1601
@@ -96,10 +99,25 @@ func appendVariant(b []byte, t DataType, e *entry) []byte {
 		return appendUint32(append(b, variantInt32), uint32(toInt32(e.number)))
 	case String:
 		return appendString(append(b, variantString), e.text)
+	case Floats:
+		return appendFloats(append(b, variantFloat|variantArray), e.wave)
 	case encoded:
 		return append(b, e.text...)
 	}
 	return binary.LittleEndian.AppendUint64(append(b, variantDouble), math.Float64bits(e.number))
+}
+
+func appendFloats(b []byte, w *Wave) []byte {
+	if w == nil {
+		return appendUint32(b, 0)
+	}
+	values := w.values()
+	b = slices.Grow(b, 4+4*len(values))
+	b = appendUint32(b, uint32(len(values)))
+	for _, v := range values {
+		b = appendUint32(b, math.Float32bits(v))
+	}
+	return b
 }
 
 // toInt32 rounds half away from zero and stops at the type's ends.

@@ -139,13 +139,14 @@ func (g *generator) take(dst []float32) {
 	g.ring, g.flow, g.noise, g.x, g.y = complex(zr, zi), flow, noise, x, y
 }
 
+// converted clips, and rounds to whole steps.
 func converted(y float64) float32 {
-	y = min(max(y, -full), full)
-	half := 0.5
-	if y < 0 {
-		half = -0.5
+	if y > full {
+		y = full
+	} else if y < -full {
+		y = -full
 	}
-	return float32(float64(int32(y/lsb+half)) * lsb)
+	return float32(float64(int32(y*(1/lsb)+math.Copysign(0.5, y))) * lsb)
 }
 
 // highPass is a Butterworth filter of second order, in the transposed form.
