@@ -15,6 +15,7 @@ type shop struct {
 	strip *production.Strip
 	heats *production.Heats
 	cast  *production.Cast
+	wind  *production.Blast
 	parts []part
 }
 
@@ -77,6 +78,7 @@ func builders() []builder {
 	all = append(all, meltShop()...)
 	all = append(all, utilities()...)
 	all = append(all, casting()...)
+	all = append(all, ironMaking()...)
 	return all
 }
 
