@@ -12,11 +12,12 @@ type shop struct {
 	seed  uint64
 	world *production.World
 
-	strip *production.Strip
-	heats *production.Heats
-	cast  *production.Cast
-	wind  *production.Blast
-	parts []part
+	strip  *production.Strip
+	heats  *production.Heats
+	cast   *production.Cast
+	wind   *production.Blast
+	sinter *production.Sinter
+	parts  []part
 }
 
 // part is a piece of production that moves by itself.

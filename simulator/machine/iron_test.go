@@ -51,7 +51,7 @@ func servedBlower(seed uint64) *served {
 // ironUnits are the machines with the files of their units.
 func ironUnits() map[string]func(seed uint64) *served {
 	return map[string]func(seed uint64) *served{
-		"bf/tb1": servedBlower,
+		"bf/tb1": servedBlower, "bf/st1": servedStove, "sinter/s1-fan": servedExhauster,
 	}
 }
 
@@ -145,7 +145,7 @@ func TestIronHealthy(t *testing.T) {
 					low[x.Name], high[x.Name] = v, v
 				}
 				low[x.Name], high[x.Name] = min(low[x.Name], v), max(high[x.Name], v)
-				if noise := 3 * math.Hypot(x.Sigma, x.Rel*v); tag.Low < tag.High && !(v-noise >= tag.Low && v+noise <= tag.High) {
+				if noise := 3 * math.Hypot(x.Sigma, x.Rel*v); tag.Low < tag.High && !((v-noise >= tag.Low || v >= 0 && tag.Low == 0) && v+noise <= tag.High) {
 					complain(x.Name, "is %v in mode %s, its range %v to %v", v, *s.mode, tag.Low, tag.High)
 				}
 				for _, l := range limits[x.Name] {

@@ -92,7 +92,7 @@ func (b *Blast) steer(dt float64) {
 	b.Wind += math.Copysign(math.Min(slew*dt, math.Abs(b.wind-b.Wind)), b.wind-b.Wind)
 	if b.operator -= dt; b.operator <= 0 {
 		b.operator = b.between(2, 5) * 3600
-		b.Hot = 1050 + 10*float64(b.rng.IntN(5)-2)
+		b.Hot = math.Min(1070, math.Max(1030, b.Hot+10*float64(b.rng.IntN(3)-1)))
 		if b.Mode == NormalWind {
 			b.wind = 1 - 0.01*float64(b.rng.IntN(4))
 		}
