@@ -53,6 +53,12 @@ func (t *assetTable) machine() {
 // when. Nobody signs what is unknown.
 func (t *table) sourced() plant.Origin {
 	o := t.origin()
+	t.signed(o)
+	return o
+}
+
+// signed checks an origin that must be there.
+func (t *table) signed(o plant.Origin) {
 	switch {
 	case o.Source == "" && !t.has("source"):
 		t.fault("source", "is missing, allowed are %s", strings.Join(plant.Provenances(), ", "))
@@ -64,7 +70,6 @@ func (t *table) sourced() plant.Origin {
 			}
 		}
 	}
-	return o
 }
 
 func (t *table) nameplate() *plant.Nameplate {
@@ -140,7 +145,7 @@ func (t *table) orders(b *plant.Bearing, o plant.BearingOrders) {
 func (t *table) together(keys ...string) bool {
 	var missing []string
 	for _, k := range keys {
-		if !t.has(k) {
+		if _, unreadable := t.lines[join(t.path, k)]; !t.has(k) && !unreadable {
 			missing = append(missing, k)
 		}
 	}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"millwright/plant/config"
+	"millwright/plant/disk"
+)
+
+type assetsCmd struct {
+	Import   assetsImportCmd   `cmd:"" help:"Make an asset file of a spreadsheet: assets, bearings, gears and limits, every fault at once."`
+	Template assetsTemplateCmd `cmd:"" help:"Print a spreadsheet to begin with, as CSV."`
+}
+
+type assetsImportCmd struct {
+	File  string `arg:"" help:"Spreadsheet as CSV: see millwright assets template and docs/assets.md."`
+	Out   string `short:"o" help:"Asset file to write (default: standard output)." placeholder:"FILE.toml"`
+	Merge string `help:"Asset file that the records go into; what stands there stays as it is. May be the one to write." placeholder:"FILE.toml"`
+}
+
+// Run writes an asset file, or says all that is wrong and writes nothing.
+func (c *assetsImportCmd) Run(e *env) error {
+	src, err := os.ReadFile(c.File)
+	if err != nil {
+		return err
+	}
+	mode := fs.FileMode(0o644)
+	var base []byte
+	if c.Merge != "" {
+		if base, err = os.ReadFile(c.Merge); err != nil {
+			return err
+		}
+	}
+	if info, err := os.Stat(c.Out); c.Out != "" && err == nil {
+		if c.Out != c.Merge {
+			return fmt.Errorf("%s is there already: add to it with --merge %s, or give another name", c.Out, c.Out)
+		}
+		mode = info.Mode().Perm()
+	}
+	made, err := config.ImportInventory(c.File, string(src), c.Merge, string(base))
+	if faults, ok := errors.AsType[config.Faults](err); ok {
+		fmt.Fprintln(e.stderr, faults)
+		return fmt.Errorf("%d faults, nothing was written: mend the lines above", len(faults))
+	}
+	if err != nil {
+		return err
+	}
+	if c.Out == "" {
+		_, err = fmt.Fprint(e.stdout, made.Text)
+		return err
+	}
+	if err := disk.Replace(c.Out, []byte(made.Text), mode); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "%s: %d assets of %s, %d new records\n", c.Out, made.Assets, c.File, made.Added)
+	return err
+}
+
+type assetsTemplateCmd struct{}
+
+// Run prints the template.
+func (assetsTemplateCmd) Run(e *env) error {
+	_, err := fmt.Fprint(e.stdout, config.InventoryTemplate())
+	return err
+}
