@@ -13,7 +13,7 @@ import (
 
 // Withdrawal is the withdrawal and straightening unit of a bloom caster's
 // strand: six driven rolls of 450 mm, each with a motor of 4 kW at a converter
-// and a planetary gear of 1:900, that share the pull.
+// and a bevel and planetary gear of 1:900, that share the pull.
 //
 // The rolls hold one strand, so their speeds are one but for creep. A drive's
 // converter gives way with load (droop) and its roll creeps on the strand; both
@@ -131,7 +131,7 @@ func (d *Withdrawal) drag(i int, grip float64) float64 {
 	s := d.seized.Severity
 	// Stick and slip: the torque climbs, then breaks loose.
 	stick := d.wander - math.Floor(d.wander)
-	return rollDrag + 9*s*(1+0.25*(stick-0.5)+0.1*grip)
+	return rollDrag + 14*s*(1+0.25*(stick-0.5)+0.1*grip)
 }
 
 func (d *Withdrawal) share(dt float64) {
@@ -235,16 +235,17 @@ func (d *Withdrawal) drive(i int, dt float64) {
 }
 
 // signal is what an accelerometer at the input of gear i sees: the mesh of the
-// first stage, 17 teeth and so some 160 Hz, over the noise of rolling in oil. A
-// gear without oil roars, worn teeth raise the second harmonic and sidebands.
+// bevel stage, 17 teeth and so some 160 Hz, over the noise of rolling in oil. A
+// gear without oil roars, worn teeth raise the second harmonic and sidebands. The
+// accelerometer itself has 300 µg/√Hz.
 func (d *Withdrawal) signal(i int) vibration.Signal {
 	v := &d.drives[i]
 	turn := v.speed / driveSpeed
-	a := 0.6 * turn * (0.2 + math.Pow(math.Abs(v.torque)/driveTorque, 0.8))
+	a := 2 * turn * (0.2 + math.Pow(math.Abs(v.torque)/driveTorque, 0.8))
 	w := v.wear
 	v.shaft[0] = vibration.Line{Order: 1, Amp: 0.1 * turn * turn}
 	v.meshes[0] = vibration.Mesh{Teeth: 17, Amp: [3]float64{a * (1 + 0.5*w), 0.5 * a * (1 + 4*w), 0.25 * a * (1 + 2*w)}, AM: 0.3 * w, PM: 0.3 * w}
-	return vibration.Signal{Speed: v.speed, Shaft: v.shaft[:], Mesh: v.meshes[:], Noise: 0.15 * turn * (1 + 5*v.dry) * (1 + 0.6*w)}
+	return vibration.Signal{Speed: v.speed, Shaft: v.shaft[:], Mesh: v.meshes[:], Noise: math.Hypot(0.3, 1.2*turn*(1+5*v.dry)*(1+0.6*w))}
 }
 
 // Points are the accelerometers at the gears' inputs.
