@@ -9,9 +9,10 @@ import (
 	"millwright/simulator/production"
 )
 
-// Furnace is one of three walking-beam furnaces in front of the hot strip mill:
-// 28 slabs of 18 t, 170 min from door to door, natural gas, a recuperator. It
-// gives every third slab of the mill.
+// Furnace is one of the walking-beam furnaces in front of the hot strip mill: 28
+// slabs of some 18 t, 170 min from door to door, natural gas, a recuperator. It
+// gives a slab whenever its beam has one ready for the mill, every second or third
+// of the mill's; the others come from its sisters.
 //
 // The slabs walk against the gas through a dark preheating zone, two heating
 // zones and a soaking zone. Gas and lining of a zone have one temperature; each
@@ -27,13 +28,12 @@ type Furnace struct {
 
 	noise struct{ gas, pressure, skid, beam, ratio physics.Drift }
 
-	slabs [furnaceSlabs]float64 // enthalpy, GJ/t; the last one is discharged next
+	slabs [furnaceSlabs]furnaceSlab // the last one is discharged next
 	zones [4]furnaceZone
 	skids [3]furnaceSkid
 
 	mode       string
 	seen       string  // coil that the mill had last
-	turn       int     // which furnace gives the next slab
 	since      float64 // s since a slab was discharged
 	trim       float64 // of the heating zones' set points, K
 	slab       string
@@ -51,6 +51,9 @@ type Furnace struct {
 	cycle, beam, pumping, oil, drop    float64 // s, bar, %, °C, bar
 	phase                              float64 // s of the beam's cycle, beyond it at rest
 }
+
+// furnaceSlab is a slab on its way.
+type furnaceSlab struct{ heat, mass float64 } // GJ/t over 20 °C, t
 
 // furnaceZone is a zone with its controller.
 type furnaceZone struct {
@@ -70,8 +73,9 @@ type furnaceSkid struct{ flow, out, loss float64 } // m³/h, °C, MW
 
 const (
 	furnaceSlabs = 28
-	slabMass     = 18.0                 // t
-	slabFace     = 2 * 1.05 * 10.9      // m², above and below
+	slabWeight   = 0.017                // t for a millimetre of width
+	slabFace     = 2 * 10.9 / 17        // m² for a t, above and below
+	slabPitch    = 285.0                // s between two slabs at least
 	slabView     = 0.5                  // emissivity and view together
 	stefan       = 5.67e-14             // MW/m²K⁴
 	airNeed      = 9.5                  // Nm³ for a Nm³ of gas
@@ -114,7 +118,7 @@ func NewFurnace(seed uint64, w *production.World, strip *production.Strip) *Furn
 	}
 	for i := range f.slabs {
 		x := float64(i) / (furnaceSlabs - 1)
-		f.slabs[i] = steelHeat(20 + 1190*math.Pow(x, 0.8))
+		f.slabs[i] = furnaceSlab{steelHeat(20 + 1190*math.Pow(x, 0.8)), slabWeight * strip.Coil.Width}
 	}
 	f.heated = 100 * 4
 	f.spent = 1.45 * f.heated
@@ -190,7 +194,7 @@ func (f *Furnace) follow(dt float64) {
 	f.since += dt
 	if l.Mode == production.Gap && l.Coil.ID != f.seen {
 		f.seen = l.Coil.ID
-		if f.turn = (f.turn + 1) % 3; f.turn == 0 {
+		if f.since >= slabPitch {
 			f.discharge()
 		}
 	}
@@ -220,15 +224,21 @@ func (f *Furnace) goal(i int) float64 {
 	return goal
 }
 
+// discharge gives the last slab and charges one that is as wide as what the mill
+// rolls now.
 func (f *Furnace) discharge() {
-	last := steelTemp(f.slabs[furnaceSlabs-1])
-	f.slab, f.discharged = f.strip.Coil.ID, last
+	c := &f.strip.Coil
+	last := f.slabs[furnaceSlabs-1]
+	if f.slab = c.Slab; f.slab == "" {
+		f.slab = c.ID
+	}
+	f.discharged = steelTemp(last.heat)
 	copy(f.slabs[1:], f.slabs[:furnaceSlabs-1])
-	f.slabs[0] = steelHeat(f.world.Hall)
-	f.heated += slabMass
+	f.slabs[0] = furnaceSlab{steelHeat(f.world.Hall), slabWeight * c.Width}
+	f.heated += last.mass
 	f.since, f.phase = 0, 0
 	// Level 2: what enters the soaking zone should be soakEntry warm.
-	f.trim = math.Min(60, math.Max(-60, f.trim+0.06*(soakEntry-steelTemp(f.slabs[f.zones[3].first]))))
+	f.trim = math.Min(60, math.Max(-60, f.trim+0.06*(soakEntry-steelTemp(f.slabs[f.zones[3].first].heat))))
 }
 
 // control is the zone's temperature controller, which moves the gas, and the
@@ -275,10 +285,11 @@ func (f *Furnace) exchange(dt float64) {
 		radiant := t * t * t * t
 		steel := 0.0
 		for j := z.first; j < z.end; j++ {
-			s := steelTemp(f.slabs[j]) + 273.15
-			q := stefan * slabView * slabFace * (radiant - s*s*s*s) // MW
-			f.slabs[j] += q * dt / 1000 / slabMass
-			steel += q
+			s := &f.slabs[j]
+			cooler := steelTemp(s.heat) + 273.15
+			q := stefan * slabView * slabFace * (radiant - cooler*cooler*cooler*cooler) // MW/t
+			s.heat += q * dt / 1000
+			steel += q * s.mass
 		}
 		over := (z.temp - cold) / 1220
 		wall := z.wall * over

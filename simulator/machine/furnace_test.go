@@ -37,22 +37,22 @@ func TestFurnaceBalance(t *testing.T) {
 		for _, z := range f.zones {
 			x += z.temp * liningHeat
 		}
-		for _, h := range f.slabs {
-			x += h * slabMass * 1000
+		for _, s := range f.slabs {
+			x += s.heat * s.mass * 1000
 		}
 		return x
 	}
 	var in, out, formula float64
-	before, cold, slabs := stored(), f.world.Hall, 0.0
-	charged := steelHeat(cold)
+	before, cold, slabs, tonnes := stored(), f.world.Hall, 0.0, 0.0
 	const hours = 6
 	for range hours * 3600 {
 		last := f.slabs[furnaceSlabs-1]
 		strip.Step(1)
 		f.Step(1)
 		if f.since == 0 { // a slab has left in this step
-			out += (last - charged) * slabMass * 1000
+			out += (last.heat*last.mass - steelHeat(cold)*f.slabs[0].mass) * 1000
 			slabs++
+			tonnes += last.mass
 		}
 		in += f.power
 		out += f.wall + f.open + f.stackLoss
@@ -75,7 +75,7 @@ func TestFurnaceBalance(t *testing.T) {
 	}
 	within(t, "energy out", out+stored()-before, in, 0.02)
 	within(t, "fuel by the formula", formula, in, 0.02)
-	if per := in / 1000 / slabs / slabMass; per < 1.3 || per > 1.8 {
+	if per := in / 1000 / tonnes; per < 1.3 || per > 1.8 {
 		t.Errorf("%.2f GJ/t", per)
 	} else {
 		within(t, "specific energy as the computer has it", f.specific, per, 0.05)
@@ -129,6 +129,43 @@ func TestFurnaceFuel(t *testing.T) {
 	more("burner drift", 0.005, 0.06, func(f *Furnace) { f.burner.Severity = 1 })
 	more("recuperator leak", 0.01, 0.06, func(f *Furnace) { f.recuperator.Severity = 1 })
 	more("skid insulation", 0.02, 0.08, func(f *Furnace) { f.skid.Severity = 1 })
+}
+
+// A mill that rolls what its yard has, with pauses: slabs of any width, hot enough
+// after each pause, the specific energy of an old hot mill.
+func TestFurnaceServes(t *testing.T) {
+	heats := production.NewHeats(1)
+	yard := production.NewYard(1, heats)
+	strip := production.NewStripOf(1, yard)
+	f := NewFurnace(1, production.NewWorld(1), strip)
+	var spent, tonnes, coldest, hottest float64
+	coldest = 2000
+	slabs := map[string]bool{}
+	for i := range 4 * 86_400 {
+		last := f.slabs[furnaceSlabs-1].mass
+		heats.Step(1)
+		yard.Step(1)
+		strip.Step(1)
+		f.Step(1)
+		if i < 86_400 {
+			continue
+		}
+		spent += f.power / 1000
+		if f.since == 0 {
+			tonnes += last
+			slabs[f.slab] = true
+			coldest, hottest = math.Min(coldest, f.discharged), math.Max(hottest, f.discharged)
+		}
+	}
+	if per := spent / tonnes; per < 1.3 || per > 1.8 {
+		t.Errorf("%.2f GJ/t", per)
+	}
+	if coldest < 1160 || hottest > 1260 {
+		t.Errorf("slabs of %.0f to %.0f °C", coldest, hottest)
+	}
+	if len(slabs) < 200 {
+		t.Errorf("%d slabs in three days, %.0f t", len(slabs), tonnes)
+	}
 }
 
 func BenchmarkFurnace(b *testing.B) {
