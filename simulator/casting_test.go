@@ -17,7 +17,7 @@ func alone(t testing.TB, path string) Works {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var w Works
+	w := Works{Setting: all.Setting}
 	for _, a := range all.Assets {
 		if a.Path == path {
 			w.Assets = append(w.Assets, a)

@@ -25,7 +25,8 @@ const (
 
 // Cast is a bloom caster from sequence to sequence, seen at one strand: blooms
 // of 260 × 260 or 260 × 320 mm, six strands that share heats of 130 t, four to
-// twelve of them in a sequence.
+// twelve of them in a sequence. The heats are those of the second converter,
+// whose blows nobody follows.
 type Cast struct {
 	rng          *rand.Rand
 	number, heat int
