@@ -84,7 +84,7 @@ func (m *Mill) warm() {
 		m.breaking.usual[k] = m.breaking.meters[k].Take()
 	}
 	if s.strip != nil {
-		s.strip.Begin()
+		s.strip.Begin(s.seed)
 	}
 }
 

@@ -207,12 +207,15 @@ func (l *Strip) gap(seconds float64) {
 // InStrip reports whether the rolls hold a strip.
 func (l *Strip) InStrip() bool { return l.Position >= 0 && l.Position < l.Coil.Length }
 
-// Begin ends a time of Steady production before the first coil of a campaign.
-func (l *Strip) Begin() {
-	l.Steady, l.warm = false, 0
+// Begin ends a time of Steady production. Without a yard, what follows is what a new
+// Strip of this seed rolls, from the present speed on.
+func (l *Strip) Begin(seed uint64) {
 	if l.yard == nil {
-		l.campaign(false)
+		speed := l.Speed
+		*l = *NewStrip(seed)
+		l.Speed = speed
 	}
+	l.Steady, l.warm = false, 0
 	l.gap(5)
 }
 
