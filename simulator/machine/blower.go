@@ -7,6 +7,7 @@ import (
 
 	"millwright/simulator/physics"
 	"millwright/simulator/production"
+	"millwright/simulator/vibration"
 )
 
 // Blower is a turbo-blower of a blast furnace: a centrifugal compressor for 3250
@@ -38,6 +39,8 @@ type Blower struct {
 	shaftX, shaftY, once, twice, sub, gap, axial           float64
 	brg                                                    [4]float64
 	thrust, lubeP, lubeT, lubeDP                           float64
+
+	lines [4]vibration.Line // memory of signal
 }
 
 const (
@@ -55,7 +58,7 @@ const (
 
 // NewBlower stands warm.
 func NewBlower(seed uint64, w *production.World, b *production.Blast) *Blower {
-	t := &Blower{rng: physics.Stream(seed, "blower"), world: w, blast: b, speed: 3060, speedRef: 3060, vanes: 85, dischargeT: 200, steamP: 33, steamT: 430,
+	t := &Blower{rng: physics.Stream(seed, "blower"), world: w, blast: b, speed: 3060, speedRef: 3060, vanes: 85, suctionT: w.Out, dischargeT: 200, steamP: 33, steamT: 430,
 		brg: [4]float64{66, 63, 70, 67}, thrust: 68, lubeT: 43, delivered: fullWind, seen: 0.87, pressureAbs: 3.6}
 	t.air = greitzer{x: 0.87, y: 1, fast: 1}
 	t.noise.air = physics.Drift{Sigma: 0.6, Tau: 1800}
@@ -88,7 +91,7 @@ func (t *Blower) Path() string { return "BF/TBS/TB1" }
 
 func (t *Blower) Step(dt float64) {
 	w := t.world
-	t.suctionT = w.Hall - 6 + t.noise.air.Step(dt, t.rng)
+	t.suctionT = physics.Lag(t.suctionT, w.Out+t.noise.air.Step(dt, t.rng), dt, 300)
 	t.steamP = 33 + t.noise.header.Step(dt, t.rng)
 	t.steamT = 430 + t.noise.steam.Step(dt, t.rng)
 	t.govern(dt)
@@ -224,6 +227,21 @@ func (t *Blower) shake(dt float64) {
 	t.shaftX = math.Sqrt(t.once*t.once+0.5*t.twice*t.twice) + 0.35*t.twice + 0.8*t.sub + 1.5
 	t.shaftY = 0.86*math.Sqrt(t.once*t.once+0.9*t.twice*t.twice) + 0.25*t.twice + 0.9*t.sub + 1.5
 	t.gap = 62 + 3*(t.speed/blowerRPM-1) - 45*j + t.noise.gap.Step(dt, t.rng)
+}
+
+// Points are the accelerometer on the pedestal of the drive end.
+func (t *Blower) Points() []Point { return []Point{{"VIB_H_W", t.signal}} }
+
+// signal is what passes from the shaft through the oil film into the pedestal,
+// with the wheel's blades and the noise of the air.
+func (t *Blower) signal() vibration.Signal {
+	const passes, blades = 0.3, 19
+	line := func(order, peakToPeak float64) vibration.Line {
+		omega := 2 * math.Pi * order * t.speed / 60
+		return vibration.Line{Order: order, Amp: passes * peakToPeak / 2e6 * omega * omega}
+	}
+	t.lines = [4]vibration.Line{line(1, t.once), line(2, t.twice), line(0.45, t.sub), {Order: blades, Amp: 0.8 * t.air.fast}}
+	return vibration.Signal{Speed: t.speed, Shaft: t.lines[:], Noise: 0.25, Flow: vibration.Flow{RMS: 0.6 + 6*math.Min(1, t.wild), Order: blades, Depth: 0.2}}
 }
 
 // Faults are what can break.

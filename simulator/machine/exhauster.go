@@ -23,6 +23,8 @@ type Exhauster struct {
 	noise struct{ draught, stack, oxygen, unbalance, film, floor, kurt, sidebands physics.Drift }
 
 	mode                                  string
+	asked                                 bool    // to run: by the strand, and there is power
+	strandSpeed                           float64 // that it has with the power there is
 	speed, vane, flow, dp, gas            float64
 	power, current, sidebands, beat       float64
 	stack, oxygen                         float64 // dust and oxygen in the stack
@@ -56,7 +58,7 @@ func exhaustBearing() vibration.Orders {
 // NewExhauster stands warm.
 func NewExhauster(seed uint64, w *production.World, strand *production.Sinter) *Exhauster {
 	f := &Exhauster{rng: physics.Stream(seed, "exhauster"), world: w, strand: strand, mode: production.Sintering, speed: exhaustRPM, vane: 85, gas: 130,
-		de: 64, nde: 60, motor: 58, winding: 92, flow: 193, stack: 45, oxygen: 15, sidebands: -54}
+		de: 64, nde: 60, motor: 58, winding: 92, flow: 193, stack: 45, oxygen: 15, sidebands: -54, strandSpeed: 1}
 	f.noise.draught = physics.Drift{Sigma: 0.008, Tau: 4}
 	f.noise.stack = physics.Drift{Sigma: 0.10, Tau: 120}
 	f.noise.oxygen = physics.Drift{Sigma: 0.12, Tau: 300}
@@ -93,20 +95,26 @@ func (f *Exhauster) Path() string { return "SIN/S1/FAN" }
 
 func (f *Exhauster) Step(dt float64) {
 	w, s := f.world, f.strand
+	f.asked = s.Running && w.Shed == 0
+	strand := s.Speed
+	if w.Shed > 0 {
+		strand = 0
+	}
+	f.strandSpeed = physics.Lag(f.strandSpeed, strand, dt, 5)
 	f.run(dt)
 	n := f.speed / exhaustRPM
 
 	// The vane follows the strand, and is shut while the fan runs up.
-	vane := 15 + 70*math.Max(0, math.Min(1, (s.Speed-0.2)/0.8))
-	if n < 0.98 || !s.Running {
+	vane := 15 + 70*math.Max(0, math.Min(1, (f.strandSpeed-0.2)/0.8))
+	if n < 0.98 || !f.asked {
 		vane = 5
 	}
 	f.vane += math.Copysign(math.Min(1.2*dt, math.Abs(vane-f.vane)), vane-f.vane)
 
 	// Gas of the strand and false air behind it, each with the root of the suction.
 	leak := 0.20 * f.casing.Severity
-	warm := 40 + (90+s.Through)*(0.45+0.55*s.Speed)
-	if !s.Running {
+	warm := 40 + (90+s.Through)*(0.45+0.55*f.strandSpeed)
+	if !f.asked {
 		warm = w.Hall + 6
 	}
 	mixed := (warm + leak*w.Hall) / (1 + leak)
@@ -128,8 +136,8 @@ func (f *Exhauster) Step(dt float64) {
 	f.electric(n, dt)
 
 	scatter := 1 + f.noise.stack.Step(dt, f.rng)
-	burning := math.Min(1, s.Speed+0.15)
-	f.stack = physics.Lag(f.stack, (8+37*burning*s.Speed)*n*scatter/(1+leak), dt, 60)
+	burning := math.Min(1, f.strandSpeed+0.15)
+	f.stack = physics.Lag(f.stack, (8+37*burning*f.strandSpeed)*n*scatter/(1+leak), dt, 60)
 	f.oxygen = physics.Lag(f.oxygen, 20.9-(6*burning*(1+0.004*s.Through)+f.noise.oxygen.Step(dt, f.rng))/(1+leak)*math.Min(1, 2*n), dt, 60)
 	f.thermal(n, dt)
 	f.vibrate(n, dt)
@@ -137,21 +145,20 @@ func (f *Exhauster) Step(dt float64) {
 
 // run is start, stop, and the slip of the motor.
 func (f *Exhauster) run(dt float64) {
-	s := f.strand
 	slip := 0.0100 * f.power / exhaustKW
 	switch {
-	case s.Running && f.speed < 0.97*exhaustSync: // by way of a liquid starter
+	case f.asked && f.speed < 0.97*exhaustSync: // by way of a liquid starter
 		f.speed = math.Min(0.97*exhaustSync+0.1, f.speed+exhaustSync/50*dt)
-	case s.Running:
+	case f.asked:
 		f.speed = physics.Lag(f.speed, exhaustSync*(1-slip), dt, 1)
 	default: // air and bearings brake
 		f.speed = math.Max(0, f.speed-dt*(f.speed/160+0.9))
 	}
 	switch {
-	case s.Running && f.speed < 0.97*exhaustSync:
+	case f.asked && f.speed < 0.97*exhaustSync:
 		f.mode = "run-up"
-	case s.Running:
-		f.mode = s.Mode
+	case f.asked:
+		f.mode = f.strand.Mode
 	case f.speed > 5:
 		f.mode = "run-down"
 	default:
@@ -160,8 +167,8 @@ func (f *Exhauster) run(dt float64) {
 }
 
 func (f *Exhauster) electric(n, dt float64) {
-	s, w := f.strand, f.world
-	if !s.Running {
+	w := f.world
+	if !f.asked {
 		f.power, f.current = 0, 0
 		f.sidebands = physics.Lag(f.sidebands, -70, dt, 5)
 		return

@@ -82,6 +82,26 @@ func TestExhausterRunsUp(t *testing.T) {
 	}
 }
 
+// While the grid sheds its load the fan stands, and starts again afterwards.
+func TestExhausterWithoutPower(t *testing.T) {
+	w, s := production.NewWorld(1), &production.Sinter{Mode: production.Sintering, Speed: 1, Permeability: 1, Running: true}
+	f := NewExhauster(1, w, s)
+	w.Shed = 1
+	for range 1800 {
+		f.Step(1)
+	}
+	if f.mode != production.Standstill || f.power != 0 || f.gas > 110 {
+		t.Errorf("without power: mode %s, %v kW, gas of %.0f °C", f.mode, f.power, f.gas)
+	}
+	w.Shed = 0
+	for range 1800 {
+		f.Step(1)
+	}
+	if f.mode != production.Sintering || f.power < 2500 {
+		t.Errorf("with power again: mode %s, %v kW", f.mode, f.power)
+	}
+}
+
 // Envelope lines see a spall long before velocity does.
 func TestExhausterEarlySpall(t *testing.T) {
 	run := func(severity float64) *Exhauster {

@@ -133,7 +133,7 @@ func TestIronHealthy(t *testing.T) {
 					t.Errorf("%s does not know the mode %s", unit, *s.mode)
 				}
 			}
-			if i > 86_400 && i%20 != 0 {
+			if i > 86_400 && i%60 != 0 || i%3 != 0 {
 				continue
 			}
 			for _, x := range sensors {
@@ -141,7 +141,7 @@ func TestIronHealthy(t *testing.T) {
 					continue
 				}
 				v, tag := *x.Value, tags[x.Name]
-				if i == 0 {
+				if _, known := low[x.Name]; !known {
 					low[x.Name], high[x.Name] = v, v
 				}
 				low[x.Name], high[x.Name] = min(low[x.Name], v), max(high[x.Name], v)
@@ -176,34 +176,8 @@ func TestIronHealthy(t *testing.T) {
 // moments of each sensor while the machine runs, with the noise of the sensor.
 func (s *served) moments(running func() bool) (mean, sd map[string]float64) {
 	s.run(2*3600, 1)
-	type sum struct{ n, x, xx float64 }
-	sums := map[string]*sum{}
-	for range 5 * 3600 {
-		s.step(1)
-		if !running() {
-			continue
-		}
-		for _, x := range s.Sensors() {
-			if x.Value != nil {
-				a := sums[x.Name]
-				if a == nil {
-					a = &sum{}
-					sums[x.Name] = a
-				}
-				v := *x.Value
-				a.n, a.x, a.xx = a.n+1, a.x+v, a.xx+v*v
-			}
-		}
-	}
-	mean, sd = map[string]float64{}, map[string]float64{}
-	for _, x := range s.Sensors() {
-		if a := sums[x.Name]; a != nil {
-			m := a.x / a.n
-			mean[x.Name] = m
-			sd[x.Name] = math.Sqrt(math.Max(0, a.xx/a.n-m*m) + x.Sigma*x.Sigma + x.Rel*x.Rel*m*m)
-		}
-	}
-	return mean, sd
+	r := rig{s.Machine, s.step, running}
+	return r.watch(4 * 3600)
 }
 
 // signatures checks that each fault moves the tags that theory names by more than

@@ -125,7 +125,7 @@ func (s *Stove) Step(dt float64) {
 	b := s.blast
 	s.hotRef = b.Hot
 	s.wind = b.Wind * fullWind
-	s.coldBlast = physics.Lag(s.coldBlast, 95+85*b.Wind+0.5*(s.world.Hall-34)+s.noise.cold.Step(dt, s.rng), dt, 300)
+	s.coldBlast = physics.Lag(s.coldBlast, 95+85*b.Wind+0.8*(s.world.Out-30)+s.noise.cold.Step(dt, s.rng), dt, 300)
 	s.operate()
 	s.valves(dt)
 	burning := s.burn(dt)
@@ -150,7 +150,7 @@ func (s *Stove) Step(dt float64) {
 // cold blast is still needed then.
 func (s *Stove) operate() {
 	if s.mode == production.OnBlast && s.blast.Stove != production.OnBlast && s.blast.Wind > 0.9 {
-		s.gasBase = math.Min(stoveGas*1.08, math.Max(0.7*stoveGas, s.gasBase*(1+0.4*(0.07-s.bypass))))
+		s.gasBase = math.Min(stoveGas*1.16, math.Max(0.7*stoveGas, s.gasBase*(1+0.4*(0.07-s.bypass))))
 	}
 	s.mode = s.blast.Stove
 }
@@ -297,7 +297,7 @@ func (s *Stove) blow(dt float64) bool {
 
 // surface is the shell: what comes through the lining, the weather outside.
 func (s *Stove) surface(dt float64) {
-	weather := s.world.Hall - 4 + s.noise.sun.Step(dt, s.rng)
+	weather := s.world.Out + 3 + s.noise.sun.Step(dt, s.rng)
 	rise := func(i int, inside, share, spot float64) {
 		s.shell[i] = physics.Lag(s.shell[i], weather+share*(inside-30)+spot*s.spot.Severity, dt, 3*3600)
 	}

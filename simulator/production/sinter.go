@@ -68,7 +68,13 @@ func (s *Sinter) Step(dt float64) {
 	if s.left -= dt; s.left <= 0 {
 		s.next()
 	}
-	speed := map[string]float64{Sintering: 1, SlowSintering: 0.7}[s.Mode]
+	speed := 0.0
+	switch s.Mode {
+	case Sintering:
+		speed = 1
+	case SlowSintering:
+		speed = 0.7
+	}
 	s.Speed = physics.Lag(s.Speed, speed, dt, 20)
 	s.Permeability = (1 + s.level) * math.Exp(s.bed.Step(dt, s.rng))
 	s.Through = s.burn.Step(dt, s.rng)
