@@ -30,7 +30,7 @@ type characteristic struct{ flow, top, shut float64 }
 // that the surge line comes towards the working point.
 func mapAt(n, open, deposits float64) characteristic {
 	return characteristic{
-		flow: surgeFlow * (1 + 0.18*deposits) * n * open,
+		flow: surgeFlow * (1 + 0.22*deposits) * n * open,
 		top:  surgeHead * (1 - 0.11*deposits) * n * n,
 		shut: shutHead * (1 - 0.05*deposits) * n * n,
 	}

@@ -258,3 +258,46 @@ func BenchmarkIron(b *testing.B) {
 		}
 	}
 }
+
+// Bursts come from the same numbers as the tags: the strongest line of a worn
+// journal below the speed is its whirl, and r.m.s. and features agree.
+func TestIronBursts(t *testing.T) {
+	for unit, build := range ironUnits() {
+		s := build(2)
+		v, ok := s.Machine.(Vibrating)
+		if !ok {
+			continue
+		}
+		if b, ok := s.Machine.(*Blower); ok {
+			b.journal.Severity = 1
+		} else {
+			s.fault("bearing-outer", 0.3)
+		}
+		s.run(600, 1)
+		for _, p := range v.Points() {
+			signal := p.Signal()
+			burst := make([]float32, 65_536)
+			signal.Burst(burst, 25_600, 7)
+			sum := 0.0
+			for _, x := range burst {
+				sum += float64(x) * float64(x)
+			}
+			within(t, unit+" "+p.Name+" r.m.s.", math.Sqrt(sum/float64(len(burst))), signal.Features().RMS, 0.06)
+			if b, ok := s.Machine.(*Blower); ok {
+				at := func(order float64) float64 { // amplitude of a line, m/s²
+					step := 2 * math.Pi * order * b.speed / 60 / 25_600
+					var re, im float64
+					for i, x := range burst {
+						w := 1 - math.Cos(2*math.Pi*float64(i)/float64(len(burst)))
+						re += w * float64(x) * math.Cos(step*float64(i))
+						im += w * float64(x) * math.Sin(step*float64(i))
+					}
+					return 2 * math.Hypot(re, im) / float64(len(burst))
+				}
+				if whirl, beside := at(0.45), max(at(0.35), at(0.6)); whirl < 5*beside {
+					t.Errorf("whirl line %.3g m/s², beside it %.3g", whirl, beside)
+				}
+			}
+		}
+	}
+}
