@@ -8,7 +8,7 @@ import (
 )
 
 func servedExhauster(seed uint64) *served {
-	w, s := production.NewWorld(seed), production.NewSinter(seed)
+	w, s := production.NewWorldAt(seed, production.Setting{Weak: true}), production.NewSinter(seed)
 	f := NewExhauster(seed, w, s)
 	return &served{f, w, s, &f.mode}
 }

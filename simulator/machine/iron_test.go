@@ -44,7 +44,7 @@ func (s *served) fault(name string, severity float64) {
 }
 
 func servedBlower(seed uint64) *served {
-	w, b := production.NewWorld(seed), production.NewBlast(seed)
+	w, b := production.NewWorldAt(seed, production.Setting{Weak: true}), production.NewBlast(seed)
 	return &served{NewBlower(seed, w, b), w, b, &b.Mode}
 }
 

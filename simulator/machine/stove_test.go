@@ -8,7 +8,7 @@ import (
 )
 
 func servedStove(seed uint64) *served {
-	w, b := production.NewWorld(seed), production.NewBlast(seed)
+	w, b := production.NewWorldAt(seed, production.Setting{Weak: true}), production.NewBlast(seed)
 	s := NewStove(seed, w, b)
 	return &served{s, w, b, &s.mode}
 }
