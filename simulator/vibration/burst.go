@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	block    = 256              // samples that are made at a time
+	block    = 512              // samples that are made at a time
 	full     = 50 * 9.80665     // range of the accelerometer, m/s²
 	lsb      = full / (1 << 23) // of its converter of 24 bits
 	lowest   = 0.5              // Hz, of its high-pass
@@ -80,7 +80,7 @@ func (g *generator) begin(s *Signal, rate float64, seed uint64) {
 	g.colour = g.white * ringShare / math.Sqrt(g.ringPower())
 	g.flow = newHighPass(2 * math.Pi * flowFrom / rate)
 	g.hiss = s.Flow.RMS / math.Sqrt(g.flow.power())
-	if !(s.Speed > 0) {
+	if !(g.turn > 0 && g.turn < 0.5) { // it stands, or no sample could tell how it turns
 		return
 	}
 	add := func(l Line) {
@@ -96,7 +96,7 @@ func (g *generator) begin(s *Signal, rate float64, seed uint64) {
 		g.gears = append(g.gears, g.gear(m))
 	}
 	for _, p := range s.Impacts {
-		if p.Order > 0 && p.Amp != 0 {
+		if p.Amp != 0 && p.Order > 0 && p.Order*g.turn < 0.5 {
 			g.trains = append(g.trains, g.train(p))
 			if p.Spread > 0 {
 				g.trains = append(g.trains, g.spread(p))
@@ -126,11 +126,11 @@ func (g *generator) take(dst []float32) {
 	x, y, keep := g.x, g.y, g.keep
 	for i := range dst {
 		i &= block - 1
-		a, b, c := noise.three()
-		zr, zi = float64(zr*pr)-float64(zi*pi)+g.re[i]+colour*a, float64(zr*pi)+float64(zi*pr)+g.im[i]
-		now := g.sum[i] + zi + white*b
+		few := noise.next()
+		zr, zi = float64(zr*pr)-float64(zi*pi)+g.re[i]+colour*flat(few), float64(zr*pi)+float64(zi*pr)+g.im[i]
+		now := g.sum[i] + zi + white*heads(noise.next(), few>>16)
 		if hiss != 0 {
-			now += flow.step(hiss*c) * (1 + g.sway[i])
+			now += flow.step(hiss*heads(noise.next(), few>>32)) * (1 + g.sway[i])
 		}
 		y = float64(keep*y) + (now - x)
 		x = now

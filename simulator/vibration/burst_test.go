@@ -2,6 +2,7 @@ package vibration
 
 import (
 	"math"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -58,25 +59,46 @@ func reference(severity float64) Signal {
 	return Signal{Speed: 990, Noise: 0.5, Shaft: []Line{{1, 0.25, 0}}, Impacts: []Impacts{spall}}
 }
 
-// Features in closed form are those of the bursts.
-func TestFeatures(t *testing.T) {
-	dst := make([]float32, 65_536)
-	for _, severity := range []float64{0, 0.05, 0.1, 0.2, 0.4, 1} {
-		s := reference(severity)
-		var s2, s4 float64
-		const bursts = 4
-		for seed := range uint64(bursts) {
-			s.Burst(dst, 25_600, seed)
-			for _, v := range dst {
-				x := float64(v) * float64(v)
-				s2 += x
-				s4 += x * x
-			}
-		}
-		s2 /= bursts * 65_536
-		s4 /= bursts * 65_536
-		f := s.Features()
-		within(t, "r.m.s.", math.Sqrt(s2), f.RMS, 0.02)
-		within(t, "kurtosis", s4/(s2*s2), f.Kurtosis, 0.05)
+// The same signal and seed give the same burst, another seed another one, and
+// silence is silence.
+func TestBurst(t *testing.T) {
+	s := reference(0.4)
+	s.Mesh = []Mesh{{Teeth: 23, Amp: [3]float64{1, 1, 1}, AM: 0.1, Crack: 0.5}}
+	s.Flow, s.Loose = Flow{RMS: 1, Order: 7, Depth: 0.5}, 0.5
+	a, b := burst(s, 1), burst(s, 1)
+	if !slices.Equal(a, b) || slices.Equal(a, burst(s, 2)) {
+		t.Error("a burst does not depend on its seed alone")
 	}
+	short := make([]float32, 1000)
+	s.Burst(short, rate, 1)
+	if !slices.Equal(short, a[:1000]) {
+		t.Error("a short burst is not the beginning of a long one")
+	}
+	if silence := burst(Signal{Speed: 990}, 1); slices.ContainsFunc(silence, func(x float32) bool { return x != 0 }) {
+		t.Error("silence is heard")
+	}
+	if Seed(1, "a", 1) == Seed(1, "a", 2) || Seed(1, "a", 1) == Seed(1, "b", 1) || Seed(1, "a", 1) == Seed(2, "a", 1) {
+		t.Error("two bursts have the same seed")
+	}
+	loud := burst(Signal{Speed: 990, Shaft: []Line{{1, 900, 0}}}, 1)
+	if high := slices.Max(loud); high != float32(full) || slices.Min(loud) != -high {
+		t.Errorf("the accelerometer clips at %v m/s², want %v", high, full)
+	}
+	for _, n := range []float64{0, 1e-9, 1e9, math.Inf(1), math.NaN()} { // still there at any speed
+		odd := s
+		odd.Speed = n
+		burst(odd, 1)
+		odd.Features()
+	}
+}
+
+func TestOrders(t *testing.T) {
+	o := Bearing{Rollers: 19, Ratio: 0.13}.Orders()
+	within(t, "outer race", o.Outer, 8.27, 0.002)
+	within(t, "inner race", o.Inner, 10.74, 0.002)
+	within(t, "roller", o.Roller, 3.78, 0.002)
+	within(t, "cage", o.Cage, 0.435, 0.002)
+	within(t, "cage times rollers", 19*o.Cage, o.Outer, 1e-12)
+	tilted := Bearing{Rollers: 19, Ratio: 0.13, Angle: math.Pi / 3}.Orders()
+	within(t, "outer race at 60°", tilted.Outer, 9.5*(1-0.065), 1e-12)
 }

@@ -8,20 +8,21 @@ import "math/bits"
 type coins struct{ state uint64 }
 
 const (
-	fairHeads = 32.5                // of 64 coins and the share
-	perSigma  = 0.24935149047701487 // 1/√(16 + 1/12)
-	share     = 1.0 / (1 << 21)     // of 21 bits
+	fairHeads  = 32.5                // of 64 coins and the share
+	perSigma   = 0.24935149047701487 // 1/√(16 + 1/12)
+	bits16     = 1<<16 - 1
+	fair16     = 32767.5                // mean of 16 bits
+	perSigma16 = 5.2858480343790255e-05 // √12/65,536
 )
 
-// three are independent of each other.
-func (c *coins) three() (x, y, z float64) {
-	a, b, d, e := c.next(), c.next(), c.next(), c.next()
-	const mask = 1<<21 - 1
-	x = (float64(bits.OnesCount64(a)) + float64(e&mask)*share - fairHeads) * perSigma
-	y = (float64(bits.OnesCount64(b)) + float64(e>>21&mask)*share - fairHeads) * perSigma
-	z = (float64(bits.OnesCount64(d)) + float64(e>>42&mask)*share - fairHeads) * perSigma
-	return x, y, z
+// heads are a Gaussian number of 64 coins and, as the share, 16 bits.
+func heads(coins, share uint64) float64 {
+	return (float64(bits.OnesCount64(coins)) + float64(share&bits16)*(1.0/65_536) - fairHeads) * perSigma
 }
+
+// flat is a number of variance 1 whose values are all equally likely. A resonance
+// that it rings makes it Gaussian.
+func flat(share uint64) float64 { return (float64(share&bits16) - fair16) * perSigma16 }
 
 // next is a generator of the wyrand family: a counter, and the folded product of
 // it with itself under a mask.

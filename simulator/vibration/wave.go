@@ -31,7 +31,8 @@ func (w *wave) add(sum *[block]float64, n int) {
 	}
 	a0, a1, a2, a3, b0, b1, b2, b3 := x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
 	k := w.twice
-	for i := 0; i+3 < block; i += 4 {
+	for at := 0; at < block; at += 4 {
+		i := at & (block - 4) // tells the compiler that no index is beyond the end
 		sum[i] += a0
 		sum[i+1] += a1
 		sum[i+2] += a2

@@ -116,7 +116,7 @@ func spectrum(x []complex128, rate float64) Spectrum {
 	s := Spectrum{make([]float64, len(x)/2), rate / n}
 	for i := range s.Power {
 		a := cmplx.Abs(x[i]) / n
-		s.Power[i] = 2 * a * a // the window's noise bandwidth
+		s.Power[i] = 2 * a * a / 1.5 // the window's noise bandwidth
 	}
 	return s
 }
