@@ -25,6 +25,7 @@ import (
 	"millwright/historian/store/influx"
 	"millwright/hmi"
 	"millwright/models/detect"
+	"millwright/models/diagnose"
 	"millwright/plant"
 	"millwright/plant/config"
 	"millwright/simulator"
@@ -126,12 +127,17 @@ func (w *works) startHMI(ctx context.Context, web *config.HMI, m *memory) error 
 	if err != nil {
 		return err
 	}
+	library, err := config.Classes()
+	if err != nil {
+		return err
+	}
 	exports := &export.Service{Source: export.Works{Store: m.store, Book: m.book}, Version: version, Dir: m.dir}
 	server := &hmi.Server{
 		Listen: web.Listen, TLSCertificate: web.TLSCertificate, TLSKey: web.TLSKey, NoLogin: web.NoLogin, Data: web.Data,
 		History: m.store, Alarms: m.book, Plant: m.ingest, Hub: m.hub, Metrics: w.gauge.handler(), Roles: w.crew.health,
 		Version: version, Log: w.log.With("role", "hmi"),
 		Labels: m.book, Models: models, Orders: models, Export: exports.Serve, Refusals: refusals(),
+		Causes: func(a *plant.Asset, f plant.Finding) []plant.Cause { return diagnose.Rank(library.Find(a.Class), a, f) },
 	}
 	if m.desk != nil {
 		server.Alerts, server.Zone = m.desk, m.desk.Zone

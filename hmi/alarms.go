@@ -143,7 +143,7 @@ func (s *Server) alarm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.alarmProblem(id, err)
 	}
-	return send(w, newAlarmBody(&a))
+	return send(w, s.detail(&a))
 }
 
 type ackBody struct {

@@ -127,7 +127,17 @@ func TestGaps(t *testing.T) {
 }
 
 func TestAlarms(t *testing.T) {
-	s := run(t, nil)
+	s := run(t, func(s *Server) {
+		s.Causes = func(a *plant.Asset, _ plant.Finding) []plant.Cause {
+			if a.Class == "fan" {
+				return []plant.Cause{}
+			}
+			c := plant.Cause{Mode: "bearing", Name: "Bearing " + a.Class, Score: 0.5, Present: []string{"VIB_H up"}, Absent: []string{}}
+			return []plant.Cause{c, c, c, c}
+		}
+	})
+	s.works.assets[0].Limits = []plant.Limit{{Tag: "BOF/FAN/SPEED", Kind: plant.LimitHighHigh, Basis: "another"},
+		{Tag: "BOF/FAN/SPEED", Kind: plant.LimitHigh, Basis: "maker's sheet 4", Origin: plant.Origin{Source: plant.SourceMaker, Author: "A. Khan", Date: "2026-03-31"}}}
 	s.is(s.get("alarms"), `{"alarms":[],"next":null,"seq":0}`)
 	s.works.enter(alarmAt(17, plant.Unacked, plant.Advisory, 2))
 	limit := plant.Alarm{ID: 18, State: plant.Cleared, Edge: "demo", Raised: epoch, Returned: epoch + second, Acked: epoch + 2*second, AckedBy: "anna", Note: "ok", Count: 3,
@@ -146,7 +156,12 @@ func TestAlarms(t *testing.T) {
 	s.is(s.get("alarms?state=unacked"), `{"alarms":[`+seventeen+`],"next":null,"seq":2}`)
 	s.is(s.get("alarms?asset=HSM"), `{"alarms":[`+seventeen+`],"next":null,"seq":2}`)
 	s.is(s.get("alarms?since=2026-11-22T00:05:17Z"), `{"alarms":[`+seventeen+`],"next":null,"seq":2}`)
-	s.is(s.get("alarms/17"), seventeen)
+	detail := func(alarm, causes, basis string) string {
+		return strings.TrimSuffix(alarm, "}") + `,"causes":` + causes + `,"basis":` + basis + `}`
+	}
+	bearing := `{"mode":"bearing","name":"Bearing gearbox","score":0.5,"present":["VIB_H up"],"absent":[]}`
+	s.is(s.get("alarms/17"), detail(seventeen, `[`+bearing+`,`+bearing+`,`+bearing+`]`, `null`))
+	s.is(s.get("alarms/18"), detail(eighteen, `[]`, `"maker's sheet 4, maker, A. Khan, 2026-03-31"`))
 
 	acked := strings.NewReplacer(`"state":"unacked"`, `"state":"acked"`, `"acked":null`, `"acked":"2026-11-22T00:05:00.000Z"`,
 		`"acked_by":null`, `"acked_by":"demo"`, `"note":null`, `"note":"seen"`, `"seq":1`, `"seq":3`).Replace(seventeen)

@@ -82,6 +82,10 @@ type Server struct {
 	Orders Orders
 	Export Export
 
+	// Causes are the failure modes that a finding may come from, the likeliest
+	// first: empty where none fits, nil where there is nothing to compare. May be nil.
+	Causes func(*plant.Asset, plant.Finding) []plant.Cause
+
 	// Refusals are the errors of the parts that are the caller's doing, with the
 	// status of their answer; their text is told to the caller.
 	Refusals map[error]int

@@ -16,9 +16,9 @@ import (
 // Least is the score below which a mode is no answer.
 const Least = 0.45
 
-// Rank names the failure modes that f is like, the most like one first; none
-// where nothing can be said: of sensor and system findings, of a class that is
-// not known (nil) and where no mode reaches [Least].
+// Rank names the failure modes that f is like, the most like one first; an empty
+// list where none reaches [Least], and nil where there is nothing to compare:
+// sensor and system findings, and a class that is not known or has no modes.
 //
 // The score compares the shares of the tags in the finding with the weights of
 // the mode's symptoms, each summing to 1, by the Bhattacharyya coefficient: it is
@@ -31,14 +31,11 @@ const Least = 0.45
 // one are known: nobody can tell the races apart without. The general mode stands
 // for it otherwise.
 func Rank(class *plant.AssetClass, asset *plant.Asset, f plant.Finding) []plant.Cause {
-	if class == nil || asset == nil || f.Class != plant.Advisory && f.Class != plant.LimitAlarm {
+	if class == nil || len(class.Modes) == 0 || asset == nil || f.Class != plant.Advisory && f.Class != plant.LimitAlarm {
 		return nil
 	}
 	seen := evidence(&f)
-	if len(seen) == 0 {
-		return nil
-	}
-	var out []plant.Cause
+	out := []plant.Cause{}
 	for i := range class.Modes {
 		m := &class.Modes[i]
 		symptoms := m.Symptoms

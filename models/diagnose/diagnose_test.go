@@ -11,7 +11,7 @@ import (
 
 const fan = "BOF/C1/FAN"
 
-func class(t *testing.T, name string) *plant.AssetClass {
+func class(t testing.TB, name string) *plant.AssetClass {
 	t.Helper()
 	l, err := config.Classes()
 	if err != nil {
@@ -100,8 +100,11 @@ func TestKinds(t *testing.T) {
 			t.Errorf("%s: %+v", c, got)
 		}
 	}
-	if diagnose.Rank(nil, &plant.Asset{}, f) != nil || diagnose.Rank(pump, nil, f) != nil || diagnose.Rank(pump, &plant.Asset{}, plant.Finding{Class: plant.Advisory}) != nil {
+	if diagnose.Rank(nil, &plant.Asset{}, f) != nil || diagnose.Rank(pump, nil, f) != nil || diagnose.Rank(class(t, "machine"), &plant.Asset{}, f) != nil {
 		t.Error("something is said of nothing")
+	}
+	if got := diagnose.Rank(pump, &plant.Asset{}, plant.Finding{Class: plant.Advisory}); got == nil || len(got) > 0 {
+		t.Errorf("a finding without reasons: %+v", got)
 	}
 }
 

@@ -11,6 +11,7 @@ import { t } from "../i18n/text.ts";
 import { Data, Num, TagName } from "../parts/data.tsx";
 import { alarmPath } from "../route.ts";
 import { AckButton } from "./ack.tsx";
+import { Causes } from "./causes.tsx";
 import { Mark, stateText } from "./mark.tsx";
 import { compared, Direction, isMeasured, Measure, What, word } from "./words.tsx";
 
@@ -193,7 +194,10 @@ export function Why(props: { alarm: Alarm }): JSX.Element {
       </header>
       <div class={(f.contributions?.length ?? 0) > 0 ? "why-body" : "why-body brief"}>
         <Facts alarm={a} />
-        <Contributions alarm={a} />
+        <div>
+          <Contributions alarm={a} />
+          <Causes id={a.id} heading="h4" />
+        </div>
       </div>
     </article>
   );

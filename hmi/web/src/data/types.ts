@@ -53,6 +53,21 @@ export interface Alarm {
   label?: Label | null;
 }
 
+/** Cause is a failure mode that a finding may come from. */
+export interface Cause {
+  mode: string;
+  name: string;
+  score: number | null;
+  present: string[];
+  absent: string[];
+}
+
+/** AlarmDetail is an alarm by itself: null where there is nothing to compare, empty where nothing fits. */
+export interface AlarmDetail extends Alarm {
+  causes: Cause[] | null;
+  basis: string | null;
+}
+
 export type Verdict = "confirmed" | "not_a_fault" | "sensor_fault" | "process_change" | "duplicate";
 
 export interface Label {

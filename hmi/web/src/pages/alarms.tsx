@@ -4,6 +4,7 @@
 import type { JSX } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import { AckButton, AckForm, Refused } from "../alarm/ack.tsx";
+import { Causes } from "../alarm/causes.tsx";
 import { LabelBox } from "../alarm/label.tsx";
 import { Mark, stateText } from "../alarm/mark.tsx";
 import { Contributions, Facts } from "../alarm/why.tsx";
@@ -241,6 +242,7 @@ function Detail(props: { id: number; alarm: Alarm | null; query: string }): JSX.
               <Contributions alarm={a} />
             </>
           )}
+          <Causes id={a.id} heading="h3" />
           <LabelBox key={a.id} alarm={a} />
           <Facts alarm={a} long />
           <Told id={a.id} />
