@@ -31,6 +31,8 @@ type Air struct {
 	mode                                      string
 	wet, header, flow, loaded                 float64 // bar above atmosphere, Nm³/h
 	dryerDp, dew, suctionT, water, total, per float64
+	spread, floor                             float64 // what vibration is made of, mm/s and m/s²
+	seen                                      seen
 	bearing, vib, hf, env, kurtosis           float64 // motor of compressor 2
 }
 
@@ -99,7 +101,7 @@ func (a *Air) Path() string { return "UTL/AIR/NET" }
 
 func (a *Air) Step(dt float64) {
 	w := a.world
-	a.suctionT = w.Hall - 3 + a.noise.suction.Step(dt, a.rng)
+	a.suctionT = w.Out + 2 + a.noise.suction.Step(dt, a.rng)
 	a.water = w.Water + 2
 	a.flow = physics.Lag(a.flow, a.demand(dt), dt, 4)
 	a.sequence(dt)
@@ -145,7 +147,7 @@ func (a *Air) demand(dt float64) float64 {
 	holes := airHoles * (1 + 1.3*a.leaks.Severity)
 	leak := physics.Choked(holes, 0.65, (a.header+airAtmosphere)*1e5, a.suctionT+273.15) / physics.AirNorm * 3600
 
-	hour := math.Mod(14+a.world.Time/3600, 24)
+	hour := a.world.Hour
 	tools := 700.0
 	switch {
 	case hour >= 12.5 && hour < 13.25: // meal of the day shift
@@ -243,21 +245,21 @@ func (c *compressor) step(dt, suction, water, delivery float64, w *production.Wo
 	need := mass * physics.AirR * cooled / (airSwept / airRatio * volumetric(r2)) / 1e5
 	c.inter = physics.Lag(c.inter, math.Max(need, 0.99)-airAtmosphere, dt, 4)
 
+	run := 0.0
+	if c.state > 0 {
+		run = 1
+	}
 	share := 0.0
 	if c.load > 0.01 {
 		ratio := mass * physics.AirCp / 21_000 // 18 m³/h of water
 		share = physics.Effectiveness(c.ua/(mass*physics.AirCp), ratio)
-	}
-	run := 0.0
-	if c.state > 0 {
-		run = 1
 	}
 	idle := suction - 273.15 + 18*run
 	c.t1 = physics.Lag(c.t1, idle+c.load*(hot1-273.15-idle), dt, 90)
 	c.t2 = physics.Lag(c.t2, idle+c.load*(hot2-273.15-idle), dt, 90)
 	out := c.t1 - share*(c.t1-(water-273.15))
 	if c.load <= 0.01 {
-		out = water - 273.15 + 3
+		out = water - 273.15 + 0.2 + 2.8*run
 	}
 	c.cooled = physics.Lag(c.cooled, out, dt, 30)
 	c.approach = c.cooled - (water - 273.15)
@@ -310,8 +312,27 @@ func (a *Air) motor(dt float64) {
 	spread := vibration.Late(s)
 	a.vib = run * vibration.Hypot(1.1+0.5*c.load, 0.5, spread)
 	floor := (0.02 + run*(0.16+0.10*c.load)) * (1 + a.noise.floor.Step(dt, a.rng))
+	a.spread, a.floor = run*spread, floor
 	a.hf, a.kurtosis, a.env = vibration.Spall(s, run*airRPM).Features(floor)
 	a.kurtosis += a.noise.kurt.Step(dt, a.rng)
+}
+
+// Points are the accelerometer on the drive end of compressor 2's motor: the
+// pistons shake it twice and four times a turn.
+func (a *Air) Points() []Point {
+	return []Point{{"VIB_C2_H_W", func() vibration.Signal {
+		c, n := &a.set[1], 0.0
+		if c.state > 0 {
+			n = airRPM
+		}
+		a.seen.shaft = [5]vibration.Line{
+			vibration.VelocityLine(2, 1.1+0.5*c.load, n),
+			vibration.VelocityLine(4, 0.5, n),
+			vibration.VelocityLine(vibration.OuterRace, a.spread, n),
+		}
+		a.seen.impacts[0] = outerImpacts(a.outer.Severity, n)
+		return vibration.Signal{Speed: n, Shaft: a.seen.shaft[:], Impacts: a.seen.impacts[:1], Noise: vibration.White(a.floor)}
+	}}}
 }
 
 // Faults are what can break.
@@ -332,28 +353,28 @@ func (a *Air) Sensors() []Sensor {
 		{Name: "FLOW", Value: &a.flow, Every: Slow, Tau: 0.5, Rel: 0.007},
 		{Name: "POWER", Value: &a.total, Every: Slow, Tau: 0.5, Rel: 0.004},
 		{Name: "SPEC", Value: &a.per, Every: Slow, Sigma: 0.0003},
-		{Name: "DRY_DP", Value: &a.dryerDp, Every: Slow, Tau: 1, Sigma: 0.003},
+		{Name: "FILT_DP", Value: &a.dryerDp, Every: Slow, Tau: 1, Sigma: 0.003},
 		{Name: "DEW", Value: &a.dew, Every: Slow, Tau: 30, Sigma: 0.15},
 		{Name: "T_SUC", Value: &a.suctionT, Every: Slow, Tau: 30, Sigma: 0.06},
 		{Name: "T_CW", Value: &a.water, Every: Slow, Tau: 30, Sigma: 0.06},
 	}
 	for i := range a.set {
-		c, n := &a.set[i], "C"+string(rune('1'+i))+"_"
+		c, n := &a.set[i], "_C"+string(rune('1'+i))
 		all = append(all,
-			Sensor{Name: n + "STATE", Value: &c.state, Every: Slow},
-			Sensor{Name: n + "POWER", Value: &c.power, Every: Slow, Tau: 0.5, Sigma: 0.5, Rel: 0.004},
-			Sensor{Name: n + "CURRENT", Value: &c.amps, Every: Slow, Tau: 0.2, Rel: 0.004},
-			Sensor{Name: n + "P_IC", Value: &c.inter, Every: Slow, Tau: 0.1, Sigma: 0.004},
-			Sensor{Name: n + "T_D1", Value: &c.t1, Every: Slow, Tau: 20, Sigma: 0.1},
-			Sensor{Name: n + "T_IC", Value: &c.cooled, Every: Slow, Tau: 20, Sigma: 0.06},
-			Sensor{Name: n + "APP", Value: &c.approach, Every: Slow, Tau: 20, Sigma: 0.09},
-			Sensor{Name: n + "T_D2", Value: &c.t2, Every: Slow, Tau: 20, Sigma: 0.1},
-			Sensor{Name: n + "MOT_T_W", Value: &c.winding, Every: Slow, Tau: 40, Sigma: 0.08})
+			Sensor{Name: "STATE" + n, Value: &c.state, Every: Slow},
+			Sensor{Name: "POWER" + n, Value: &c.power, Every: Slow, Tau: 0.5, Sigma: 0.5, Rel: 0.004},
+			Sensor{Name: "CURRENT" + n, Value: &c.amps, Every: Slow, Tau: 0.2, Rel: 0.004},
+			Sensor{Name: "P_ST" + n, Value: &c.inter, Every: Slow, Tau: 0.1, Sigma: 0.004},
+			Sensor{Name: "T_ST1" + n, Value: &c.t1, Every: Slow, Tau: 20, Sigma: 0.1},
+			Sensor{Name: "T_IC" + n, Value: &c.cooled, Every: Slow, Tau: 20, Sigma: 0.06},
+			Sensor{Name: "APPR" + n, Value: &c.approach, Every: Slow, Tau: 20, Sigma: 0.09},
+			Sensor{Name: "T_ST2" + n, Value: &c.t2, Every: Slow, Tau: 20, Sigma: 0.1},
+			Sensor{Name: "MOT_T_W" + n, Value: &c.winding, Every: Slow, Tau: 40, Sigma: 0.08})
 	}
 	return append(all,
-		Sensor{Name: "C2_BRG_T", Value: &a.bearing, Every: Slow, Tau: 30, Sigma: 0.06},
-		Sensor{Name: "C2_VIB_H", Value: &a.vib, Every: Slow, Tau: 1, Sigma: 0.01, Rel: 0.02},
-		Sensor{Name: "C2_VIB_HF", Value: &a.hf, Every: Slow, Tau: 1, Sigma: 0.002, Rel: 0.015},
-		Sensor{Name: "C2_VIB_ENV", Value: &a.env, Every: Slow, Tau: 1, Sigma: 0.5},
-		Sensor{Name: "C2_VIB_KURT", Value: &a.kurtosis, Every: Slow, Tau: 1, Rel: 0.02})
+		Sensor{Name: "BRG_T_C2", Value: &a.bearing, Every: Slow, Tau: 30, Sigma: 0.06},
+		Sensor{Name: "VIB_C2_H", Value: &a.vib, Every: Slow, Tau: 1, Sigma: 0.01, Rel: 0.02},
+		Sensor{Name: "VIB_C2_HF", Value: &a.hf, Every: Slow, Tau: 1, Sigma: 0.002, Rel: 0.015},
+		Sensor{Name: "VIB_C2_ENV", Value: &a.env, Every: Slow, Tau: 1, Sigma: 0.5},
+		Sensor{Name: "VIB_C2_KURT", Value: &a.kurtosis, Every: Slow, Tau: 1, Rel: 0.02})
 }

@@ -85,8 +85,7 @@ func (f *Fan) Step(dt float64) {
 	f.dp = 165 * density * n * n * (0.85 + 0.4*q - 0.25*q*q)
 	f.power = 1050*density*n*n*n*q + 18*n
 	load := f.power / 1250
-	cosphi := 0.88*(1-math.Exp(-3*(load+0.05))) + 0.02
-	f.current = f.power * 1000 / (math.Sqrt(3) * 6600 * w.Volts * cosphi * 0.95)
+	f.current = physics.Induction(f.power, load+0.05, 6600*w.Volts, 0.95)
 	f.thermal(n, dt)
 	f.vibration(n, dt)
 }

@@ -98,15 +98,12 @@ func (g *Gearbox) rolling(dt float64) (force, torque float64) {
 		g.gap = physics.Lag(g.gap, l.Coil.Pass.Exit-2.5, dt, 3) // set for the next coil
 		return 0, 0
 	}
-	p := l.Coil.Pass
-	p.Speed = math.Max(0.1, g.speed*2*math.Pi/60/gearRatio*rollM)
 	g.entry = l.Temperature()
-	p.Temperature = g.entry
-	force, torque = p.Solve()
+	force, torque = l.Roll(g.speed * 2 * math.Pi / 60 / gearRatio * rollM)
 	force *= 1 + noise
 	torque *= 1 + noise
 	// Mill stretch: the strip leaves thicker than the gap by F/K.
-	g.gap = p.Exit - force/5.5e6
+	g.gap = l.Coil.Pass.Exit - force/5.5e6
 	// Torsional ringing of the drive after the bite (amplification 1.7 at 15 Hz).
 	ring := 2 * math.Pi * 15.0
 	torque *= 1 + 0.7*math.Exp(-0.03*ring*l.Bite)*math.Cos(ring*l.Bite)

@@ -56,12 +56,15 @@ func (p *Pump) Path() string { return "HSM/DSC/P1" }
 
 const (
 	pumpSpeed = 2980.0
-	shutOff   = 203.0               // bar at no flow
-	fall      = 23.0 / 160_000      // bar per (m³/h)²
 	spray     = 180.0 / 160_000     // system, headers open
 	bypass    = 200.0 / (120 * 120) // system, minimum flow line
 	drumLeak  = 12.0                // m³/h
 )
+
+// descaling has heads in bar and flows in m³/h.
+func descaling() physics.Centrifugal {
+	return physics.Centrifugal{ShutOff: 203, Fall: 23.0 / 160_000, Best: 410, Eta: 0.82, Need: 6, More: 6.0 / 160_000}
+}
 
 func (p *Pump) Step(dt float64) {
 	w := p.world
@@ -81,29 +84,22 @@ func (p *Pump) Step(dt float64) {
 	strainer := (0.12 + 0.75*p.cavitation.Severity) * (p.flowTrue / 400) * (p.flowTrue / 400)
 	p.suction = 0.95 - strainer + p.noise.suction.Step(dt, p.rng)
 	p.water = w.Water + 2
-	vapour := 0.0061 * math.Exp(17.27*p.water/(p.water+237.3)) // bar, after Magnus
-	offered := (p.suction + 1.013 - vapour) * 1e5 / (998 * 9.81)
-	needed := 6 + 6*(p.flowTrue/400)*(p.flowTrue/400)
-	lack := math.Max(0, 1.3-offered/needed)
-	head := 1 - 0.03*math.Pow(lack/0.3, 2)
+	pump := descaling()
+	lack, head := pump.Cavitation(physics.NPSH(p.suction, p.water), p.flowTrue)
 
 	rings := 1 - 0.08*p.wear.Severity
-	h0 := shutOff * n * n * head * rings
 	leak := drumLeak * (1 + 0.6*p.wear.Severity)
-	q := math.Sqrt(h0 / (fall + k))
-	p.flowTrue = physics.Lag(p.flowTrue, q, dt, 0.5)
+	p.flowTrue = physics.Lag(p.flowTrue, pump.Flow(n, head*rings, 0, k), dt, 0.5)
 	p.flow = p.flowTrue
-	p.discharge = h0 - fall*p.flowTrue*p.flowTrue + p.suction
+	p.discharge = pump.Head(p.flowTrue, n, head*rings) + p.suction
 	p.leak = leak * math.Sqrt(p.discharge/180)
 
-	off := (p.flowTrue - 410*n) / (410 * n)
-	eta := 0.82 * (1 - 0.8*off*off) * (1 - 0.03*p.wear.Severity)
+	eta := pump.Efficiency(p.flowTrue, n) * (1 - 0.03*p.wear.Severity)
 	hydraulic := (p.flowTrue + p.leak) / 3600 * p.discharge * 1e5
 	p.power = hydraulic/eta/1000*head + 40 // kW
 	p.effective = p.power / 2500
 	p.slip = 0.006 * p.effective
-	cosphi := 0.88*(1-math.Exp(-3*p.effective)) + 0.02
-	p.current = p.power * 1000 / (math.Sqrt(3) * 6600 * w.Volts * cosphi * 0.955)
+	p.current = physics.Induction(p.power, p.effective, 6600*w.Volts, 0.955)
 
 	p.thermal(dt)
 	p.vibration(lack, dt)

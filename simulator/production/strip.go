@@ -330,6 +330,18 @@ func (l *Strip) Temperature() float64 {
 	return t - 25*math.Exp(-end/2)
 }
 
+// Roll gives roll force in N and roll torque in N·m of the strip in the stand as
+// it is now, at a surface speed of the rolls in m/s; 0 without a strip.
+func (l *Strip) Roll(speed float64) (force, torque float64) {
+	if !l.InStrip() {
+		return 0, 0
+	}
+	p := l.Coil.Pass
+	p.Speed = math.Max(0.1, speed)
+	p.Temperature = l.Temperature()
+	return p.Solve()
+}
+
 // Spraying reports whether the descaling headers are open: from the bar's head
 // at the mill's entry until its tail has passed there, both earlier than in F3.
 func (l *Strip) Spraying() bool {
