@@ -36,6 +36,7 @@ type cli struct {
 	Sim      simCmd      `cmd:"" help:"Run the simulated mill alone, behind its OPC UA server."`
 	Ledger   ledgerCmd   `cmd:"" help:"Read a truth ledger or a sample log of the simulator."`
 	Assets   assetsCmd   `cmd:"" help:"Asset files: import from a spreadsheet."`
+	Evaluate evaluateCmd `cmd:"" help:"Score the models against what was really wrong."`
 	Discover discoverCmd `cmd:"" help:"Draft a tag list from the address space of an OPC UA server."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what is between us and a part, and what to do next."`
 	PKI      pkiCmd      `cmd:"" name:"pki" help:"Certificates between an edge and its PLCs: list, trust, renew, export."`

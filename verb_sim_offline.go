@@ -31,8 +31,7 @@ func (c *simCmd) offline(e *env, s *simulator.Simulator) error {
 		return err
 	}
 	m := newMeter(e.stderr)
-	err := s.RunOffline(e.ctx, simulator.Offline{For: c.For, Step: c.Step, Start: time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC),
-		Progress: func(done time.Duration) { m.days(done, c.For) }})
+	err := s.RunOffline(e.ctx, simulator.Offline{For: c.For, Step: c.Step, Progress: func(done time.Duration) { m.days(done, c.For) }})
 	m.end()
 	if err == nil && e.ctx.Err() == nil {
 		_, err = fmt.Fprintf(e.stdout, "%v of plant time in %v\n", c.For, time.Since(m.start).Round(100*time.Millisecond))

@@ -18,20 +18,27 @@ const (
 )
 
 // NewOffline is a mill to be stepped by hand, by a step of ShortestStep to
-// LongestStep: no sensor is scanned more often than that.
+// LongestStep: no sensor is scanned more often than that. A works that does not
+// say when it begins does so with the year 2026.
 func NewOffline(w Works, seed uint64, step time.Duration) (*Mill, error) {
+	if w.Setting.Start.IsZero() {
+		w.Setting.Start = time.Date(2026, time.January, 1, 0, 0, 0, 0, time.UTC)
+	}
 	if step < ShortestStep || step > LongestStep {
 		return nil, fmt.Errorf("simulator: step %v, allowed is %v to %v", step, ShortestStep, LongestStep)
 	}
 	return newMill(w, seed, 1, step)
 }
 
+// Start is the time on the works' own clock at plant time 0.
+func (m *Mill) Start() time.Time { return m.works.Setting.Start }
+
 // Offline is a run as fast as the host allows, without a server and a clock: every
-// value is offered, as if all tags were monitored.
+// value is offered, as if all tags were monitored. Source times are those of the
+// works' own clock.
 type Offline struct {
-	For   time.Duration // plant time
-	Step  time.Duration // see NewOffline
-	Start time.Time     // source time of plant time 0
+	For  time.Duration // plant time
+	Step time.Duration // see NewOffline
 
 	// Progress, where set, is told the plant time that has been run, once an hour of it.
 	Progress func(done time.Duration)
@@ -65,7 +72,7 @@ func (s *Simulator) RunOffline(ctx context.Context, o Offline) (err error) {
 	var notes []Truth
 	for told := time.Duration(0); mill.Now() < o.For && ctx.Err() == nil && !l.broken(); {
 		mill.Step()
-		now := o.Start.Add(mill.Now()).UnixNano()
+		now := mill.Start().Add(mill.Now()).UnixNano()
 		vals, notes = mill.Values(vals[:0]), mill.Truth(notes[:0])
 		mill.Stamp(vals, now)
 		for _, n := range notes {

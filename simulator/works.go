@@ -31,6 +31,17 @@ func (w *Works) machines(s *shop) []machine.Machine {
 	return out
 }
 
+// Deep is the works without the assets that no machine of the simulator stands for.
+func (w Works) Deep() Works {
+	known := map[string]bool{"": true} // tags of the works itself
+	for _, b := range builders() {
+		known[b.path] = true
+	}
+	w.Tags = slices.DeleteFunc(slices.Clone(w.Tags), func(t plant.Tag) bool { return !known[t.Asset] })
+	w.Assets = slices.DeleteFunc(slices.Clone(w.Assets), func(a plant.Asset) bool { return !known[a.Path] })
+	return w
+}
+
 // Reference is the reference works: an integrated steel works of 1.1 Mt a year
 // near Karachi, from the coke ovens to galvanizing.
 func Reference() (Works, error) {

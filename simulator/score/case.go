@@ -9,8 +9,7 @@ import (
 
 // Case is one run of a works, as a judge sees it. Times are ns UTC.
 type Case struct {
-	Name     string
-	From, To int64 // of the run
+	To       int64 // end of the run
 	Assets   []Asset
 	Faults   []ledger.Episode
 	Changes  []Change  // by time

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"millwright/plant/config"
+	"millwright/simulator"
+)
+
+// A fault that grows for hours is found by the models before it fails, the same
+// run has the same score, and what nobody asked for is not counted.
+func TestEvaluate(t *testing.T) {
+	library, err := config.Classes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	works, err := simulator.Named("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := simulator.ParseFault("HSM/DSC/P1:wear-rings@2h+4h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := simulator.ParseFault("BOF/C1/FAN:stuck=T_GAS@3h")
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := trial{name: "wear", works: works.Deep(), seed: 3, length: 7 * time.Hour, learn: time.Hour, plan: plannedFaults([]simulator.Fault{f, s})}
+	runs, err := evaluate(t.Context(), []trial{one, one}, library, &meter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(runs[0], runs[1]) {
+		t.Errorf("two runs with one seed have scores %+v and %+v", runs[0], runs[1])
+	}
+	got := runs[0].Score
+	if got.Events != 1 || got.Found != 1 || got.Right < 1 || got.Told != 1 || got.Tagged != 1 || got.Unwatched != 0 || got.SensorEvents != 1 {
+		t.Errorf("%+v", got)
+	}
+	if got.Leads[0] <= 0 || got.Leads[0] >= 1 {
+		t.Errorf("lead %v", got.Leads[0])
+	}
+	// Three assets of seven hours, less the hour and more that a model learns for,
+	// and less the times of the two faults.
+	if month := 30 * 24.0; got.Months*month < 3 || got.Months*month > 3*6-5-4 {
+		t.Errorf("%v healthy asset-hours", got.Months*month)
+	}
+	one.plan = func(m *simulator.Mill) error { return m.Inject(simulator.Fault{Asset: "X", Name: "dust"}) }
+	if _, err := evaluate(t.Context(), []trial{one}, library, &meter{}); err == nil {
+		t.Error("a fault of no asset was taken")
+	}
+}
