@@ -75,7 +75,7 @@ test: tools web ## everything: Go with the race detector, web unit tests, real s
 	CI=true go test -count=1 -run 'TestKill|TestMemory|TestReadBack|TestFlood$$|TestPlanner' ./historian/export ./historian/notify
 	CI=true go test -count=1 -run 'TestSecureWithUser$$|TestTokenRenewal$$' ./collector ./simulator/server
 
-bench: bench-line bench-users bench-collector ## every figure
+bench: bench-line bench-users bench-collector bench-mill ## every figure
 
 bench-line: tools build ## the figures of the whole line, about 8 minutes: FIGURE lines
 	./e2e/cold.sh
@@ -100,6 +100,9 @@ bench-collector: tools ## the figures of the collector, about 10 minutes: FIGURE
 	$(FIGURES) -v -run 'TestFigure(Sustained|RTT|Peer|Alarms|Discover|Identity)' ./collector | $(TELL)
 	$(DISTURB) $(FIGURES) -v -run 'TestDisturbances' ./collector | $(TELL)
 	$(DISTURB) $(FIGURES) -v -run 'TestFigureDisturbances$$' ./collector | $(TELL)
+
+bench-mill: build ## the figures of the simulated mill, about 3 minutes: FIGURE lines
+	MILLWRIGHT_BINARY=$(CURDIR)/millwright $(FIGURES) -v -run 'TestFigureMill$$' . | grep -E '^(FIGURE|--- |FAIL|ok)| assets,| tags,'
 
 RESULTS := results
 KILLS ?= 20
@@ -165,4 +168,4 @@ dist: build ## one archive per architecture, with units, examples and checksums
 clean: ## remove what was built
 	rm -rf millwright dist hmi/web/dist/*
 
-.PHONY: help run build web tools check test bench bench-line bench-users bench-collector soak-line soak-users soak-collector soak-collector-hour soak-mill dist clean
+.PHONY: help run build web tools check test bench bench-line bench-users bench-collector bench-mill soak-line soak-users soak-collector soak-collector-hour soak-mill dist clean
