@@ -6,10 +6,11 @@ import (
 
 	"millwright/plant"
 	"millwright/plant/config"
+	"millwright/simulator"
 )
 
 type checkCmd struct {
-	Files  []string `arg:"" name:"file" help:"Configuration files of processes, asset files, files of asset classes."`
+	Files  []string `arg:"" name:"file" help:"Configuration files of processes, asset files, files of asset classes, scenarios of the simulator."`
 	Strict bool     `help:"Demand of every limit that it says where it comes from: source, author and date."`
 }
 
@@ -35,6 +36,10 @@ func (c *checkCmd) Run(e *env) error {
 
 // faults are all of one file, each a line.
 func (c *checkCmd) faults(file string) []string {
+	if config.IsScenario(file) {
+		_, err := simulator.ReadScenario(file)
+		return split(err)
+	}
 	assets, other, err := config.Check(file)
 	if !other {
 		return append(split(err), c.unsourced(file, assets)...)

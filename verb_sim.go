@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"millwright/plant/config"
 	"millwright/simulator"
@@ -15,7 +14,6 @@ type simCmd struct {
 	Listen  string   `default:"opc.tcp://127.0.0.1:4840" help:"Address of the OPC UA server."`
 	Works   string   `enum:"demo,reference" default:"demo" help:"What is simulated: demo, three machines, or reference, a whole works."`
 	Start   string   `placeholder:"DATE" help:"When the works begins, by its own clock: 2026-07-01 or 2026-07-01T06:00 (default 10 April, 14:00)."`
-	Seed    uint64   `default:"1" help:"Seed of the mill's noise and products."`
 	Speed   *float64 `placeholder:"N" help:"Plant seconds per second (default 1)."`
 	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET. May be repeated." placeholder:"FAULT" sep:"none"`
 	Ledger  string   `help:"Write what was really wrong to this file." placeholder:"FILE"`
@@ -23,24 +21,12 @@ type simCmd struct {
 	Replay  string   `help:"Serve this recording instead of the mill." placeholder:"FILE.csv"`
 	Loop    bool     `help:"With --replay: start again after the last row."`
 
+	story
 	offlineFlags
 }
 
 // Help lists the faults.
 func (*simCmd) Help() string { return faultHelp() }
-
-func faultHelp() string {
-	var b strings.Builder
-	b.WriteString("Faults (grow over plant time):\n")
-	for _, f := range simulator.Faults() {
-		name := f.Asset + ":" + f.Name
-		if f.Asset == "" {
-			name = "ASSET:" + f.Name + "=TAG"
-		}
-		fmt.Fprintf(&b, "  %s  %s\n", name, f.About)
-	}
-	return b.String()
-}
 
 // Run serves the mill until it is told to stop.
 func (c *simCmd) Run(e *env) error {
@@ -56,6 +42,9 @@ func (c *simCmd) Run(e *env) error {
 	case c.Replay != "" && c.Works != "demo":
 		return errReplayWorks
 	}
+	if err := c.story.check(c.Replay != ""); err != nil {
+		return err
+	}
 	if err := checkSpeed(c.Speed, c.Replay != ""); err != nil {
 		return err
 	}
@@ -68,7 +57,10 @@ func (c *simCmd) Run(e *env) error {
 		return err
 	}
 	s := &simulator.Simulator{
-		Works: works, Listen: c.Listen, Seed: c.Seed, Speed: speed, Faults: faults, Ledger: c.Ledger, Samples: c.Samples, Log: e.log,
+		Works: works, Listen: c.Listen, Speed: speed, Faults: faults, Ledger: c.Ledger, Samples: c.Samples, Log: e.log,
+	}
+	if err := c.tell(s, c.Works, c.Start); err != nil {
+		return err
 	}
 	if c.Offline {
 		return c.offline(e, s)

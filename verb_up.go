@@ -26,13 +26,14 @@ type upCmd struct {
 	Speed   *float64 `help:"Plant seconds per second (default 20; replays: 1)." placeholder:"N"`
 	Works   string   `enum:"demo,reference" default:"demo" help:"What is simulated: demo, three machines, or reference, a whole works."`
 	Start   string   `placeholder:"DATE" help:"When the works begins, by its own clock: 2026-07-01 or 2026-07-01T06:00 (default 10 April, 14:00)."`
-	Seed    uint64   `default:"1" help:"Seed of the mill's noise and products."`
 	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET, OFFSET in plant time since the start (90s, 2h). May be repeated." placeholder:"FAULT" sep:"none"`
 	Ledger  string   `help:"Write what was really wrong to this file." placeholder:"FILE"`
 	Samples string   `help:"Write every value offered over OPC UA to this file." placeholder:"FILE"`
 	Replay  string   `help:"Serve this recording instead of the simulated mill." placeholder:"FILE.csv"`
 	Learn   int      `help:"With --replay: rows that the models learn from, counted from the first." placeholder:"ROWS"`
 	Loop    bool     `help:"With --replay: start again after the last row."`
+
+	story
 }
 
 // Help lists the faults.
@@ -101,6 +102,9 @@ func (c *upCmd) check() error {
 	case c.NoLogin && !loopback(c.HTTP):
 		return fmt.Errorf("--no-login opens every route: it is allowed on a loopback address such as 127.0.0.1:8080, not on %s", c.HTTP)
 	}
+	if err := c.story.check(c.Replay != ""); err != nil {
+		return err
+	}
 	return checkSpeed(c.Speed, c.Replay != "")
 }
 
@@ -135,13 +139,13 @@ func (c *upCmd) simulator() (*simulator.Simulator, error) {
 		return nil, err
 	}
 	s := &simulator.Simulator{
-		Works: works, Listen: "opc.tcp://127.0.0.1:0", Seed: c.Seed, Speed: speed,
+		Works: works, Listen: "opc.tcp://127.0.0.1:0", Speed: speed,
 		Faults: faults, Ledger: c.Ledger, Samples: c.Samples,
 	}
 	if c.Replay != "" {
 		s.Replay = &simulator.Replay{File: c.Replay, Loop: c.Loop}
 	}
-	return s, nil
+	return s, c.tell(s, c.Works, c.Start)
 }
 
 // begin starts the roles with the configuration that a plant would write.
@@ -266,7 +270,7 @@ func (c *upCmd) greet(out io.Writer, w *works, data string) {
 	if w.setupCode != "" {
 		fmt.Fprintf(&b, "The page asks for a first password; the code for it is %s\n\n", w.setupCode)
 	}
-	if c.Replay == "" && len(c.Fault) == 0 {
+	if c.Replay == "" && len(c.Fault) == 0 && c.Scenario == "" && c.FaultsPerYear == 0 {
 		fmt.Fprintf(&b, "Try next: Ctrl-C, then break the gearbox and watch the page find out why:\n  %s --fault %s\n\n", c.again(), simulator.ExampleFault)
 	}
 	fmt.Fprintf(&b, "Ctrl-C ends it.\n\n")

@@ -36,11 +36,12 @@ type growing struct {
 	begun   bool
 }
 
-// Repair takes all faults from an asset and its sensors at a plant time. Hands
-// that mend one thing spoil another now and then: with the probability Chance
-// the repair leaves the fault Introduces.
+// Repair takes all faults from an asset and its sensors at a plant time, or those
+// of one sensor. Hands that mend one thing spoil another now and then: with the
+// probability Chance the repair leaves the fault Introduces.
 type Repair struct {
 	Asset      string
+	Tag        string        // path, of the one sensor that is mended
 	At         time.Duration // plant time since the start
 	Introduces *Fault        // nil: none. Its Offset counts from the repair
 	Chance     float64
@@ -48,11 +49,10 @@ type Repair struct {
 
 // Inject adds a fault. One whose offset has passed begins now.
 func (m *Mill) Inject(f Fault) error {
-	g, err := m.growing(f)
-	if err != nil {
-		return err
+	if err := m.check(f); err != nil {
+		return fmt.Errorf("fault %s: %w", f, err)
 	}
-	m.plan(g)
+	m.plan(m.growing(f))
 	return nil
 }
 
@@ -64,11 +64,13 @@ func (m *Mill) plan(g growing) {
 }
 
 // Repair takes all faults from an asset and its sensors. What is planned stays.
-func (m *Mill) Repair(asset string) {
+func (m *Mill) Repair(asset string) { m.repair(Repair{Asset: asset}) }
+
+func (m *Mill) repair(r Repair) {
 	b := &m.breaking
 	kept := b.faults[:0]
 	for _, f := range b.faults {
-		if f.Asset != asset {
+		if f.Asset != r.Asset || r.Tag != "" && r.Tag != f.Tag && r.Tag != f.With {
 			kept = append(kept, f)
 			continue
 		}
@@ -83,19 +85,8 @@ func (m *Mill) Repair(asset string) {
 
 // PlanRepair has an asset repaired when its time comes.
 func (m *Mill) PlanRepair(r Repair) error {
-	if !slices.ContainsFunc(m.works.Assets, func(a plant.Asset) bool { return a.Path == r.Asset }) {
-		return fmt.Errorf("repair of %s: this works has no such asset, its machines are %s", r.Asset, m.paths())
-	}
-	if f := r.Introduces; f != nil {
-		if err := m.check(*f); err != nil {
-			return fmt.Errorf("repair of %s: %w", r.Asset, err)
-		}
-		if f.Asset != r.Asset {
-			return fmt.Errorf("repair of %s: introduces a fault of %s, allowed is one of the asset itself", r.Asset, f.Asset)
-		}
-		if !(r.Chance > 0 && r.Chance <= 1) {
-			return fmt.Errorf("repair of %s: chance %v, allowed is a number above 0, at most 1", r.Asset, r.Chance)
-		}
+	if err := m.checkRepair(r); err != nil {
+		return fmt.Errorf("repair of %s: %w", r.Asset, err)
 	}
 	b := &m.breaking
 	r.At = max(r.At, m.Now())
@@ -110,16 +101,26 @@ func (m *Mill) mend() {
 	for len(b.repairs) > 0 && b.repairs[0].At <= m.Now() {
 		r := b.repairs[0]
 		b.repairs = b.repairs[1:]
-		m.Repair(r.Asset)
+		m.repair(r)
 		if r.Introduces == nil || physics.Stream(b.seed, fmt.Sprint("repair ", r.Asset, r.At)).Float64() >= r.Chance {
 			continue
 		}
 		f := *r.Introduces
 		f.Offset += r.At
-		if g, err := m.growing(f); err == nil { // was checked when it was planned
-			m.plan(g)
-		}
+		m.plan(m.growing(f))
 	}
+}
+
+// refusal says which part of a fault or repair is wrong, and what is allowed.
+type refusal struct {
+	key  string // as in the file of a scenario
+	what string
+}
+
+func (r *refusal) Error() string { return r.what }
+
+func refuse(key, format string, args ...any) error {
+	return &refusal{key, fmt.Sprintf(format, args...)}
 }
 
 // check reads only what never changes.
@@ -132,7 +133,7 @@ func (m *Mill) check(f Fault) error {
 		return err
 	}
 	if !(f.Severity > 0 && f.Severity <= 1) {
-		return fmt.Errorf("fault %s: severity %v, allowed is a number above 0, at most 1", f, f.Severity)
+		return refuse("severity", "severity %v, allowed is a number above 0, at most 1", f.Severity)
 	}
 	return nil
 }
@@ -140,12 +141,12 @@ func (m *Mill) check(f Fault) error {
 func (m *Mill) checkMachine(f Fault) error {
 	if m.fault(&f) == nil {
 		if names := m.breakable(f.Asset); names != "" {
-			return fmt.Errorf("fault %s: %s has no fault %q, allowed are %s", f, f.Asset, f.Name, names)
+			return refuse("fault", "%s has no fault %q, allowed are %s", f.Asset, f.Name, names)
 		}
-		return fmt.Errorf("fault %s: this works has no asset %s, its machines are %s", f, f.Asset, m.paths())
+		return refuse("asset", "this works has no asset %s, its machines are %s", f.Asset, m.paths())
 	}
 	if f.Natural && f.Growth <= 0 {
-		return fmt.Errorf("fault %s: a natural fault needs the time that it takes", f)
+		return refuse("over", "a natural fault needs the time that it takes")
 	}
 	return nil
 }
@@ -154,45 +155,67 @@ func (m *Mill) checkSensor(f Fault) error {
 	_, known := sensorFaultNamed(f.Name)
 	switch {
 	case m.measured(f.Asset) == "":
-		return fmt.Errorf("fault %s: this works has no asset %s that is measured, its machines are %s", f, f.Asset, m.paths())
+		return refuse("asset", "this works has no asset %s that is measured, its machines are %s", f.Asset, m.paths())
 	case !known:
-		return fmt.Errorf("fault %s: sensors have no fault %q, allowed are %s", f, f.Name, strings.Join(sensorFaultNames(), ", "))
+		return refuse("fault", "sensors have no fault %q, allowed are %s", f.Name, strings.Join(sensorFaultNames(), ", "))
 	case f.Natural:
-		return fmt.Errorf("fault %s: only faults of machines grow naturally", f)
+		return refuse("natural", "only faults of machines grow naturally")
+	case m.channel(f.Tag) == nil:
+		return refuse("tag", "%s is no measured tag of %s, allowed are %s", f.Tag, f.Asset, m.measured(f.Asset))
 	}
-	for _, tag := range []string{f.Tag, f.With} {
-		if tag != "" && m.channel(tag) == nil {
-			return fmt.Errorf("fault %s: %s is no measured tag of %s, allowed are %s", f, tag, f.Asset, m.measured(f.Asset))
-		}
-	}
-	c := m.channel(f.Tag)
-	if scale, _ := otherUnit(c.unit); f.Name == "wrong-unit" && scale == 0 {
-		return fmt.Errorf("fault %s: %q has no other unit to be taken for, allowed are tags in °C, bar, mbar, mm/s, m³/h, kW and the like", f, c.unit)
-	}
-	if f.Name == "swap" && (f.With == "" || f.With == f.Tag) {
-		return fmt.Errorf("fault %s: needs two tags, allowed is swap=TAG,TAG", f)
+	unit := m.channel(f.Tag).unit
+	scale, _ := otherUnit(unit)
+	switch {
+	case f.Name == "wrong-unit" && scale == 0:
+		return refuse("tag", "%q has no other unit to be taken for, allowed are tags in °C, bar, mbar, mm/s, m³/h, kW and the like", unit)
+	case f.Name != "swap" && f.With != "":
+		return refuse("with", "%s concerns one sensor, allowed is with swap", f.Name)
+	case f.Name == "swap" && (m.channel(f.With) == nil || f.With == f.Tag):
+		return refuse("with", "%q is no other measured tag of %s, allowed are %s", f.With, f.Asset, m.measured(f.Asset))
 	}
 	return nil
 }
 
-// growing connects a fault to what it breaks.
-func (m *Mill) growing(f Fault) (growing, error) {
-	if err := m.check(f); err != nil {
-		return growing{}, err
+func (m *Mill) checkRepair(r Repair) error {
+	if !slices.ContainsFunc(m.works.Assets, func(a plant.Asset) bool { return a.Path == r.Asset }) {
+		return refuse("asset", "this works has no asset %s, its machines are %s", r.Asset, m.paths())
 	}
+	if r.Tag != "" && m.channel(r.Tag) == nil {
+		return refuse("tag", "%s is no measured tag of %s, allowed are %s", r.Tag, r.Asset, m.measured(r.Asset))
+	}
+	f := r.Introduces
+	if f == nil {
+		return nil
+	}
+	if f.Asset != r.Asset {
+		return refuse("introduces", "a fault of %s, allowed is one of the asset itself", f.Asset)
+	}
+	if err := m.check(*f); err != nil {
+		return refuse("introduces", "%v", err)
+	}
+	if !(r.Chance > 0 && r.Chance <= 1) {
+		return refuse("chance", "chance %v, allowed is a number above 0, at most 1", r.Chance)
+	}
+	return nil
+}
+
+// growing connects a fault, which was checked, to what it breaks.
+func (m *Mill) growing(f Fault) growing {
 	g := growing{Fault: f}
 	if f.Tag == "" {
 		g.machine = m.fault(&f)
 		g.course = g.machine.Course
-		return g, nil
+		return g
 	}
-	c, s := m.channel(f.Tag), sensorFault(0)
-	if s, _ = sensorFaultNamed(f.Name); s == sensorSwap {
+	c := m.channel(f.Tag)
+	s, _ := sensorFaultNamed(f.Name)
+	g.course = sensorKinds()[s].Course
+	if s == sensorSwap {
 		g.sensor = c.swapWith(m.channel(f.With))
 	} else {
 		g.sensor = c.ails(s)
 	}
-	return g, nil
+	return g
 }
 
 // breakable names the faults of a machine.

@@ -89,7 +89,7 @@ func TestPlannedRepair(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", r, err, want)
 		}
 	}
-	bad(Repair{Asset: "X"}, "this works has no such asset")
+	bad(Repair{Asset: "X"}, "this works has no asset X")
 	bad(Repair{Asset: asset, Introduces: &Fault{Asset: asset, Name: "rust", Severity: 1}, Chance: 1}, `has no fault "rust"`)
 	bad(Repair{Asset: asset, Introduces: &Fault{Asset: asset, Name: "cavitation", Severity: 1}}, "chance 0")
 	bad(Repair{Asset: asset, Introduces: &Fault{Asset: "BOF/C1/FAN", Name: "dust", Severity: 1}, Chance: 1}, "one of the asset itself")

@@ -49,16 +49,22 @@ func NewMill(w Works, seed uint64, speed float64) (*Mill, error) {
 }
 
 func newMill(w Works, seed uint64, speed float64, step time.Duration) (*Mill, error) {
+	m, err := assemble(w, seed, speed, step)
+	if err != nil {
+		return nil, err
+	}
+	m.warm()
+	return m, nil
+}
+
+// assemble makes a mill that is cold: enough to know what it has.
+func assemble(w Works, seed uint64, speed float64, step time.Duration) (*Mill, error) {
 	m := &Mill{works: w, step: step, shop: newShop(seed, w.Setting)}
 	m.machines = w.machines(m.shop)
 	m.breaking.seed = seed
 	m.breaking.meters = make([]wear.Meter, len(m.machines))
 	m.breaking.usual = make([]wear.Duty, len(m.machines))
-	m.warm()
-	if err := m.wire(seed, speed); err != nil {
-		return nil, err
-	}
-	return m, nil
+	return m, m.wire(seed, speed)
 }
 
 // warm brings the machines to the temperatures of steady production, and learns

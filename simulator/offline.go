@@ -55,7 +55,7 @@ func (s *Simulator) RunOffline(ctx context.Context, o Offline) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := inject(mill, s.Faults); err != nil {
+	if err := mill.expect(s.Faults, s.Repairs, s.Random); err != nil {
 		return err
 	}
 	for _, path := range []string{s.Ledger, s.Samples} {

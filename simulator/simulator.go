@@ -3,6 +3,7 @@ package simulator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -20,6 +21,9 @@ type Simulator struct {
 	Seed   uint64
 	Speed  float64 // plant time over clock time, 1 where 0
 	Faults []Fault
+
+	Repairs []Repair
+	Random  *Random // nil: nothing breaks by chance
 
 	Ledger, Samples string // files that are continued; empty: not written
 
@@ -122,7 +126,7 @@ func (s *Simulator) order(o order) error {
 	}
 	if o.repair == "" {
 		if err := s.mill.check(o.fault); err != nil {
-			return err
+			return fmt.Errorf("fault %s: %w", o.fault, err)
 		}
 	}
 	s.orders = append(s.orders, o)
@@ -166,7 +170,7 @@ func (s *Simulator) build() (*Mill, error) {
 	if err != nil {
 		return nil, err
 	}
-	return mill, inject(mill, s.Faults)
+	return mill, mill.expect(s.Faults, s.Repairs, s.Random)
 }
 
 // works is what is simulated.
@@ -175,14 +179,6 @@ func (s *Simulator) works() (Works, error) {
 		return Demo()
 	}
 	return *s.Works, nil
-}
-
-func inject(mill *Mill, faults []Fault) error {
-	var errs []error
-	for _, f := range faults {
-		errs = append(errs, mill.Inject(f))
-	}
-	return errors.Join(errs...)
 }
 
 // serve opens logs and server, and closes them behind work.

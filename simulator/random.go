@@ -1,0 +1,143 @@
+package simulator
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"millwright/plant"
+	"millwright/simulator/machine"
+	"millwright/simulator/physics"
+)
+
+// Random breaks machines and sensors by chance. Faults come to each machine as a
+// Poisson process, one of those that it can have, and grow naturally. The crew
+// mends each some time, before the failure or after; of ten repairs one leaves a
+// misalignment where the machine can have one.
+type Random struct {
+	Rate    float64 // faults of each machine a year of plant time
+	Sensors float64 // faults of each machine's sensors a year
+	Seed    uint64
+	Over    time.Duration // in place of each fault's Life; 0: not
+	Until   time.Duration // plant time of the last fault; 0: ten years
+}
+
+const (
+	day  = 24 * time.Hour
+	year = 365 * day
+)
+
+// draw is all that happens, machine by machine.
+func (m *Mill) draw(r Random) (faults []Fault, repairs []Repair) {
+	until := r.Until
+	if until == 0 {
+		until = 10 * year
+	}
+	for _, mc := range m.machines {
+		kinds := mc.Faults()
+		rng := physics.Stream(r.Seed, "break "+mc.Path())
+		for at := next(0, r.Rate, rng); at < until && len(kinds) > 0; at = next(at, r.Rate, rng) {
+			k := kinds[rng.IntN(len(kinds))]
+			f := Fault{Asset: mc.Path(), Name: k.Name, Severity: 1, Offset: at, Growth: r.life(k.Life), course: k.Course}
+			f.Natural = f.Growth > 0 && k.Course != machine.AtOnce
+			faults = append(faults, f)
+			repairs = append(repairs, Repair{Asset: f.Asset, At: f.mended(rng), Introduces: misalignment(f.Asset, kinds), Chance: 0.1})
+		}
+		rng = physics.Stream(r.Seed, "break sensors "+mc.Path())
+		for at := next(0, r.Sensors, rng); at < until; at = next(at, r.Sensors, rng) {
+			if f, ok := m.sensorBreaks(mc, at, r, rng); ok {
+				faults = append(faults, f)
+				repairs = append(repairs, Repair{Asset: f.Asset, Tag: f.Tag, At: f.mended(rng)})
+			}
+		}
+	}
+	return faults, repairs
+}
+
+// next is when the next fault comes, never with a rate of 0.
+func next(at time.Duration, rate float64, rng *rand.Rand) time.Duration {
+	const never = 200 * year
+	if rate <= 0 {
+		return never
+	}
+	wait := rng.ExpFloat64() / rate
+	if wait > 100 {
+		return never
+	}
+	return (at + time.Duration(wait*float64(year))).Round(time.Second)
+}
+
+func (r *Random) life(usual time.Duration) time.Duration {
+	if r.Over > 0 && usual > 0 {
+		return r.Over
+	}
+	return usual
+}
+
+// mended is when the crew gets to it.
+func (f *Fault) mended(rng *rand.Rand) time.Duration {
+	wait := max(f.Growth, 3*day)
+	return (f.Offset + time.Duration((0.8+0.7*rng.Float64())*float64(wait))).Round(time.Minute)
+}
+
+func misalignment(asset string, kinds []*machine.Fault) *Fault {
+	i := slices.IndexFunc(kinds, func(k *machine.Fault) bool { return k.Code == "M6" })
+	if i < 0 {
+		return nil
+	}
+	return &Fault{Asset: asset, Name: kinds[i].Name, Severity: 0.5, course: machine.AtOnce}
+}
+
+// sensorBreaks draws a fault of one of a machine's sensors, of those that the
+// sensor can have.
+func (m *Mill) sensorBreaks(mc machine.Machine, at time.Duration, r Random, rng *rand.Rand) (Fault, bool) {
+	var tags []*channel
+	for i := range m.channels {
+		c := &m.channels[i]
+		if c.asset == mc.Path() && c.Value != nil && m.works.Tags[c.variable].Kind == plant.Analog {
+			tags = append(tags, c)
+		}
+	}
+	if len(tags) == 0 {
+		return Fault{}, false
+	}
+	c, kinds := tags[rng.IntN(len(tags))], sensorKinds()
+	for {
+		k := kinds[rng.IntN(len(kinds))]
+		f := Fault{Asset: mc.Path(), Name: k.Name, Tag: c.path, Severity: 1, Offset: at, Growth: r.life(k.Life), course: k.Course}
+		if k.Name == "swap" {
+			f.With = sibling(c, tags)
+		}
+		if m.check(f) == nil {
+			return f, true
+		}
+	}
+}
+
+// sibling is the next sensor in the same unit, for which another may be taken.
+func sibling(c *channel, tags []*channel) string {
+	from := slices.Index(tags, c)
+	for i := range len(tags) - 1 {
+		if o := tags[(from+1+i)%len(tags)]; o.unit == c.unit {
+			return o.path
+		}
+	}
+	return ""
+}
+
+// Break plans all that happens by chance.
+func (m *Mill) Break(r Random) error {
+	faults, repairs := m.draw(r)
+	for _, f := range faults {
+		if err := m.Inject(f); err != nil {
+			return fmt.Errorf("simulator: %w", err)
+		}
+	}
+	for _, p := range repairs {
+		if err := m.PlanRepair(p); err != nil {
+			return fmt.Errorf("simulator: %w", err)
+		}
+	}
+	return nil
+}

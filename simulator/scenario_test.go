@@ -1,0 +1,210 @@
+package simulator
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"millwright/plant/config"
+	"millwright/simulator/machine"
+)
+
+// Every scenario that ships is one that its works can be put through.
+func TestScenariosThatShip(t *testing.T) {
+	files, err := filepath.Glob("../firmware-configs/scenarios/*.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	healthy, sensors, repairs, chance := 0, 0, 0, 0
+	for _, f := range files {
+		s, err := ReadScenario(f)
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		if s.Name != strings.TrimSuffix(filepath.Base(f), ".toml") || seen[s.Name] {
+			t.Errorf("%s has the name %q", f, s.Name)
+		}
+		seen[s.Name] = true
+		if len(s.Faults) == 0 && s.Random == nil {
+			healthy++
+		}
+		if s.Random != nil {
+			chance++
+		}
+		repairs += min(len(s.Repairs), 1)
+		for _, x := range s.Faults {
+			if x.Tag != "" {
+				sensors++
+			}
+			if x.Offset < s.Learn {
+				t.Errorf("%s: %s is broken while others learn what is healthy", f, x.Asset)
+			}
+		}
+	}
+	if len(files) < 12 || healthy < 1 || sensors < 5 || repairs < 2 || chance < 1 {
+		t.Errorf("%d scenarios, %d healthy ones, %d faults of sensors, %d with repairs, %d by chance", len(files), healthy, sensors, repairs, chance)
+	}
+}
+
+// A bad one is refused with file, line and key, all faults at once.
+func TestBadScenario(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bad.toml")
+	f := func(text string, want ...string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := ReadScenario(path)
+		var faults config.Faults
+		if !errors.As(err, &faults) {
+			t.Fatalf("%q: %v", text, err)
+		}
+		for _, w := range want {
+			if !strings.Contains(err.Error(), path+":"+w) {
+				t.Errorf("want %s in\n%v", w, err)
+			}
+		}
+		if len(faults) != len(want) {
+			t.Errorf("%d faults, want %d:\n%v", len(faults), len(want), err)
+		}
+	}
+	const head = "[scenario]\nname = \"x\"\nabout = \"y\"\nduration = \"30d\"\n" // 4 lines
+	f("a = 1", "1: scenario: is missing", "1: a: unknown key")
+	f("[scenario]", "1: scenario.name: is missing", "1: scenario.about: is missing", "1: scenario.duration: is missing")
+	f(head+"works = \"moon\"\nstart = \"soon\"\nlearn = \"40d\"\n", "5: scenario.works: \"moon\", allowed are demo, reference",
+		"6: scenario.start: \"soon\", allowed are a date", "7: scenario.learn: 960h0m0s leaves nothing")
+	f(head+"[[fault]]\nasset = \"HSM/F9\"\nfault = \"dust\"\nat = \"1d\"\n[[fault]]\nasset = \"BOF/C1/FAN\"\nfault = \"rust\"\nat = \"1d\"\n",
+		"6: fault[0].asset: this works has no asset HSM/F9", "11: fault[1].fault: BOF/C1/FAN has no fault \"rust\", allowed are dust")
+	f(head+"[[fault]]\nasset = \"BOF/C1/FAN\"\nfault = \"stuck\"\nat = \"1d\"\n[[fault]]\nasset = \"BOF/C1/FAN\"\nfault = \"stuck\"\ntag = \"RPM\"\nat = \"1d\"\n",
+		"5: fault[0].tag: is missing, stuck is a fault of a sensor", "12: fault[1].tag: BOF/C1/FAN/RPM is no measured tag")
+	f(head+"[[fault]]\nasset = \"BOF/C1/FAN\"\nfault = \"swap\"\ntag = \"VIB_H\"\nat = \"1d\"\n", "5: fault[0].with: \"\" is no other measured tag")
+	f(head+"[[fault]]\nasset = \"BOF/C1/FAN\"\nfault = \"wrong-unit\"\ntag = \"CO\"\nat = \"1d\"\n", "8: fault[0].tag: \"%\" has no other unit")
+	f(head+"[[fault]]\nasset = \"BOF/C1/FAN\"\nfault = \"dust\"\nat = \"31d\"\nincubation = \"5d\"\nseverity = 2\n",
+		"8: fault[0].at: 744h0m0s is after the end", "9: fault[0].incubation: is of no use without natural = true", "10: fault[0].severity: 2, allowed is")
+	f(head+"[[repair]]\nasset = \"BOF/C1/FAN\"\nat = \"20d\"\nintroduces = \"rust\"\n[[repair]]\nasset = \"X\"\nat = \"20d\"\nchance = 0.5\n",
+		"8: repair[0].introduces: BOF/C1/FAN has no fault \"rust\"", "10: repair[1].asset: this works has no asset X", "12: repair[1].chance: is of no use without introduces")
+	f(head+"[random]\nseed = 3\n", "5: random.rate: is missing or 0")
+	if _, err := ReadScenario(filepath.Join(t.TempDir(), "none.toml")); err == nil || !strings.Contains(err.Error(), "none.toml: no such file") {
+		t.Errorf("%v", err)
+	}
+}
+
+// What a file says is what happens.
+func TestScenario(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "story.toml")
+	err := os.WriteFile(path, []byte(`
+[scenario]
+name = "story"
+about = "one fault, one repair"
+seed = 5
+duration = "1h"
+learn = "1m"
+[[fault]]
+asset = "HSM/DSC/P1"
+fault = "cavitation"
+severity = 0.5
+at = "2m"
+over = "1m"
+[[fault]]
+asset = "HSM/FM/F3/GBX"
+fault = "drift"
+tag = "OIL_T"
+at = "2m"
+[[repair]]
+asset = "HSM/DSC/P1"
+at = "4m"
+introduces = "wear-rings"
+severity = 0.2
+`), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ReadScenario(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Seed != 5 || s.Duration != time.Hour || s.Learn != time.Minute || s.Faults[1].Growth != 30*24*time.Hour || s.Faults[1].course != machine.Even {
+		t.Errorf("%+v", s)
+	}
+	m, err := s.Mill(s.Seed, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for m.Now() < 5*time.Minute {
+		m.Step()
+	}
+	severity := map[string]float64{}
+	most := 0.0
+	for _, n := range m.Truth(nil) {
+		severity[n.Fault] = n.Severity
+		if n.Fault == "cavitation" {
+			most = max(most, n.Severity)
+		}
+	}
+	if most != 0.5 || severity["cavitation"] != 0 || severity["wear-rings"] != 0.2 || !(severity["drift=OIL_T"] > 0) {
+		t.Errorf("the ledger ends with %v, cavitation was %v at most", severity, most)
+	}
+}
+
+// By chance as many faults come as the rate says, of all kinds, at all machines,
+// and each is mended.
+func TestRandom(t *testing.T) {
+	m, err := assemble(demo(t), 1, 1, millStep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Random{Rate: 2, Sensors: 3, Seed: 9, Until: 100 * year}
+	faults, repairs := m.draw(r)
+	count := map[string]int{}
+	ofMachines, ofSensors := 0, 0
+	for _, f := range faults {
+		if err := m.check(f); err != nil {
+			t.Fatalf("%+v: %v", f, err)
+		}
+		if f.Offset < 0 || f.Offset >= r.Until {
+			t.Errorf("a fault at %v", f.Offset)
+		}
+		if f.Tag == "" {
+			ofMachines++
+			count[f.Asset+f.Name]++
+		} else {
+			ofSensors++
+			count[f.Name]++
+		}
+	}
+	assetYears := float64(100 * len(m.machines))
+	within(t, "faults of a machine a year", float64(ofMachines)/assetYears, 2, 0.10)
+	within(t, "faults of its sensors a year", float64(ofSensors)/assetYears, 3, 0.10)
+	if want := 9 + int(sensorFaults); len(count) < want {
+		t.Errorf("%d kinds of faults in a hundred years, want all %d", len(count), want)
+	}
+	introduced := 0
+	for _, p := range repairs {
+		if err := m.checkRepair(p); err != nil {
+			t.Fatal(err)
+		}
+		if p.Introduces != nil {
+			introduced++
+		}
+	}
+	if len(repairs) != len(faults) || introduced != 0 { // none of these machines can be out of line
+		t.Errorf("%d repairs of %d faults, %d leave a misalignment", len(repairs), len(faults), introduced)
+	}
+	again, _ := m.draw(r)
+	other, _ := m.draw(Random{Rate: 2, Sensors: 3, Seed: 10, Until: 100 * year})
+	if again[7] != faults[7] || other[7] == faults[7] {
+		t.Error("the seed does not decide")
+	}
+	if f, _ := m.draw(Random{Until: year}); len(f) != 0 {
+		t.Error("something breaks at a rate of 0")
+	}
+	bent := misalignment("X", []*machine.Fault{{Name: "gear-wear", Code: "M8"}, {Name: "misalignment", Code: "M6"}})
+	if bent == nil || bent.Name != "misalignment" || bent.Growth != 0 {
+		t.Errorf("a machine that can be out of line: %+v", bent)
+	}
+}
