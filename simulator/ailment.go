@@ -28,6 +28,8 @@ const (
 	sensorNoise
 	sensorHum
 	sensorSaturation
+	sensorMagnet
+	sensorBias
 	sensorSwap
 	sensorUnit
 	sensorScale
@@ -57,8 +59,10 @@ func sensorKinds() []FaultKind {
 		at("S5", "zero-step", "the zero moves by a tenth of the range, towards its middle"),
 		at("S5", "gain-step", "the reading is a tenth too large or too small"),
 		at("S6", "noise", "ten times the noise"),
-		at("S6", "hum", "the mains is picked up, 2 % of the range"),
-		at("S7", "saturation", "the amplifier saturates: no reading above that of the moment"),
+		at("S6", "hum", "the mains is picked up, 2 % of the range, 2 m/s² in a waveform"),
+		at("S7", "saturation", "the amplifier saturates: no reading above that of the moment, a waveform is clipped"),
+		at("S7", "loose-magnet", "an accelerometer is mounted loosely: its resonance falls from 25 to 4 kHz (waveforms)"),
+		at("S7", "bias", "an accelerometer's supply is open or short: noise in place of the signal (waveforms)"),
 		at("S8", "swap", "two sensors are connected the wrong way round, written swap=TAG,TAG"),
 		at("S8", "wrong-unit", "the reading is in another unit: °F, psi"),
 		at("S8", "wrong-scale", "the reading is ten times too large"),

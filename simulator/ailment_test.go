@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,11 +13,21 @@ import (
 
 func contains(err error, what string) bool { return strings.Contains(err.Error(), what) }
 
+// cold is a mill to look at sensors, which has not run.
+func cold(t *testing.T, w Works) *Mill {
+	t.Helper()
+	m, err := assemble(w, 2, 1, millStep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 // look scans a sensor with a fault n times and gives what it said, with the
 // times of a clock that begins at start.
 func look(t *testing.T, n int, fault func(m *Mill, c, other *channel)) (said []server.Value, c *channel) {
 	t.Helper()
-	m := mill(t, 2, 1)
+	m := cold(t, demo(t))
 	c, other := m.channel("HSM/FM/F3/GBX/OIL_T"), m.channel("HSM/FM/F3/GBX/BRG_T_PDE")
 	warm, hot := 50.0, 80.0
 	c.Value, c.y, other.Value, other.y = &warm, 50, &hot, 80
@@ -161,7 +172,7 @@ func TestClocks(t *testing.T) {
 	off := func(name string, check func(at, now time.Duration) bool) {
 		t.Helper()
 		f, _ := sensorFaultNamed(name)
-		m := mill(t, 2, 1)
+		m := cold(t, demo(t))
 		c := m.channel("HSM/FM/F3/GBX/OIL_T")
 		*c.ails(f) = 1
 		for now := time.Duration(0); now < 5*time.Minute; now += 700 * time.Millisecond {
@@ -204,7 +215,7 @@ func TestClocks(t *testing.T) {
 
 // Mains hum beats slowly through the scan, and is of the right size.
 func TestHum(t *testing.T) {
-	m := mill(t, 1, 1)
+	m := cold(t, demo(t))
 	c := m.channel("HSM/FM/F3/GBX/FORCE_DS")
 	still := 8.0
 	c.Value, c.y, c.Sigma, c.Rel, c.Hum = &still, 8, 0, 0, 0.5
@@ -226,4 +237,99 @@ func TestHum(t *testing.T) {
 	if turns < 20 || turns > n/10 {
 		t.Errorf("%v zero crossings in %d scans", turns, n)
 	}
+}
+
+// A sick accelerometer spoils its waveform, and no other.
+func TestSpoiltWaveforms(t *testing.T) {
+	w, err := Reference()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const sickTag, wellTag = "BOF/C1/FAN/VIB_H_W", "BOF/C1/FAN/VIB_A_W"
+	burst := func(faults ...string) (hurt, well []float32) {
+		t.Helper()
+		m := cold(t, w)
+		for _, s := range faults {
+			f, err := ParseFault("BOF/C1/FAN:" + s + "=VIB_H_W@0s")
+			if err == nil {
+				err = m.Inject(f)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.grow()
+		for i := range m.points {
+			m.points[i].next = 0
+		}
+		m.nextBurst = 0
+		for _, b := range m.Bursts(nil) {
+			switch b.Path {
+			case sickTag:
+				hurt = b.Values
+			case wellTag:
+				well = b.Values
+			}
+		}
+		return hurt, well
+	}
+	rms := func(v []float32) float64 {
+		sum := 0.0
+		for _, x := range v {
+			sum += float64(x) * float64(x)
+		}
+		return math.Sqrt(sum / float64(len(v)))
+	}
+	// line is the amplitude at f Hz.
+	line := func(v []float32, f float64) float64 {
+		var re, im float64
+		for i, x := range v {
+			sin, cos := math.Sincos(2 * math.Pi * f * float64(i) / 25_600)
+			re, im = re+float64(x)*cos, im+float64(x)*sin
+		}
+		return 2 * math.Hypot(re, im) / float64(len(v))
+	}
+	healthy, other := burst()
+	if len(healthy) != burstLength || len(other) != burstLength {
+		t.Fatal("there are no bursts")
+	}
+	for _, name := range []string{"bias", "hum", "saturation", "loose-magnet"} {
+		hurt, well := burst(name)
+		if !slices.Equal(well, other) {
+			t.Errorf("%s spoils another waveform", name)
+		}
+		switch name {
+		case "bias":
+			within(t, "the noise without a signal", rms(hurt), 0.05, 0.05)
+		case "hum":
+			within(t, "hum", line(hurt, 50), 2, 0.15)
+		case "saturation":
+			top := float64(slices.Max(hurt))
+			within(t, "the clipped top", top, 1.5*rms(healthy), 0.01)
+		}
+	}
+	// The response of the mounting: a peak at its resonance, nothing far above.
+	respond := func(f float64) float64 {
+		v := make([]float32, burstLength)
+		for i := range v {
+			v[i] = float32(math.Sin(2 * math.Pi * f * float64(i) / 25_600))
+		}
+		(&sick{sensorMagnet: 1}).spoil(v, 25_600, 1)
+		return line(v, f)
+	}
+	within(t, "the response at 100 Hz", respond(100), 1, 0.01)
+	within(t, "at the resonance", respond(4000), 1/(2*0.08), 0.05)
+	if far := respond(11_000); far > 0.1 {
+		t.Errorf("the response at 11 kHz is %v", far)
+	}
+	m := cold(t, w)
+	bad := func(f Fault, want string) {
+		t.Helper()
+		f.Asset, f.Severity = "BOF/C1/FAN", 1
+		if err := m.check(f); err == nil || !contains(err, want) {
+			t.Errorf("%+v: %v, want %q", f, err, want)
+		}
+	}
+	bad(Fault{Name: "drift", Tag: sickTag}, "waveforms have no drift")
+	bad(Fault{Name: "bias", Tag: "BOF/C1/FAN/VIB_H"}, "is no waveform")
 }

@@ -152,7 +152,7 @@ func (m *Mill) checkMachine(f Fault) error {
 }
 
 func (m *Mill) checkSensor(f Fault) error {
-	_, known := sensorFaultNamed(f.Name)
+	s, known := sensorFaultNamed(f.Name)
 	switch {
 	case m.measured(f.Asset) == "":
 		return refuse("asset", "this works has no asset %s that is measured, its machines are %s", f.Asset, m.paths())
@@ -160,10 +160,20 @@ func (m *Mill) checkSensor(f Fault) error {
 		return refuse("fault", "sensors have no fault %q, allowed are %s", f.Name, strings.Join(sensorFaultNames(), ", "))
 	case f.Natural:
 		return refuse("natural", "only faults of machines grow naturally")
-	case m.channel(f.Tag) == nil:
-		return refuse("tag", "%s is no measured tag of %s, allowed are %s", f.Tag, f.Asset, m.measured(f.Asset))
 	}
-	unit := m.channel(f.Tag).unit
+	c := m.channel(f.Tag)
+	can, only := s.ofWaves()
+	switch wave := m.point(f.Tag) != nil; {
+	case c == nil && !wave:
+		return refuse("tag", "%s is no measured tag of %s, allowed are %s", f.Tag, f.Asset, m.measured(f.Asset))
+	case wave && !can:
+		return refuse("fault", "waveforms have no %s, allowed are hum, saturation, loose-magnet, bias", f.Name)
+	case only && !wave:
+		return refuse("tag", "%s is no waveform, which %s is a fault of", f.Tag, f.Name)
+	case wave:
+		return nil
+	}
+	unit := c.unit
 	scale, _ := otherUnit(unit)
 	switch {
 	case f.Name == "wrong-unit" && scale == 0:
@@ -180,7 +190,7 @@ func (m *Mill) checkRepair(r Repair) error {
 	if !slices.ContainsFunc(m.works.Assets, func(a plant.Asset) bool { return a.Path == r.Asset }) {
 		return refuse("asset", "this works has no asset %s, its machines are %s", r.Asset, m.paths())
 	}
-	if r.Tag != "" && m.channel(r.Tag) == nil {
+	if r.Tag != "" && m.channel(r.Tag) == nil && m.point(r.Tag) == nil {
 		return refuse("tag", "%s is no measured tag of %s, allowed are %s", r.Tag, r.Asset, m.measured(r.Asset))
 	}
 	f := r.Introduces
@@ -207,12 +217,18 @@ func (m *Mill) growing(f Fault) growing {
 		g.course = g.machine.Course
 		return g
 	}
-	c := m.channel(f.Tag)
 	s, _ := sensorFaultNamed(f.Name)
 	g.course = sensorKinds()[s].Course
-	if s == sensorSwap {
+	switch c := m.channel(f.Tag); {
+	case c == nil:
+		p := m.point(f.Tag)
+		if p.sick == nil {
+			p.sick = &sick{}
+		}
+		g.sensor = &p.sick[s]
+	case s == sensorSwap:
 		g.sensor = c.swapWith(m.channel(f.With))
-	} else {
+	default:
 		g.sensor = c.ails(s)
 	}
 	return g
@@ -233,7 +249,7 @@ func (m *Mill) breakable(asset string) string {
 	return strings.Join(names, ", ")
 }
 
-// measured names the numeric tags of an asset.
+// measured names the tags of an asset that have a sensor: numbers and waveforms.
 func (m *Mill) measured(asset string) string {
 	var names []string
 	for i := range m.channels {
@@ -241,7 +257,21 @@ func (m *Mill) measured(asset string) string {
 			names = append(names, name)
 		}
 	}
+	for i := range m.points {
+		if name, ok := strings.CutPrefix(m.points[i].path, asset+"/"); ok {
+			names = append(names, name)
+		}
+	}
 	return strings.Join(names, ", ")
+}
+
+// point finds the accelerometer of a waveform's tag.
+func (m *Mill) point(path string) *point {
+	i := slices.IndexFunc(m.points, func(p point) bool { return p.path == path })
+	if i < 0 {
+		return nil
+	}
+	return &m.points[i]
 }
 
 // paths are those of the machines.

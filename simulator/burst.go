@@ -34,6 +34,7 @@ type point struct {
 	offset   time.Duration // of the second burst; the first one is at the start
 	next     time.Duration // plant time
 	number   int64         // of the next burst
+	sick     *sick         // nil: healthy
 }
 
 // capture is a burst before anybody wants its values: the signal as it was, and
@@ -43,6 +44,7 @@ type capture struct {
 	at     time.Duration
 	seed   uint64
 	signal vibration.Signal
+	sick   sick
 }
 
 // addPoints finds the accelerometers that the works has tags for. They record at
@@ -96,6 +98,9 @@ func (m *Mill) record(dst []capture) []capture {
 		r.signal.Shaft = slices.Clone(r.signal.Shaft)
 		r.signal.Mesh = slices.Clone(r.signal.Mesh)
 		r.signal.Impacts = slices.Clone(r.signal.Impacts)
+		if p.sick != nil {
+			r.sick = *p.sick
+		}
 		dst = append(dst, r)
 		for ; p.next <= now; p.number++ {
 			if p.number == 0 {
@@ -110,7 +115,10 @@ func (m *Mill) record(dst []capture) []capture {
 }
 
 // values fills dst, the same at every call and from any goroutine.
-func (r *capture) values(dst []float32) { r.signal.Burst(dst, r.point.rate, r.seed) }
+func (r *capture) values(dst []float32) {
+	r.signal.Burst(dst, r.point.rate, r.seed)
+	r.sick.spoil(dst, r.point.rate, r.seed)
+}
 
 // waves appends the bursts that are due as values of the server, which makes them
 // where somebody wants them. They carry no time.
