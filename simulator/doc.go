@@ -11,7 +11,9 @@
 // Plant time runs Speed times as fast as the clock; the source times of values
 // are always the clock's. A run is determined by its seed: what is measured at a
 // plant time does not depend on how fast the host is. Faults grow by laws in
-// closed form, so their severity does not depend on the step of the simulation.
+// closed form or, in service, by the load in cells of a fixed grid of plant time
+// (package wear), so that their severity does not depend on the step of the
+// simulation. What breaks is told by hand, by a Scenario or by chance (Random).
 //
 // The package knows nothing of detectors.
 package simulator
