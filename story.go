@@ -28,19 +28,21 @@ func (c *story) check(replay bool) error {
 }
 
 // tell gives the story to a simulator; a scenario brings its works and their date.
-func (c *story) tell(s *simulator.Simulator, works, start string) error {
+// It says how long the scenario lasts, 0 without one.
+func (c *story) tell(s *simulator.Simulator, works, start string) (lasts time.Duration, err error) {
 	s.Seed = 1
 	if c.Scenario != "" {
 		sc, err := simulator.ReadScenario(c.Scenario)
 		if err != nil {
-			return fmt.Errorf("the scenario has faults, nothing was started:\n%w", err)
+			return 0, fmt.Errorf("the scenario has faults, nothing was started:\n%w", err)
 		}
 		if works != "demo" && works != sc.WorksName {
-			return usageError(fmt.Sprintf("--works %s: the scenario is of the works %q, leave --works out", works, sc.WorksName))
+			return 0, usageError(fmt.Sprintf("--works %s: the scenario is of the works %q, leave --works out", works, sc.WorksName))
 		}
 		if start != "" {
 			sc.Works.Setting.Start = s.Works.Setting.Start
 		}
+		lasts = sc.Duration
 		s.Works, s.Seed, s.Repairs, s.Random = &sc.Works, sc.Seed, sc.Repairs, sc.Random
 		s.Faults = append(s.Faults, sc.Faults...)
 	}
@@ -50,7 +52,7 @@ func (c *story) tell(s *simulator.Simulator, works, start string) error {
 	if c.FaultsPerYear > 0 {
 		s.Random = &simulator.Random{Rate: c.FaultsPerYear, Sensors: c.FaultsPerYear / 4, Seed: s.Seed}
 	}
-	return nil
+	return lasts, nil
 }
 
 // faultHelp lists what can break, asset by asset.

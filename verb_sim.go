@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -59,10 +60,12 @@ func (c *simCmd) Run(e *env) error {
 	s := &simulator.Simulator{
 		Works: works, Listen: c.Listen, Speed: speed, Faults: faults, Ledger: c.Ledger, Samples: c.Samples, Log: e.log,
 	}
-	if err := c.tell(s, c.Works, c.Start); err != nil {
+	lasts, err := c.tell(s, c.Works, c.Start)
+	if err != nil {
 		return err
 	}
 	if c.Offline {
+		c.For = cmp.Or(c.For, lasts)
 		return c.offline(e, s)
 	}
 	if c.Replay != "" {

@@ -11,7 +11,7 @@ import (
 // offlineFlags are those of a run without a server.
 type offlineFlags struct {
 	Offline bool          `help:"Run without a server, as fast as this machine can, and end. All tags count as monitored."`
-	For     time.Duration `help:"With --offline: plant time to run." placeholder:"24h"`
+	For     time.Duration `help:"With --offline: plant time to run (default: as long as the scenario)." placeholder:"24h"`
 	Step    time.Duration `help:"With --offline: step of the simulation, 10ms to 1s; no tag is scanned more often." default:"1s"`
 }
 

@@ -145,7 +145,8 @@ func (c *upCmd) simulator() (*simulator.Simulator, error) {
 	if c.Replay != "" {
 		s.Replay = &simulator.Replay{File: c.Replay, Loop: c.Loop}
 	}
-	return s, c.tell(s, c.Works, c.Start)
+	_, err = c.tell(s, c.Works, c.Start)
+	return s, err
 }
 
 // begin starts the roles with the configuration that a plant would write.

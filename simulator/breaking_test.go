@@ -1,9 +1,13 @@
 package simulator
 
 import (
+	"fmt"
 	"math"
+	"regexp"
 	"testing"
 	"time"
+
+	"millwright/simulator/machine"
 )
 
 // A natural fault grows with what its machine carries: the severity is the same
@@ -37,7 +41,7 @@ func TestNaturalFault(t *testing.T) {
 
 // What wears evenly does so from its onset to the end.
 func TestEvenCourse(t *testing.T) {
-	f := Fault{Severity: 0.52, Growth: 10 * time.Minute, course: 1}
+	f := Fault{Severity: 0.52, Growth: 10 * time.Minute, course: machine.Even}
 	within(t, "at once", f.At(0), onset, 1e-12)
 	within(t, "half way", f.At(5*time.Minute), 0.27, 1e-12)
 	within(t, "at the end", f.At(time.Hour), 0.52, 1e-12)
@@ -93,4 +97,32 @@ func TestPlannedRepair(t *testing.T) {
 	bad(Repair{Asset: asset, Introduces: &Fault{Asset: asset, Name: "rust", Severity: 1}, Chance: 1}, `has no fault "rust"`)
 	bad(Repair{Asset: asset, Introduces: &Fault{Asset: asset, Name: "cavitation", Severity: 1}}, "chance 0")
 	bad(Repair{Asset: asset, Introduces: &Fault{Asset: "BOF/C1/FAN", Name: "dust", Severity: 1}, Chance: 1}, "one of the asset itself")
+}
+
+// Every fault has a code, where the library of faults has one for it, words for people, and a time in which it
+// grows unless it is there at once; no asset has two of one name.
+func TestFaults(t *testing.T) {
+	seen := map[string]bool{}
+	codes := map[string]bool{}
+	for _, f := range Faults() {
+		name := f.Asset + ":" + f.Name
+		if seen[name] {
+			t.Errorf("%s stands there twice", name)
+		}
+		seen[name], codes[f.Code] = true, true
+		if !regexp.MustCompile(`^([A-Z][1-9][0-9]?)?$`).MatchString(f.Code) || f.About == "" {
+			t.Errorf("%s has the code %q and says %q", name, f.Code, f.About)
+		}
+		if !regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`).MatchString(f.Name) {
+			t.Errorf("the name %q of %s: lower-case words with hyphens", f.Name, f.Asset)
+		}
+		if f.Course != machine.AtOnce && (f.Growth <= 0 || f.Life <= 0) {
+			t.Errorf("%s grows in %v, in service in %v", name, f.Growth, f.Life)
+		}
+	}
+	for i := 1; i <= 10; i++ {
+		if !codes[fmt.Sprint("S", i)] {
+			t.Errorf("no fault of sensors has the code S%d", i)
+		}
+	}
 }

@@ -44,7 +44,7 @@ type Fault struct {
 // FaultKind describes a fault that the simulator knows.
 type FaultKind struct {
 	Name   string
-	Code   string // of the kind of fault: M mechanical, H hydraulic, F flow, T thermal, P and E of media, S sensors
+	Code   string // of the kind of fault, empty where there is none: M mechanical, H hydraulic, F flow, T thermal, P and E of media, S sensors
 	Asset  string // empty: a fault of any sensor, written NAME=TAG
 	Course machine.Course
 	Growth time.Duration // in a demonstration
