@@ -75,7 +75,8 @@ const (
 	furnaceSlabs = 28
 	slabWeight   = 0.017                // t for a millimetre of width
 	slabFace     = 2 * 10.9 / 17        // m² for a t, above and below
-	slabPitch    = 285.0                // s between two slabs at least
+	slabPitch    = 295.0                // s between two slabs at least, for their cores
+	slabTime     = 17.5                 // s that a t needs at full fire: 206 t/h
 	slabView     = 0.5                  // emissivity and view together
 	stefan       = 5.67e-14             // MW/m²K⁴
 	airNeed      = 9.5                  // Nm³ for a Nm³ of gas
@@ -194,7 +195,7 @@ func (f *Furnace) follow(dt float64) {
 	f.since += dt
 	if l.Mode == production.Gap && l.Coil.ID != f.seen {
 		f.seen = l.Coil.ID
-		if f.since >= slabPitch {
+		if f.since >= math.Max(slabPitch, slabTime*f.slabs[furnaceSlabs-1].mass) {
 			f.discharge()
 		}
 	}
