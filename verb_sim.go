@@ -13,6 +13,7 @@ import (
 
 type simCmd struct {
 	Listen  string   `default:"opc.tcp://127.0.0.1:4840" help:"Address of the OPC UA server."`
+	Trouble []string `help:"Let the OPC UA server misbehave: KIND@OFFSET[+DURATION]. May be repeated." placeholder:"TROUBLE" sep:"none"`
 	Works   string   `enum:"demo,reference" default:"demo" help:"What is simulated: demo, three machines, or reference, a whole works."`
 	Start   string   `placeholder:"DATE" help:"When the works begins, by its own clock: 2026-07-01 or 2026-07-01T06:00 (default 10 April, 14:00)."`
 	Speed   *float64 `placeholder:"N" help:"Plant seconds per second (default 1)."`
@@ -27,7 +28,7 @@ type simCmd struct {
 }
 
 // Help lists the faults.
-func (*simCmd) Help() string { return faultHelp() }
+func (*simCmd) Help() string { return faultHelp() + troubleHelp() }
 
 // Run serves the mill until it is told to stop.
 func (c *simCmd) Run(e *env) error {
@@ -47,6 +48,10 @@ func (c *simCmd) Run(e *env) error {
 		return err
 	}
 	if err := checkSpeed(c.Speed, c.Replay != ""); err != nil {
+		return err
+	}
+	troubles, err := c.troubles()
+	if err != nil {
 		return err
 	}
 	speed := 1.0
@@ -80,6 +85,7 @@ func (c *simCmd) Run(e *env) error {
 	if err := checkAddress("--listen", opcAddress(c.Listen)); err != nil {
 		return err
 	}
+	s.Trouble = troubles
 	go func() {
 		select {
 		case <-s.Started():

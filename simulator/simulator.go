@@ -16,11 +16,12 @@ import (
 // Simulator serves the mill, or a recording in its place, through OPC UA. Set
 // the fields, then Run.
 type Simulator struct {
-	Works  *Works // nil: Demo
-	Listen string // "opc.tcp://host:port" or "host:port"; empty or port 0: a free port of 127.0.0.1
-	Seed   uint64
-	Speed  float64 // plant time over clock time, 1 where 0
-	Faults []Fault
+	Works   *Works // nil: Demo
+	Listen  string // "opc.tcp://host:port" or "host:port"; empty or port 0: a free port of 127.0.0.1
+	Seed    uint64
+	Speed   float64 // plant time over clock time, 1 where 0
+	Faults  []Fault
+	Trouble []Trouble // with the server
 
 	Repairs []Repair
 	Random  *Random // nil: nothing breaks by chance
@@ -226,6 +227,7 @@ const (
 
 // runMill moves the mill with the clock.
 func (s *Simulator) runMill(ctx context.Context, mill *Mill, srv *server.Server, l *logs) error {
+	troubles := newDisturber(srv, s.Trouble, s.log())
 	start := time.Now()
 	clock := pace{wall: start.UnixNano(), speed: s.speed()}
 	var vals []server.Value
@@ -252,6 +254,9 @@ func (s *Simulator) runMill(ctx context.Context, mill *Mill, srv *server.Server,
 			for i := before; i < len(notes); i++ {
 				notes[i].Time = plant.Millis(now)
 			}
+		}
+		if err := troubles.at(ctx, mill.Now()); err != nil {
+			return err
 		}
 		s.say(srv, l, vals, notes)
 		if l.broken() {

@@ -22,6 +22,8 @@ type engine struct {
 	timers   timers
 	wake     chan struct{}
 	step     time.Duration // by Step
+	slow     time.Duration // by Slow
+	spoil    Spoil
 
 	lastSub, lastItem uint32
 	items             int // monitored items of all subscriptions
@@ -39,6 +41,7 @@ type variable struct {
 	seq       uint64 // values offered so far
 	items     []*item
 	reporting int
+	texts     bool // its numbers are told as texts, by Retype
 }
 
 func newEngine(vars int, limits Limits, offered func([]Value)) *engine {
@@ -74,7 +77,11 @@ func (e *engine) write(vals []Value) {
 	for i := range vals {
 		v := &vals[i]
 		x := &e.vars[v.Var]
-		x.last = entry{number: v.Number, text: v.Text, wave: v.Wave, source: plant.Millis(v.Time), server: now, status: v.Quality}
+		last := x.as(entry{number: v.Number, text: v.Text, wave: v.Wave, source: plant.Millis(v.Time), server: now, status: v.Quality})
+		if e.spoil != 0 {
+			last = e.spoiled(x, last, v.Var)
+		}
+		x.last = last
 		x.version++
 		for _, it := range x.items {
 			e.offer(it, &x.last)

@@ -115,6 +115,9 @@ func (e *engine) offer(it *item, v *entry) {
 func (e *engine) accept(it *item, v *entry) {
 	it.last, it.hasLast = *v, true
 	e.enqueue(it, v)
+	if e.spoil&Duplicates != 0 {
+		e.enqueue(it, v)
+	}
 	if it.variable < 0 || e.offered == nil {
 		return
 	}

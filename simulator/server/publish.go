@@ -59,6 +59,7 @@ func (e *engine) publish(sub *subscription, p publishCall, now time.Time) {
 		message = appendKeepAlive(nil, seq, e.stamp(now).UnixNano())
 	}
 	more := sub.hasNews()
+	sub.told = now
 	sub.late, sub.lateSince = more, now
 	sub.sent = true
 	sub.keepLeft = sub.keepAlive

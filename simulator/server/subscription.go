@@ -27,6 +27,7 @@ type subscription struct {
 	late         bool   // something is due and waits for a PublishRequest
 	starved      bool   // by Starve
 	lateSince    time.Time
+	told         time.Time // of the last message
 	items        map[uint32]*item
 	ready        []*item // reporting items with queued values
 	kept         []keptMessage
@@ -73,7 +74,7 @@ func (e *engine) tick(sub *subscription, now time.Time) {
 			sub.keepLeft = 1
 		}
 	}
-	if !due {
+	if !due || e.slow > 0 && now.Sub(sub.told) < e.slow {
 		return
 	}
 	if !sub.late {

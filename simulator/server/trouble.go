@@ -1,7 +1,10 @@
 package server
 
 import (
+	"context"
+	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gopcua/opcua/id"
@@ -41,6 +44,31 @@ func (s *Server) Remove(variable int) {
 	})
 }
 
+// Retype takes a variable away and puts it back with another data type, as a
+// program download does. Numbers become texts where the new type is String.
+func (s *Server) Retype(variable int, to DataType) {
+	s.Remove(variable)
+	s.trouble(func(e *engine, _ time.Time) {
+		s.Variables[variable].Type = to
+		x := &e.vars[variable]
+		if x.texts {
+			x.last.number, _ = strconv.ParseFloat(x.last.text, 64) // was made by as
+			x.last.text = ""
+		}
+		x.texts = to == String && s.Variables[variable].Kind != plant.Text
+		x.last = x.as(x.last)
+	})
+	s.Restore(variable)
+}
+
+// as is a value in the type that the variable has now.
+func (x *variable) as(v entry) entry {
+	if x.texts {
+		v.text, v.number = strconv.FormatFloat(v.number, 'g', -1, 64), 0
+	}
+	return v
+}
+
 // Restore puts a removed variable back, with its last value.
 func (s *Server) Restore(variable int) {
 	s.trouble(func(*engine, time.Time) {
@@ -59,6 +87,94 @@ func (s *Server) Starve(on bool) {
 			sub.starved = on
 		}
 	})
+}
+
+// Slow makes the subscriptions publish no more often than every d, keep-alives
+// too; 0 ends it.
+func (s *Server) Slow(d time.Duration) {
+	s.trouble(func(e *engine, _ time.Time) { e.slow = d })
+}
+
+// Reopen starts a closed server again at the same address, with the values that it
+// had and the trouble that it was in. Before that, change may set the fields anew: Namespaces, Limits.
+func (s *Server) Reopen(ctx context.Context, change func(*Server)) error {
+	s.mu.Lock()
+	if s.listener != nil || s.engine == nil {
+		s.mu.Unlock()
+		return errRunning
+	}
+	s.Listen = s.url
+	was := s.engine
+	s.mu.Unlock()
+	if change != nil {
+		change(s)
+	}
+	if err := s.Start(ctx); err != nil {
+		return err
+	}
+	s.trouble(func(e *engine, _ time.Time) {
+		e.step, e.slow, e.spoil = was.step, was.slow, was.spoil
+		for i := range was.vars {
+			x, y := &e.vars[i], &was.vars[i]
+			x.texts = y.texts
+			if x.version == 0 && y.version > 0 {
+				x.last, x.version = y.last, 1
+			}
+		}
+	})
+	return nil
+}
+
+// Spoil is a way to spoil what is written.
+type Spoil uint8
+
+// Spoils.
+const (
+	Duplicates Spoil = 1 << iota // every notification twice
+	Late                         // source times an hour ago
+	Future                       // source times 37 s ahead
+	NotNumbers                   // every fifth number is NaN or infinite
+	Bad                          // every fifth value of every third variable: Bad_DeviceFailure, or
+	Uncertain                    // Uncertain_SensorNotAccurate
+	Stuck                        // the last value again, with fresh source times
+)
+
+// Spoil begins or ends to spoil what is written.
+func (s *Server) Spoil(what Spoil, on bool) {
+	s.trouble(func(e *engine, _ time.Time) {
+		if e.spoil &^= what; on {
+			e.spoil |= what
+		}
+	})
+}
+
+const (
+	lateBy   = time.Hour
+	futureBy = 37 * time.Second
+)
+
+// spoiled is what a value becomes for the variable x.
+func (e *engine) spoiled(x *variable, v entry, index int) entry {
+	fifth := x.version%5 == 4
+	if e.spoil&Stuck != 0 && x.version > 0 {
+		v.number, v.text, v.wave, v.status = x.last.number, x.last.text, x.last.wave, x.last.status
+	}
+	if e.spoil&Late != 0 {
+		v.source -= int64(lateBy)
+	}
+	if e.spoil&Future != 0 {
+		v.source += int64(futureBy)
+	}
+	if e.spoil&NotNumbers != 0 && fifth && v.text == "" {
+		v.number = []float64{math.NaN(), math.Inf(1), math.Inf(-1)}[index%3]
+	}
+	if e.spoil&Bad != 0 && fifth && index%3 == 0 {
+		v.status = plant.Quality(ua.StatusBadDeviceFailure)
+	}
+	if e.spoil&Uncertain != 0 && fifth && index%3 == 0 {
+		v.status = plant.Quality(ua.StatusUncertainSensorNotAccurate)
+	}
+	return v
 }
 
 // Drop ends all subscriptions, as their lifetime would.
