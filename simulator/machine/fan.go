@@ -133,7 +133,7 @@ func (f *Fan) signal(s *seen, one, rest, spread float64) vibration.Signal {
 	s.shaft = [5]vibration.Line{
 		vibration.VelocityLine(1, one*f.one, f.speed),
 		vibration.VelocityLine(2, rest*f.rest, f.speed),
-		vibration.VelocityLine(vibration.OuterRace, spread*f.spread, f.speed),
+		vibration.VelocityLine(spreadOrder, spread*f.spread, f.speed),
 	}
 	s.impacts[0] = outerImpacts(f.outer.Severity, f.speed)
 	return vibration.Signal{Speed: f.speed, Shaft: s.shaft[:], Impacts: s.impacts[:1], Noise: vibration.White(f.floor)}

@@ -186,7 +186,7 @@ func (g *Gearbox) signal(s *seen, mesh, rest, spread float64) vibration.Signal {
 	g1, g2, g3 := g.harmonics(mesh * g.mesh)
 	s.shaft = [5]vibration.Line{
 		vibration.VelocityLine(2, rest*g.rest, g.speed),
-		vibration.VelocityLine(vibration.OuterRace, spread*g.spread, g.speed),
+		vibration.VelocityLine(spreadOrder, spread*g.spread, g.speed),
 	}
 	s.mesh[0] = vibration.Mesh{Teeth: pinion, Amp: [3]float64{g1, g2, g3}, AM: 0.3 * g.wear.Severity, PM: 0.3 * g.wear.Severity, Crack: g.crack.Severity}
 	s.impacts[0] = outerImpacts(g.outer.Severity, g.speed)

@@ -42,6 +42,10 @@ type seen struct {
 	impacts [2]vibration.Impacts
 }
 
+// spreadOrder is where the velocity of the Late stage lies in a waveform: between
+// the lines of the impacts, so that it adds to them and does not beat with them.
+const spreadOrder = 1.5 * vibration.OuterRace
+
 // outerImpacts are those of the Spall that the features are made of.
 func outerImpacts(s, n float64) vibration.Impacts {
 	i := vibration.Orders{Outer: vibration.OuterRace}.OuterSpall(s, n)

@@ -150,7 +150,7 @@ func (p *Pump) signal(s *seen, unbalance, vane, flow, spread float64) vibration.
 		vibration.VelocityLine(7, vane*p.vane, p.speed),
 		vibration.VelocityLine(3.3, flow, p.speed),
 		vibration.VelocityLine(5.2, flow, p.speed),
-		vibration.VelocityLine(vibration.OuterRace, spread*p.spread, p.speed),
+		vibration.VelocityLine(spreadOrder, spread*p.spread, p.speed),
 	}
 	s.impacts[0] = outerImpacts(p.outer.Severity, p.speed)
 	return vibration.Signal{Speed: p.speed, Shaft: s.shaft[:], Impacts: s.impacts[:1],
