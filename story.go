@@ -45,6 +45,7 @@ func (c *story) tell(s *simulator.Simulator, works, start string) (lasts time.Du
 		lasts = sc.Duration
 		s.Works, s.Seed, s.Repairs, s.Random = &sc.Works, sc.Seed, sc.Repairs, sc.Random
 		s.Faults = append(s.Faults, sc.Faults...)
+		s.Trouble = append(s.Trouble, sc.Trouble...)
 	}
 	if c.Seed != nil {
 		s.Seed = *c.Seed

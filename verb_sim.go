@@ -85,7 +85,7 @@ func (c *simCmd) Run(e *env) error {
 	if err := checkAddress("--listen", opcAddress(c.Listen)); err != nil {
 		return err
 	}
-	s.Trouble = troubles
+	s.Trouble = append(s.Trouble, troubles...)
 	go func() {
 		select {
 		case <-s.Started():

@@ -23,7 +23,8 @@ type Scenario struct {
 	Learn       time.Duration // from the start, for who watches to learn what is healthy
 	Faults      []Fault
 	Repairs     []Repair
-	Random      *Random // nil: nothing breaks by chance
+	Trouble     []Trouble // with the server, where one is run
+	Random      *Random   // nil: nothing breaks by chance
 }
 
 // ReadScenario reads the file of a scenario and checks it against the works that
@@ -66,6 +67,17 @@ func ReadScenario(path string) (*Scenario, error) {
 			faults = append(faults, complain(c, key, err))
 		}
 		s.Repairs = append(s.Repairs, got)
+	}
+	for i, x := range c.Troubles {
+		kind, err := troubleKind(x.Kind)
+		if err != nil {
+			faults = append(faults, c.Fault(fmt.Sprintf("trouble[%d].kind", i), "%v", err))
+		}
+		t := Trouble{Name: x.Kind, Offset: x.At, Duration: x.Over}
+		if x.Over < 0 {
+			t.Duration = kind.Duration
+		}
+		s.Trouble = append(s.Trouble, t)
 	}
 	if r := c.Random; r != nil {
 		s.Random = &Random{Rate: r.Rate, Sensors: r.Sensors, Seed: r.Seed, Over: r.Over, Until: c.Duration}

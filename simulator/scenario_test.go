@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,8 @@ func TestBadScenario(t *testing.T) {
 		"8: fault[0].at: 744h0m0s is after the end", "9: fault[0].incubation: is of no use without natural = true", "10: fault[0].severity: 2, allowed is")
 	f(head+"[[repair]]\nasset = \"BOF/C1/FAN\"\nat = \"20d\"\nintroduces = \"rust\"\n[[repair]]\nasset = \"X\"\nat = \"20d\"\nchance = 0.5\n",
 		"8: repair[0].introduces: BOF/C1/FAN has no fault \"rust\"", "10: repair[1].asset: this works has no asset X", "12: repair[1].chance: is of no use without introduces")
+	f(head+"[[trouble]]\nkind = \"flood\"\nat = \"1d\"\n[[trouble]]\nkind = \"nan\"\nover = \"0s\"\n",
+		"6: trouble[0].kind: there is no trouble \"flood\", allowed are restart", "8: trouble[1].at: is missing", "10: trouble[1].over: ")
 	f(head+"[random]\nseed = 3\n", "5: random.rate: is missing or 0")
 	if _, err := ReadScenario(filepath.Join(t.TempDir(), "none.toml")); err == nil || !strings.Contains(err.Error(), "none.toml: no such file") {
 		t.Errorf("%v", err)
@@ -120,6 +123,13 @@ asset = "HSM/DSC/P1"
 at = "4m"
 introduces = "wear-rings"
 severity = 0.2
+[[trouble]]
+kind = "restart"
+at = "2m"
+[[trouble]]
+kind = "late"
+at = "3m"
+over = "30s"
 `), 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -130,6 +140,9 @@ severity = 0.2
 	}
 	if s.Seed != 5 || s.Duration != time.Hour || s.Learn != time.Minute || s.Faults[1].Growth != 30*24*time.Hour || s.Faults[1].course != machine.Even {
 		t.Errorf("%+v", s)
+	}
+	if want := []Trouble{{"restart", 2 * time.Minute, 5 * time.Second}, {"late", 3 * time.Minute, 30 * time.Second}}; !slices.Equal(s.Trouble, want) {
+		t.Errorf("trouble %v", s.Trouble)
 	}
 	m, err := s.Mill(s.Seed, 20)
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 //	[scenario]   name, about, works, seed, start, duration, learn
 //	[[fault]]    asset, fault, tag, with, severity, at, over, natural, incubation
 //	[[repair]]   asset, tag, at, introduces, severity, over, chance
+//	[[trouble]]  kind, at, over
 //	[random]     rate, sensors, seed, over
 type Scenario struct {
 	File     string
@@ -28,6 +29,7 @@ type Scenario struct {
 	Learn    time.Duration // from the start, for who watches to learn what is healthy
 	Faults   []ScenarioFault
 	Repairs  []ScenarioRepair
+	Troubles []ScenarioTrouble
 	Random   *ScenarioRandom // nil: nothing breaks by chance
 
 	lines map[string]int // of the keys
@@ -53,6 +55,12 @@ type ScenarioRepair struct {
 	Severity   float64
 	Over       time.Duration // 0: it is there at once
 	Chance     float64
+}
+
+// ScenarioTrouble is trouble with the server of the works: the works itself is well.
+type ScenarioTrouble struct {
+	Kind     string
+	At, Over time.Duration // Over below 0: as long as usual
 }
 
 // ScenarioRandom breaks by chance.
@@ -139,6 +147,9 @@ func (root *table) scenario() *Scenario {
 	for _, r := range root.tables("repair") {
 		s.Repairs = append(s.Repairs, s.repair(r))
 	}
+	for _, x := range root.tables("trouble") {
+		s.Troubles = append(s.Troubles, s.trouble(x))
+	}
 	if r := root.table("random"); r != nil {
 		s.Random = s.random(r)
 	}
@@ -201,6 +212,11 @@ func (s *Scenario) repair(t *table) ScenarioRepair {
 		t.fault("introduces", "stands beside tag, allowed is the repair of a machine")
 	}
 	return r
+}
+
+func (s *Scenario) trouble(t *table) ScenarioTrouble {
+	defer t.close()
+	return ScenarioTrouble{Kind: t.need("kind", "restart"), At: s.at(t), Over: t.duration("over", asUsual, time.Second, longest)}
 }
 
 // at is when something happens.
