@@ -143,7 +143,8 @@ func (t *Blower) compress(dt float64) {
 	n := max(1, int(math.Ceil(dt/0.02-1e-9)))
 	h := dt / float64(n)
 	for range n {
-		p := p1 * math.Pow(1+lift*t.air.y, 3.5)
+		rise := 1 + lift*t.air.y
+		p := p1 * rise * rise * rise * math.Sqrt(rise) // to the power of γ/(γ−1)
 		t.pressureAbs = p
 		// Ergun: what a packed bed takes goes with the square of the flow.
 		through := fullWind * math.Copysign(math.Sqrt(math.Abs(p*p-top*top)/8.0/resistance), p-top)
