@@ -126,7 +126,7 @@ func TestUtilitiesStepHalving(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for m.Now() < time.Hour {
+			for m.Now() < 40*time.Minute {
 				m.Step()
 				kwh += m.real(tag) * step.Hours()
 			}

@@ -232,7 +232,7 @@ func (p *Water) thermal(dt float64) {
 	w := p.world
 	amps := math.Min(1.5, p.current/waterAmps)
 	negative := p.unbalanced / 100
-	p.winding = physics.Lag(p.winding, 4+w.Hall+54*amps*amps*(1+60*negative*negative)+9*p.phases.Severity*amps, dt, 30*60)
+	p.winding = physics.Lag(p.winding, 4+w.Hall+54*amps*amps*(1+6*negative*negative)+9*p.phases.Severity*amps, dt, 30*60)
 	warm := w.Hall + 3
 	spall := p.outer.Severity*p.outer.Severity + p.inner.Severity*p.inner.Severity
 	friction := 1 + 3*p.lube.Severity
