@@ -13,7 +13,7 @@ import (
 // mayImport says which parts of the house a part may use, besides its own
 // subpackages. A new folder needs a line here.
 var mayImport = map[string][]string{
-	"plant":            {"firmware-configs"}, // the profiles of PLCs
+	"plant":            {"firmware-configs"}, // the profiles of PLCs, the classes of assets
 	"sparkplug":        {"plant"},
 	"models":           {"plant"},
 	"collector":        {"plant"},
