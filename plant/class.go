@@ -76,7 +76,8 @@ type Symptom struct {
 	Weight float64
 }
 
-func (s Symptom) String() string { return s.Tag + " " + string(s.Sign) }
+// String names the symptom for people: "VIB_H up" of the pattern "*VIB*_H".
+func (s Symptom) String() string { return strings.ReplaceAll(s.Tag, "*", "") + " " + string(s.Sign) }
 
 // Mode is the failure mode of a name, nil where the class has none.
 func (c *AssetClass) Mode(name string) *FailureMode {

@@ -47,7 +47,7 @@ func Rank(class *plant.AssetClass, asset *plant.Asset, f plant.Finding) []plant.
 				symptoms = slices.Concat(symptoms, general.Symptoms)
 			}
 		}
-		if c := compare(m, symptoms, asset.Path, seen); c.Score >= Least {
+		if c := compare(m, symptoms, asset.Path, seen, len(f.Contributions) == 0); c.Score >= Least {
 			out = append(out, c)
 		}
 	}
@@ -55,9 +55,9 @@ func Rank(class *plant.AssetClass, asset *plant.Asset, f plant.Finding) []plant.
 	return slices.DeleteFunc(out, func(c plant.Cause) bool { return said(c, out) })
 }
 
-// said reports whether a kind of the mode ranks among the answers already.
+// said reports whether a kind of the mode is among the answers, which says more.
 func said(c plant.Cause, all []plant.Cause) bool {
-	return slices.ContainsFunc(all, func(o plant.Cause) bool { return o.Mode != c.Mode && c.Covers(o.Mode) && o.Score >= c.Score })
+	return slices.ContainsFunc(all, func(o plant.Cause) bool { return o.Mode != c.Mode && c.Covers(o.Mode) })
 }
 
 // evidence is what the finding says of tags. A limit speaks of its own tag alone.
@@ -80,12 +80,17 @@ func ordersKnown(a *plant.Asset) bool {
 }
 
 // compare is how like the finding is to a mode. Each contribution counts for the
-// first symptom that it shows, so that none counts twice.
-func compare(m *plant.FailureMode, symptoms []plant.Symptom, asset string, seen []plant.Contribution) plant.Cause {
+// first symptom that it shows, so that none counts twice. Alone says that nothing
+// is known of other tags.
+func compare(m *plant.FailureMode, symptoms []plant.Symptom, asset string, seen []plant.Contribution, alone bool) plant.Cause {
 	c := plant.Cause{Mode: m.Name, Name: m.Title, Present: []string{}, Absent: []string{}}
 	var weights, whole float64
 	for _, s := range symptoms {
-		weights += s.Weight
+		if alone {
+			weights = max(weights, s.Weight)
+		} else {
+			weights += s.Weight
+		}
 	}
 	for _, x := range seen {
 		whole += max(x.Share, 0)
@@ -97,7 +102,9 @@ func compare(m *plant.FailureMode, symptoms []plant.Symptom, asset string, seen 
 	for _, s := range symptoms {
 		there := share(s, asset, left)
 		if there <= 0 {
-			c.Absent = append(c.Absent, s.String())
+			if !alone {
+				c.Absent = append(c.Absent, s.String())
+			}
 			continue
 		}
 		c.Present = append(c.Present, tell(s, asset, left))

@@ -39,9 +39,9 @@ func TestClasses(t *testing.T) {
 	for class, modes := range map[string]string{
 		"id-fan":  "bearing-outer bearing-inner bearing-roller bearing-cage dust misalignment looseness lubrication rotor-bar phase-unbalance",
 		"gearbox": "gear-wear gear-crack lubrication filter-blocking bearing-outer", "agc": "leak servo-silting accumulator",
-		"mould-oscillator": "leak servo-silting", "water-pump": "cavitation wear-rings fouling", "descaling-pump": "cavitation wear-rings filter-blocking",
-		"turbo-blower": "fouling filter-blocking", "hot-blast-stove": "fouling", "furnace-cooling": "element-leak",
-		"reheating-furnace": "burner-drift recuperator-leak", "sinter-fan": "dust filter-blocking", "compressor": "air-leaks fouling filter-blocking",
+		"mould-oscillator": "leak servo-silting looseness lubrication filter-blocking", "withdrawal-drive": "roll-seizure gear-wear phase-unbalance lubrication coupling-loss", "water-pump": "cavitation wear-rings fouling", "descaling-pump": "cavitation wear-rings filter-blocking",
+		"turbo-blower": "fouling filter-blocking journal-wear misalignment dust", "hot-blast-stove": "fouling burner-drift element-leak valve-slow hot-spot", "furnace-cooling": "element-leak",
+		"reheating-furnace": "burner-drift recuperator-leak skid-insulation leak filter-blocking", "sinter-fan": "dust filter-blocking misalignment looseness lubrication rotor-bar false-air bearing-cage", "compressor": "air-leaks fouling valve-leak filter-blocking bearing-outer",
 		"run-out-table": "rotor-bar phase-unbalance bearing-outer",
 	} {
 		c := l.Find(class)
