@@ -23,7 +23,7 @@ type upCmd struct {
 	Data    string   `default:"./millwright-data" help:"Folder for everything that is kept."`
 	HTTP    string   `default:"127.0.0.1:8080" name:"http" help:"Address of the page."`
 	NoLogin bool     `help:"Open every route to everybody on this machine. Loopback only."`
-	Speed   *float64 `help:"Plant seconds per second (default 20; replays: 1)." placeholder:"N"`
+	Speed   *float64 `help:"Plant seconds per second (default 20; the reference works and replays: 1)." placeholder:"N"`
 	Works   string   `enum:"demo,reference" default:"demo" help:"What is simulated: demo, three machines, or reference, a whole works."`
 	Start   string   `placeholder:"DATE" help:"When the works begins, by its own clock: 2026-07-01 or 2026-07-01T06:00 (default 10 April, 14:00)."`
 	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET, OFFSET in plant time since the start (90s, 2h). May be repeated." placeholder:"FAULT" sep:"none"`
@@ -128,7 +128,7 @@ func (c *upCmd) simulator() (*simulator.Simulator, error) {
 		return nil, err
 	}
 	speed := float64(simulator.DemoSpeed)
-	if c.Replay != "" {
+	if c.Replay != "" || c.Works != "demo" {
 		speed = 1
 	}
 	if c.Speed != nil {

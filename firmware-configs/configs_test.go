@@ -3,6 +3,7 @@ package configs_test
 import (
 	"bufio"
 	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -59,6 +60,58 @@ func TestExamples(t *testing.T) {
 	for _, tag := range edge.PLCs[0].Tags {
 		if d, ok := demo[tag.Path]; !ok || d.Node != tag.Node || d.Unit != tag.Unit {
 			t.Errorf("%s is not the tag of the simulated mill", tag.Path)
+		}
+	}
+}
+
+// Every asset and every tag of the reference works belongs to one of its edges,
+// and the processes fit each other.
+func TestReference(t *testing.T) {
+	plantSide, err := config.Load("reference/plant.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	edges, err := filepath.Glob("reference/edge-*.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags, assets, names := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, f := range edges {
+		c, err := config.Load(f)
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		if names[c.Edge.Name] || c.Edge.Broker != "mqtt://"+plantSide.Broker.Listen || c.PLCs[0].URL != plantSide.Simulator.Listen {
+			t.Errorf("%s does not fit: %s, %s, %s", f, c.Edge.Name, c.Edge.Broker, c.PLCs[0].URL)
+		}
+		names[c.Edge.Name] = true
+		for _, tag := range c.PLCs[0].Tags {
+			if tags[tag.Path] {
+				t.Errorf("%s belongs to two edges", tag.Path)
+			}
+			tags[tag.Path] = true
+		}
+		for _, a := range c.Edge.Assets {
+			assets[a.Path] = true
+		}
+	}
+	files, err := fs.Sub(configs.Reference, "reference")
+	if err != nil {
+		t.Fatal(err)
+	}
+	allTags, allAssets, err := config.ParseWorks(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tag := range allTags {
+		if !tags[tag.Path] {
+			t.Errorf("no edge reads %s", tag.Path)
+		}
+	}
+	for _, a := range allAssets {
+		if !assets[a.Path] {
+			t.Errorf("no edge judges %s", a.Path)
 		}
 	}
 }

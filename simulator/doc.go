@@ -1,12 +1,13 @@
-// Package simulator is a steel mill that can break: the physics of three
-// machines worth watching, the faults they develop, a ledger of what was really
-// wrong, and an OPC UA server through which alone anybody else sees it.
+// Package simulator is a steel works that can break: the physics of the machines
+// worth watching, the faults they develop, a ledger of what was really wrong, and
+// an OPC UA server through which alone anybody else sees it.
 //
-// The machines are the drive and gearbox of finishing stand F3 of a hot strip
-// mill, its descaling pump, and the induced draught fan of a converter. Their
-// equations are those of the textbooks named beside them, their sensors have
-// lag, noise, range and resolution, and their healthy data vary as the products,
-// the grid and the weather do.
+// A works is data: tags, assets, and where and when it stands (see Works). The
+// demonstration has three machines; the reference works is whole. Machines that
+// are known deeply follow the equations of the textbooks named beside them; all
+// other assets move by kind of measurement (machine.Shallow). Sensors have lag,
+// noise, range and resolution, and healthy data vary as the products, the grid and
+// the weather do.
 //
 // Plant time runs Speed times as fast as the clock; the source times of values
 // are always the clock's. A run is determined by its seed: what is measured at a

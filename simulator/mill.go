@@ -82,6 +82,9 @@ func (m *Mill) warm() {
 			p.Step(1)
 		}
 		for k, mc := range m.machines {
+			if _, shallow := mc.(*machine.Shallow); shallow { // those begin warm and have nothing that wears
+				continue
+			}
 			mc.Step(1)
 			m.breaking.meters[k].Look(mc.Load())
 		}

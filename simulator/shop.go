@@ -9,35 +9,42 @@ import (
 // production that they serve. A part of production is made when the first machine
 // asks for it and steps before all machines.
 type shop struct {
-	seed  uint64
-	world *production.World
+	seed    uint64
+	setting production.Setting
+	world   *production.World
 
 	strip  *production.Strip
 	heats  *production.Heats
 	cast   *production.Cast
 	wind   *production.Blast
 	sinter *production.Sinter
+	yard   *production.Yard
 	parts  []part
+
+	demands map[string]*float64 // by the area that makes them
 }
 
 // part is a piece of production that moves by itself.
 type part interface{ Step(dt float64) }
 
 func newShop(seed uint64, s production.Setting) *shop {
-	return &shop{seed: seed, world: production.NewWorldAt(seed, s)}
+	return &shop{seed: seed, setting: s, world: production.NewWorldAt(seed, s)}
 }
 
 func (s *shop) step(t, dt float64) {
 	s.world.Step(t, dt)
+	if s.strip != nil {
+		s.strip.Hold = s.world.Shed == 1
+	}
 	for _, p := range s.parts {
 		p.Step(dt)
 	}
 }
 
-// sensors of the world, by their whole paths.
+// sensors of the world and of what is made, by their whole paths.
 func (s *shop) sensors() []machine.Sensor {
 	w := s.world
-	return []machine.Sensor{
+	all := []machine.Sensor{
 		{Name: "SIM/PLANT_TIME", Value: &w.Time, Every: machine.Slow},
 		{Name: "SIM/T_HALL", Value: &w.Hall, Every: machine.Slow, Tau: 30, Sigma: 0.06},
 		{Name: "SIM/T_OUT", Value: &w.Out, Every: machine.Slow, Tau: 60, Sigma: 0.06},
@@ -46,12 +53,38 @@ func (s *shop) sensors() []machine.Sensor {
 		{Name: "SIM/SHED", Value: &w.Shed, Every: machine.Slow},
 		{Name: "SIM/U_GRID", Value: &w.KV, Every: machine.Slow, Tau: 0.5, Sigma: 0.005},
 	}
+	if l := s.strip; l != nil {
+		c := &l.Coil
+		all = append(all, text("HSM/FM/MODE", &l.Mode), text("HSM/FM/COIL", &c.ID), text("HSM/FM/SLAB", &c.Slab), text("HSM/FM/HEAT", &c.Heat),
+			text("HSM/FM/GRADE", &c.Grade),
+			machine.Sensor{Name: "HSM/FM/WIDTH", Value: &c.Width, Every: machine.Slow},
+			machine.Sensor{Name: "HSM/FM/GAUGE", Value: &c.Gauge, Every: machine.Slow})
+	}
+	if y := s.yard; y != nil {
+		all = append(all, text("CC/YARD/HEAT", &y.Heat), text("CC/YARD/SLAB", &y.Slab), text("CC/YARD/GRADE", &y.Grade),
+			machine.Sensor{Name: "CC/YARD/WIDTH", Value: &y.Width, Every: machine.Slow},
+			machine.Sensor{Name: "CC/YARD/STOCK", Value: &y.Slabs, Every: machine.Slow})
+	}
+	if h := s.heats; h != nil {
+		all = append(all, text("BOF/C1/MODE", &h.Mode), text("BOF/C1/HEAT", &h.Heat))
+	}
+	return all
+}
+
+func text(path string, value *string) machine.Sensor {
+	return machine.Sensor{Name: path, Text: value, Every: machine.Slow}
 }
 
 // finishing is the strip in the hot mill's finishing train.
 func (s *shop) finishing() *production.Strip {
 	if s.strip == nil {
-		s.strip = production.NewStrip(s.seed)
+		if s.setting.Mix {
+			s.yard = production.NewYard(s.seed, s.converter())
+			s.strip = production.NewStripOf(s.seed, s.yard)
+			s.parts = append(s.parts, s.yard)
+		} else {
+			s.strip = production.NewStrip(s.seed)
+		}
 		s.parts = append(s.parts, s.strip)
 	}
 	return s.strip

@@ -20,7 +20,8 @@ type Works struct {
 	Setting production.Setting
 }
 
-// machines are those of the works that are known deeply, made for the shop.
+// machines are the assets of the works, made for the shop: first those that are
+// known deeply.
 func (w *Works) machines(s *shop) []machine.Machine {
 	var out []machine.Machine
 	for _, b := range builders() {
@@ -28,7 +29,7 @@ func (w *Works) machines(s *shop) []machine.Machine {
 			out = append(out, b.make(s))
 		}
 	}
-	return out
+	return append(out, w.shallows(s, out)...)
 }
 
 // Deep is the works without the assets that no machine of the simulator stands for.
@@ -50,7 +51,7 @@ func Reference() (Works, error) {
 		return Works{}, fmt.Errorf("simulator: %w", err)
 	}
 	tags, assets, err := config.ParseWorks(files)
-	return Works{Tags: tags, Assets: assets, Setting: production.Setting{Weak: true}}, err
+	return Works{Tags: tags, Assets: assets, Setting: production.Setting{Weak: true, Mix: true}}, err
 }
 
 // Named is a works by the name that flags and configurations give it.

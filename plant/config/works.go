@@ -14,9 +14,9 @@ import (
 // source is a file that has been read.
 type source struct{ name, text string }
 
-// ParseWorks reads a works that is kept as one pair of files for each unit: all
-// tag lists (*.csv) and asset files (*.toml) below the root of files, in the
-// order of their paths. Assets may name tags of other units. The error is Faults
+// ParseWorks reads a works that is kept as one pair of files for each unit,
+// AREA/UNIT.csv and AREA/UNIT.toml: all tag lists and asset files in folders below
+// the root, in the order of their paths. Files at the root are of processes. Assets may name tags of other units. The error is Faults
 // where the content is wrong.
 func ParseWorks(files fs.FS) ([]plant.Tag, []plant.Asset, error) {
 	var lists, sheets []source
@@ -25,7 +25,7 @@ func ParseWorks(files fs.FS) ([]plant.Tag, []plant.Asset, error) {
 			return err
 		}
 		ext := path.Ext(name)
-		if ext != ".csv" && ext != ".toml" {
+		if path.Dir(name) == "." || ext != ".csv" && ext != ".toml" {
 			return nil
 		}
 		b, err := fs.ReadFile(files, name)

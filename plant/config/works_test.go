@@ -16,6 +16,7 @@ func TestParseWorks(t *testing.T) {
 		"bof/fan.csv": {Data: []byte(list + "BOF/FAN/VIB,ns=2;s=c,mm/s,\n")},
 		// An asset may take its mode from the tag of another unit.
 		"bof/fan.toml":   {Data: []byte("[[asset]]\npath = \"BOF/FAN\"\nmode_tag = \"HSM/P1/MODE\"\n")},
+		"edge.toml":      {Data: []byte("[edge]\nname = \"e\"\n")}, // of a process
 		"README.md":      {Data: []byte("not read")},
 		"sim/world.csv":  {Data: []byte(list + "SIM/T,ns=2;s=d,s,\n")},
 		"hsm/.keep/note": {Data: nil},

@@ -8,13 +8,17 @@ import (
 	"millwright/simulator/physics"
 )
 
-// Setting is where and when a works stands.
+// Setting is where and when a works stands, and what it makes.
 type Setting struct {
 	Start time.Time // the works' own clock at plant time 0; zero: two in the afternoon of 10 April
 
 	// Weak says that the public grid is one as around Karachi, with a voltage that
 	// follows the day and with load-shedding; otherwise it is stiff and never fails.
 	Weak bool
+
+	// Mix says that the hot mill rolls what the slab yard has (see NewStripOf),
+	// otherwise two products in turn.
+	Mix bool
 }
 
 // World is what all machines share: weather, sea and grid of a works on the

@@ -46,6 +46,11 @@ type Yard struct {
 	ship   float64 // s since slabs were bought
 	bought int
 	slabs  []Slab
+
+	// What was cast last of the works' own, and how many slabs there are.
+	Heat, Slab, Grade string
+	Width             float64 // mm
+	Slabs             float64
 }
 
 const (
@@ -98,6 +103,7 @@ func (y *Yard) Stock() int { return len(y.slabs) }
 // Step follows the converter: of four heats that it has tapped three go to the
 // slab casters, the others to blooms and billets. Bought slabs come evenly.
 func (y *Yard) Step(dt float64) {
+	y.Slabs = float64(len(y.slabs))
 	y.ship += dt
 	if y.ship > shipEvery {
 		y.ship = 0
@@ -109,6 +115,8 @@ func (y *Yard) Step(dt float64) {
 	y.last = y.heats.Heat
 	if y.rng.Float64() < 0.75 {
 		y.cast(y.last)
+		s := y.slabs[len(y.slabs)-1]
+		y.Heat, y.Slab, y.Grade, y.Width = s.Heat, s.ID, grades()[s.Grade].Name, s.Width
 	}
 }
 

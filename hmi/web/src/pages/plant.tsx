@@ -24,6 +24,9 @@ import { alarmPath, assetPath } from "../route.ts";
 
 const EVERY = 1500;
 
+/** FLAT is the number of machines up to which they are one list. */
+const FLAT = 24;
+
 interface AssetList {
   assets: Asset[];
   next: string | null;
@@ -82,11 +85,11 @@ export function PlantPage(): JSX.Element {
                 <span>{t("plant.score")}</span>
                 <span>{t("plant.data")}</span>
               </div>
-              <ol class="asset-list">
-                {shown.map((a) => (
-                  <AssetRow key={a.path} asset={a} fresh={fresh} at={assets.at.value} />
-                ))}
-              </ol>
+              {needle === "" && list.length > FLAT ? (
+                <ByArea list={list} fresh={fresh} at={assets.at.value} />
+              ) : (
+                <Rows list={shown} fresh={fresh} at={assets.at.value} />
+              )}
             </>
           )}
           <Latest />
@@ -99,6 +102,59 @@ export function PlantPage(): JSX.Element {
         </aside>
       </div>
     </div>
+  );
+}
+
+interface RowsProps {
+  list: Asset[];
+  fresh: boolean;
+  at: number;
+}
+
+function Rows(props: RowsProps): JSX.Element {
+  return (
+    <ol class="asset-list">
+      {props.list.map((a) => (
+        <AssetRow key={a.path} asset={a} fresh={props.fresh} at={props.at} />
+      ))}
+    </ol>
+  );
+}
+
+/** ByArea shows the machines of a large works that have something to say, and the others by area on demand. */
+function ByArea(props: RowsProps): JSX.Element {
+  const calm = (a: Asset) => a.worst === null && (a.state === "normal" || a.state === "learning");
+  const areas = new Map<string, Asset[]>();
+  for (const a of props.list.filter(calm)) {
+    const area = a.path.split("/", 1)[0] ?? "";
+    areas.set(area, [...(areas.get(area) ?? []), a]);
+  }
+  const names = [...areas.keys()].sort();
+  return (
+    <>
+      <Rows list={props.list.filter((a) => !calm(a))} fresh={props.fresh} at={props.at} />
+      {names.length > 0 && <h2 class="areas-head">{t("plant.calm")}</h2>}
+      {names.map((name) => (
+        <Area key={name} name={name} list={areas.get(name) ?? []} fresh={props.fresh} at={props.at} />
+      ))}
+    </>
+  );
+}
+
+function Area(props: RowsProps & { name: string }): JSX.Element {
+  const open = useSignal(false);
+  const learning = props.list.filter((a) => a.state === "learning").length;
+  return (
+    <details class="area" open={open.value} onToggle={(e) => (open.value = e.currentTarget.open)}>
+      <summary>
+        <strong>
+          <Data>{props.name}</Data>
+        </strong>
+        <span class="muted">{t("plant.machines", { n: props.list.length })}</span>
+        {learning > 0 && <span class="muted">{t("plant.areaLearning", { n: learning })}</span>}
+      </summary>
+      {open.value && <Rows list={[...props.list].sort((a, b) => (a.path < b.path ? -1 : 1))} fresh={props.fresh} at={props.at} />}
+    </details>
   );
 }
 
