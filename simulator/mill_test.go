@@ -236,7 +236,7 @@ func TestGrowth(t *testing.T) {
 // A fault of a sensor shows in that sensor and nowhere else.
 func TestSensorFaults(t *testing.T) {
 	scan := func(fault string) (changes, bad, jumps int) {
-		m := mill(t, 2, 1, fault)
+		m := millAt(t, coarse, 2, 1, fault)
 		var vals []server.Value
 		last := math.NaN()
 		for m.Now() < 20*time.Minute {

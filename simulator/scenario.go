@@ -29,14 +29,16 @@ type Scenario struct {
 
 // ReadScenario reads the file of a scenario and checks it against the works that
 // it names. The error is config.Faults.
-func ReadScenario(path string) (*Scenario, error) {
+func ReadScenario(path string) (*Scenario, error) { return readScenario(path, Named) }
+
+func readScenario(path string, named func(string) (Works, error)) (*Scenario, error) {
 	c, err := config.LoadScenario(path)
 	var faults config.Faults
 	if err != nil && !errors.As(err, &faults) || c == nil || c.Works == "" {
 		return nil, err
 	}
 	s := &Scenario{File: path, Name: c.Name, About: c.About, WorksName: c.Works, Seed: c.Seed, Duration: c.Duration, Learn: c.Learn}
-	if s.Works, err = Named(c.Works); err != nil {
+	if s.Works, err = named(c.Works); err != nil {
 		return nil, err
 	}
 	if !c.Start.IsZero() {

@@ -13,16 +13,33 @@ import (
 	"millwright/simulator/machine"
 )
 
+// once reads each works once, for tests that need them often.
+func once() func(string) (Works, error) {
+	known := map[string]Works{}
+	return func(name string) (Works, error) {
+		w, ok := known[name]
+		if !ok {
+			var err error
+			if w, err = Named(name); err != nil {
+				return w, err
+			}
+			known[name] = w
+		}
+		return w, nil
+	}
+}
+
 // Every scenario that ships is one that its works can be put through.
 func TestScenariosThatShip(t *testing.T) {
 	files, err := filepath.Glob("../firmware-configs/scenarios/*.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
+	named := once()
 	seen := map[string]bool{}
 	healthy, sensors, repairs, chance := 0, 0, 0, 0
 	for _, f := range files {
-		s, err := ReadScenario(f)
+		s, err := readScenario(f, named)
 		if err != nil {
 			t.Errorf("%v", err)
 			continue
@@ -54,13 +71,13 @@ func TestScenariosThatShip(t *testing.T) {
 
 // A bad one is refused with file, line and key, all faults at once.
 func TestBadScenario(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "bad.toml")
+	path, named := filepath.Join(t.TempDir(), "bad.toml"), once()
 	f := func(text string, want ...string) {
 		t.Helper()
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := ReadScenario(path)
+		_, err := readScenario(path, named)
 		var faults config.Faults
 		if !errors.As(err, &faults) {
 			t.Fatalf("%q: %v", text, err)
