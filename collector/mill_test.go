@@ -85,6 +85,9 @@ func (m *mill) run(interval time.Duration, steps int) {
 			now = max(time.Now().UnixNano(), now+oneMilli) // a late tick brings the next at once: one value a millisecond
 			var vals []server.Value
 			for i := n % steps; i < len(m.Variables); i += steps {
+				if m.Variables[i].Kind == plant.Burst {
+					continue
+				}
 				q := plant.Good
 				if n%97 == 0 {
 					q = plant.BadSensorFailure

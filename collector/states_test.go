@@ -17,13 +17,16 @@ type states struct {
 
 func watchStates(s *Source) *states {
 	w := &states{stop: make(chan struct{}), done: make(chan struct{})}
+	look := func() {
+		st := s.Status()
+		if line := string(st.State) + ": " + st.Reason; len(w.seen) == 0 || w.seen[len(w.seen)-1] != line {
+			w.seen = append(w.seen, line)
+		}
+	}
+	look() // before anything happens
 	go func() {
 		defer close(w.done)
-		for last := false; ; {
-			st := s.Status()
-			if line := string(st.State) + ": " + st.Reason; len(w.seen) == 0 || w.seen[len(w.seen)-1] != line {
-				w.seen = append(w.seen, line)
-			}
+		for last := false; ; look() {
 			if last {
 				return
 			}
