@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"iter"
 	"log/slog"
 	"path"
@@ -22,12 +21,8 @@ import (
 
 // trial is one run of a simulated works, watched by the models of an edge.
 type trial struct {
-	name   string
-	works  simulator.Works
-	seed   uint64
-	length time.Duration // plant time
-	learn  time.Duration // of every model, in place of what its asset says; 0: as it says
-	plan   func(*simulator.Mill) error
+	simulator.Scenario
+	learn time.Duration // of every model, in place of what its asset says; 0: as it says
 }
 
 // trialStep is the grid of the models: no tag is scanned more often.
@@ -48,11 +43,8 @@ type watch struct {
 // well; see detect.Set for who looks at waveforms. It tells ran after every hour
 // of plant time, and ends early with ctx.
 func (t *trial) run(ctx context.Context, library config.Library, ran func(time.Duration)) (score.Score, error) {
-	mill, err := simulator.NewOffline(t.works, t.seed, trialStep)
+	mill, err := t.Offline(t.Seed, trialStep)
 	if err != nil {
-		return score.Score{}, err
-	}
-	if err := t.plan(mill); err != nil {
 		return score.Score{}, err
 	}
 	w := t.watch(library)
@@ -63,7 +55,7 @@ func (t *trial) run(ctx context.Context, library config.Library, ran func(time.D
 	var vals []server.Value
 	var bursts []simulator.Burst
 	var in, out plant.Batch
-	for hour := time.Hour; mill.Now() < t.length; {
+	for hour := time.Hour; mill.Now() < t.Duration; {
 		mill.Step()
 		now := mill.Start().Add(mill.Now()).UnixNano()
 		in.Reset()
@@ -77,7 +69,7 @@ func (t *trial) run(ctx context.Context, library config.Library, ran func(time.D
 		}
 		set.Observe(&out, in)
 		w.hear(&out)
-		if mill.Now() >= hour || mill.Now() >= t.length {
+		if mill.Now() >= hour || mill.Now() >= t.Duration {
 			ran(mill.Now() - (hour - time.Hour))
 			hour += time.Hour
 			if ctx.Err() != nil {
@@ -97,7 +89,7 @@ func (t *trial) run(ctx context.Context, library config.Library, ran func(time.D
 
 // assets are those of the works, with the trial's time to learn.
 func (t *trial) assets() []plant.Asset {
-	assets := slices.Clone(t.works.Assets)
+	assets := slices.Clone(t.Works.Assets)
 	for i := range assets {
 		if t.learn > 0 {
 			assets[i].Model.Learn = t.learn
@@ -108,12 +100,12 @@ func (t *trial) assets() []plant.Asset {
 
 // watch numbers the tags as an edge does.
 func (t *trial) watch(library config.Library) *watch {
-	w := &watch{library: library, assets: map[string]*plant.Asset{}, tags: slices.Concat(t.works.Tags, detect.Derived(t.works.Assets))}
+	w := &watch{library: library, assets: map[string]*plant.Asset{}, tags: slices.Concat(t.Works.Tags, detect.Derived(t.Works.Assets))}
 	for i := range w.tags {
 		w.tags[i].ID = plant.TagID(i + 1)
 	}
-	for i := range t.works.Assets {
-		a := &t.works.Assets[i]
+	for i := range t.Works.Assets {
+		a := &t.Works.Assets[i]
 		w.assets[a.Path] = a
 		if !a.Model.Off {
 			w.Assets = append(w.Assets, score.Asset{Path: a.Path, Class: library.Find(a.Class)})
@@ -193,16 +185,5 @@ func each[T any](all []T) iter.Seq2[T, error] {
 				return
 			}
 		}
-	}
-}
-
-// plannedFaults breaks what is named.
-func plannedFaults(faults []simulator.Fault) func(*simulator.Mill) error {
-	return func(m *simulator.Mill) error {
-		var errs []error
-		for _, f := range faults {
-			errs = append(errs, m.Inject(f))
-		}
-		return errors.Join(errs...)
 	}
 }

@@ -28,7 +28,7 @@ func TestEvaluate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one := trial{name: "wear", works: works.Deep(), seed: 3, length: 7 * time.Hour, learn: time.Hour, plan: plannedFaults([]simulator.Fault{f, s})}
+	one := trial{simulator.Scenario{Name: "wear", Works: works.Deep(), Seed: 3, Duration: 7 * time.Hour, Faults: []simulator.Fault{f, s}}, time.Hour}
 	runs, err := evaluate(t.Context(), []trial{one, one}, library, &meter{})
 	if err != nil {
 		t.Fatal(err)
@@ -48,7 +48,7 @@ func TestEvaluate(t *testing.T) {
 	if month := 30 * 24.0; got.Months*month < 3 || got.Months*month > 3*6-5-4 {
 		t.Errorf("%v healthy asset-hours", got.Months*month)
 	}
-	one.plan = func(m *simulator.Mill) error { return m.Inject(simulator.Fault{Asset: "X", Name: "dust"}) }
+	one.Faults = []simulator.Fault{{Asset: "X", Name: "dust", Severity: 1}}
 	if _, err := evaluate(t.Context(), []trial{one}, library, &meter{}); err == nil {
 		t.Error("a fault of no asset was taken")
 	}

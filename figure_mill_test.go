@@ -46,7 +46,7 @@ func figureAssetSeconds(t *testing.T, deep simulator.Works) {
 	}
 	var trials []trial
 	for seed := range uint64(2) {
-		trials = append(trials, trial{name: fmt.Sprint(seed), works: deep, seed: seed + 1, length: 12 * time.Hour, learn: 3 * time.Hour, plan: plannedFaults(nil)})
+		trials = append(trials, trial{simulator.Scenario{Name: fmt.Sprint(seed), Works: deep, Seed: seed + 1, Duration: 12 * time.Hour}, 3 * time.Hour})
 	}
 	begun := time.Now()
 	if _, err := evaluate(t.Context(), trials, library, &meter{}); err != nil {
@@ -54,7 +54,7 @@ func figureAssetSeconds(t *testing.T, deep simulator.Works) {
 	}
 	watched := 0.0
 	for i := range trials {
-		watched += float64(len(deep.Assets)) * trials[i].length.Seconds()
+		watched += float64(len(deep.Assets)) * trials[i].Duration.Seconds()
 	}
 	points := 0
 	for i := range deep.Tags {

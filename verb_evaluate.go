@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -21,12 +25,13 @@ type evaluateCmd struct {
 }
 
 type evaluateMillCmd struct {
-	Works    string        `enum:"demo,reference" default:"demo" help:"What is simulated: demo, three machines, or reference, the machines of a whole works that are known deeply."`
-	For      time.Duration `default:"24h" help:"Plant time of each run."`
-	Fault    []string      `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET. May be repeated." placeholder:"FAULT" sep:"none"`
-	Learn    time.Duration `help:"Commissioning time of every model, in place of what its asset says." placeholder:"D"`
-	SeedFrom uint64        `default:"1" help:"Seed of the first run."`
-	Count    int           `default:"1" help:"Runs, each with the next seed."`
+	Files    []string      `arg:"" optional:"" help:"Scenarios, or folders of them. Without one: the run that --works, --for and --fault describe."`
+	Works    string        `enum:"demo,reference" default:"demo" help:"Without a scenario: what is simulated: demo, three machines, or reference, the machines of a whole works that are known deeply."`
+	For      time.Duration `default:"24h" help:"Without a scenario: plant time of each run."`
+	Fault    []string      `help:"Without a scenario: break something: ASSET:FAULT[:SEVERITY]@OFFSET. May be repeated." placeholder:"FAULT" sep:"none"`
+	Learn    time.Duration `help:"Commissioning time of every model, time of running (default: a third of the scenario's learn, else what each asset says)." placeholder:"D"`
+	SeedFrom *uint64       `help:"Seed of the first run of each scenario, in place of its own; what breaks by chance follows it." placeholder:"N"`
+	Count    int           `default:"1" help:"Runs of each scenario, each with the next seed."`
 	JSON     string        `name:"json" help:"Write the scores to this file too." placeholder:"FILE"`
 }
 
@@ -58,26 +63,72 @@ func (c *evaluateMillCmd) Run(e *env) error {
 	return c.write(runs)
 }
 
+// trials are the runs of all scenarios. Faults of files are told together.
 func (c *evaluateMillCmd) trials() ([]trial, error) {
-	works, err := simulator.Named(c.Works)
+	if c.Count < 1 {
+		return nil, usageError("--count is below 1")
+	}
+	scenarios, err := c.scenarios()
 	if err != nil {
 		return nil, err
 	}
-	faults, err := parseFaults(c.Fault)
-	switch {
-	case err != nil:
-		return nil, err
-	case c.For <= 0:
-		return nil, usageError("--for is no time")
-	case c.Count < 1:
-		return nil, usageError("--count is below 1")
-	}
 	var out []trial
-	for i := range c.Count {
-		seed := c.SeedFrom + uint64(i)
-		out = append(out, trial{name: fmt.Sprintf("seed %d", seed), works: works.Deep(), seed: seed, length: c.For, learn: c.Learn, plan: plannedFaults(faults)})
+	for _, s := range scenarios {
+		s.Works = s.Works.Deep()
+		first := s.Seed
+		if c.SeedFrom != nil {
+			first = *c.SeedFrom
+		}
+		for i := range c.Count {
+			t := trial{Scenario: *s, learn: cmp.Or(c.Learn, s.Learn/3)}
+			t.Seed = first + uint64(i)
+			if r := s.Random; r != nil && t.Seed != s.Seed {
+				again := *r
+				again.Seed = t.Seed
+				t.Random = &again
+			}
+			if c.Count > 1 || c.SeedFrom != nil {
+				t.Name = fmt.Sprintf("%s, seed %d", s.Name, t.Seed)
+			}
+			out = append(out, t)
+		}
 	}
 	return out, nil
+}
+
+func (c *evaluateMillCmd) scenarios() ([]*simulator.Scenario, error) {
+	if len(c.Files) == 0 {
+		works, err := simulator.Named(c.Works)
+		if err != nil {
+			return nil, err
+		}
+		faults, err := parseFaults(c.Fault)
+		if err != nil {
+			return nil, err
+		}
+		if c.For <= 0 {
+			return nil, usageError("--for is no time")
+		}
+		return []*simulator.Scenario{{Name: c.Works, Works: works, Seed: 1, Duration: c.For, Faults: faults}}, nil
+	}
+	if len(c.Fault) > 0 {
+		return nil, usageError("--fault is for a run without scenarios: write it into the file")
+	}
+	var out []*simulator.Scenario
+	var errs []error
+	for _, path := range c.Files {
+		files := []string{path}
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			if files, err = filepath.Glob(filepath.Join(path, "*.toml")); err != nil || len(files) == 0 {
+				return nil, fmt.Errorf("%s: there is no scenario in this folder, expected files *.toml", path)
+			}
+		}
+		for _, file := range files {
+			s, err := simulator.ReadScenario(file)
+			out, errs = append(out, s), append(errs, err)
+		}
+	}
+	return out, errors.Join(errs...)
 }
 
 // evaluate runs trials side by side, one on each processor.
@@ -85,7 +136,7 @@ func evaluate(ctx context.Context, trials []trial, library config.Library, m *me
 	defer m.end()
 	var whole, done time.Duration
 	for i := range trials {
-		whole += trials[i].length
+		whole += trials[i].Duration
 	}
 	var mu sync.Mutex // guards done and the meter
 	runs := make([]score.Run, len(trials))
@@ -100,9 +151,9 @@ func evaluate(ctx context.Context, trials []trial, library config.Library, m *me
 				m.days(done, whole)
 			})
 			if err != nil {
-				return fmt.Errorf("%s: %w", trials[i].name, err)
+				return fmt.Errorf("%s: %w", trials[i].Name, err)
 			}
-			runs[i] = score.Run{Name: trials[i].name, Score: s}
+			runs[i] = score.Run{Name: trials[i].Name, Score: s}
 			return nil
 		})
 	}

@@ -30,6 +30,16 @@ func NewOffline(w Works, seed uint64, step time.Duration) (*Mill, error) {
 	return newMill(w, seed, 1, step)
 }
 
+// Offline is the scenario's mill, to be stepped by hand: see NewOffline. Another
+// seed than the scenario's is as in Mill.
+func (s *Scenario) Offline(seed uint64, step time.Duration) (*Mill, error) {
+	m, err := NewOffline(s.Works, seed, step)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.expect(s.Faults, s.Repairs, s.Random)
+}
+
 // Start is the time on the works' own clock at plant time 0.
 func (m *Mill) Start() time.Time { return m.works.Setting.Start }
 
