@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"millwright/models/bundle"
+	"millwright/plant/svg"
 )
 
 // mostPanels bounds a picture: a report is read, not scrolled.
@@ -31,7 +32,7 @@ func number(v float64) string { return fmt.Sprintf("%.4g", v) }
 
 // plotLoss shows how the networks that were kept learned.
 func (r *Result) plotLoss() []byte {
-	var p plot
+	var p svg.Plot
 	for _, md := range r.modes[:min(mostPanels, len(r.modes))] {
 		curve := md.curves[md.kept]
 		low, high := math.Inf(1), 0.0
@@ -41,18 +42,18 @@ func (r *Result) plotLoss() []byte {
 			loss, validation = append(loss, e.Loss), append(validation, e.Validation)
 			low, high = min(low, e.Loss, e.Validation), max(high, e.Loss, e.Validation)
 		}
-		q := p.panel("Loss, mode "+md.name, "epoch", "mean squared error", axis{low: 1, high: float64(len(curve))}, axis{low: 0.9 * low, high: 1.05 * high}, number)
-		q.line(blue, "", x, loss)
-		q.line(orange, "", x, validation)
-		q.key(blue, "fitted", orange, "validation")
+		q := p.Panel("Loss, mode "+md.name, "epoch", "mean squared error", svg.Axis{Low: 1, High: float64(len(curve))}, svg.Axis{Low: 0.9 * low, High: 1.05 * high}, number)
+		q.Line(svg.Blue, "", x, loss)
+		q.Line(svg.Orange, "", x, validation)
+		q.Key(svg.Blue, "fitted", svg.Orange, "validation")
 	}
-	return p.svg()
+	return p.SVG()
 }
 
 // plotCalibration holds the calibration scores against their law.
 func (r *Result) plotCalibration() []byte {
 	const bins = 60
-	var p plot
+	var p svg.Plot
 	for _, md := range r.modes[:min(mostPanels, len(r.modes))] {
 		c := md.calibration
 		limit := quantile(&c.law, c.limit)
@@ -62,12 +63,12 @@ func (r *Result) plotCalibration() []byte {
 			count[min(bins-1, int((s-low)/(high-low)*bins))]++
 		}
 		top := slices.Max(count)
-		q := p.panel("Calibration scores, mode "+md.name, "mean squared error of a window", "windows", axis{low: low, high: high}, axis{low: 0.5, high: 2 * top, log: true}, number)
+		q := p.Panel("Calibration scores, mode "+md.name, "mean squared error of a window", "windows", svg.Axis{Low: low, High: high}, svg.Axis{Low: 0.5, High: 2 * top, Log: true}, number)
 		var x, law []float64
 		for i, n := range count {
 			from, to := low+(high-low)*float64(i)/bins, low+(high-low)*float64(i+1)/bins
 			if n > 0 {
-				q.bar(blue, from, to, 0.5, n)
+				q.Bar(svg.Blue, from, to, 0.5, n)
 			}
 			if c.law.Decades(from) < tailDecades {
 				continue // where the law is the rows themselves, in steps
@@ -75,17 +76,17 @@ func (r *Result) plotCalibration() []byte {
 			x = append(x, (from+to)/2)
 			law = append(law, max(0.5, float64(len(c.scores))*(math.Pow(10, -c.law.Decades(from))-math.Pow(10, -c.law.Decades(to)))))
 		}
-		q.line(orange, "", x, law)
-		q.upright(red, limit)
-		q.key(blue, "windows", orange, "law", red, fmt.Sprintf("limit, %.1f decades", c.limit))
+		q.Line(svg.Orange, "", x, law)
+		q.Upright(svg.Red, limit)
+		q.Key(svg.Blue, "windows", svg.Orange, "law", svg.Red, fmt.Sprintf("limit, %.1f decades", c.limit))
 	}
-	return p.svg()
+	return p.SVG()
 }
 
 // plotBacktest shows both scores over the backtest.
 func (r *Result) plotBacktest() []byte {
 	b := r.Backtest
-	var p plot
+	var p svg.Plot
 	x := make([]float64, curvePoints)
 	for i := range x {
 		x[i] = float64(b.From) + (float64(i)+0.5)/curvePoints*float64(b.To-b.From)
@@ -96,20 +97,20 @@ func (r *Result) plotBacktest() []byte {
 	}
 	label := func(v float64) string { return time.Unix(0, int64(v)).UTC().Format(layout) }
 	f := func(title string, c curve, alarms []Alarm) {
-		q := p.panel(title, "time, UTC", "score", axis{low: float64(b.From), high: float64(b.To)}, axis{low: 0, high: 1}, label)
+		q := p.Panel(title, "time, UTC", "score", svg.Axis{Low: float64(b.From), High: float64(b.To)}, svg.Axis{Low: 0, High: 1}, label)
 		for _, e := range b.Events {
-			q.bar(pale, float64(e.Label.From), float64(cmp.Or(e.Label.To, b.To)), 0, 1)
+			q.Bar(svg.Pale, float64(e.Label.From), float64(cmp.Or(e.Label.To, b.To)), 0, 1)
 		}
-		q.line(blue, "", x, c.score)
-		q.line(orange, "5 3", x, c.limit)
+		q.Line(svg.Blue, "", x, c.score)
+		q.Line(svg.Orange, "5 3", x, c.limit)
 		for _, a := range alarms {
-			q.mark(red, float64(a.Raised), 0)
+			q.Mark(svg.Red, float64(a.Raised), 0)
 		}
-		q.key(blue, "highest score", orange, "limit", red, "alarm", pale, "confirmed fault")
+		q.Key(svg.Blue, "highest score", svg.Orange, "limit", svg.Red, "alarm", svg.Pale, "confirmed fault")
 	}
 	f("Backtest, trained model", b.trained, b.Trained)
 	f("Backtest, learned on the edge", b.learned, b.Learned)
-	return p.svg()
+	return p.SVG()
 }
 
 // plotRows shows what became of the rows.
@@ -130,21 +131,21 @@ func (r *Result) plotRows() []byte {
 	bars = append([]bar{{"used", used}}, bars...)
 	const each = 24
 	h := 44 + each*len(bars)
-	var p plot
-	p.add(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" fill="#22262b">`, panelWidth, h, panelWidth, h)
-	p.add(`<rect width="100%%" height="100%%" fill="#ffffff"/>`)
-	p.add(`<text x="16" y="22" font-size="14">Rows of the training part</text>`)
+	var p svg.Plot
+	p.Add(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" fill="#22262b">`, svg.Width, h, svg.Width, h)
+	p.Add(`<rect width="100%%" height="100%%" fill="#ffffff"/>`)
+	p.Add(`<text x="16" y="22" font-size="14">Rows of the training part</text>`)
 	for i, b := range bars {
 		y := 36 + each*i
-		colour := grey
+		colour := svg.Grey
 		if i == 0 {
-			colour = blue
+			colour = svg.Blue
 		}
-		wide := float64(panelWidth-330) * float64(b.n) / float64(max(1, d.total))
-		p.add(`<text x="160" y="%d" text-anchor="end" font-size="12">%s</text>`, y+13, html.EscapeString(b.name))
-		p.add(`<rect x="170" y="%d" width="%.1f" height="16" fill="%s"/>`, y, max(1, wide), colour)
-		p.add(`<text x="%.1f" y="%d" font-size="12">%d (%.1f %%)</text>`, 176+wide, y+13, b.n, 100*float64(b.n)/float64(max(1, d.total)))
+		wide := float64(svg.Width-330) * float64(b.n) / float64(max(1, d.total))
+		p.Add(`<text x="160" y="%d" text-anchor="end" font-size="12">%s</text>`, y+13, html.EscapeString(b.name))
+		p.Add(`<rect x="170" y="%d" width="%.1f" height="16" fill="%s"/>`, y, max(1, wide), colour)
+		p.Add(`<text x="%.1f" y="%d" font-size="12">%d (%.1f %%)</text>`, 176+wide, y+13, b.n, 100*float64(b.n)/float64(max(1, d.total)))
 	}
-	p.add(`</svg>`)
-	return []byte(p.b.String())
+	p.Add(`</svg>`)
+	return p.Elements()
 }
