@@ -66,19 +66,11 @@ func (c *ledgerCmd) Run(e *env) error {
 }
 
 func (c *ledgerCmd) samples(out io.Writer, s *span, all iter.Seq2[ledger.Offer, error]) error {
-	some := func(yield func(ledger.Offer, error) bool) {
-		for o, err := range all {
-			if err == nil && !(s.has(o.Time) && under(c.Asset, o.Tag) && glob(cmp.Or(c.Tag, "*"), o.Tag)) {
-				continue
-			}
-			if !yield(o, err) {
-				return
-			}
-		}
-	}
+	whole := *s
+	some := c.some(s, all)
 	switch {
 	case c.Compare != "":
-		return c.compare(out, some)
+		return c.compare(out, some, &whole)
 	case c.Summary:
 		return c.tags(out, some)
 	}
@@ -109,14 +101,29 @@ func (c *ledgerCmd) samples(out io.Writer, s *span, all iter.Seq2[ledger.Offer, 
 	return nil
 }
 
-// compare is an error where the logs differ.
-func (c *ledgerCmd) compare(out io.Writer, some iter.Seq2[ledger.Offer, error]) error {
+// some are the values that were asked for.
+func (c *ledgerCmd) some(s *span, all iter.Seq2[ledger.Offer, error]) iter.Seq2[ledger.Offer, error] {
+	return func(yield func(ledger.Offer, error) bool) {
+		for o, err := range all {
+			if err == nil && !(s.has(o.Time) && under(c.Asset, o.Tag) && glob(cmp.Or(c.Tag, "*"), o.Tag)) {
+				continue
+			}
+			if !yield(o, err) {
+				return
+			}
+		}
+	}
+}
+
+// compare is an error where the logs differ in what was asked for; s is the span
+// of the second one.
+func (c *ledgerCmd) compare(out io.Writer, some iter.Seq2[ledger.Offer, error], s *span) error {
 	f, err := os.Open(c.Compare)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	r, err := ledger.Compare(some, ledger.ReadSamples(c.Compare, f), compareTolerance)
+	r, err := ledger.Compare(some, c.some(s, ledger.ReadSamples(c.Compare, f)), compareTolerance)
 	if err != nil {
 		return err
 	}
@@ -290,7 +297,7 @@ func (s *span) parse(from, to string) error {
 		if err != nil {
 			return usageError(fmt.Sprintf("%s %q is no time, allowed is 2026-01-01T06:00:00Z or a time after the first entry such as 90m", flag, text))
 		}
-		*at = t.UnixNano()
+		*at = nanos(t)
 		return nil
 	}
 	if err := parse("--from", from, &s.from, &s.fromAfter); err != nil {
@@ -309,13 +316,33 @@ func (s *span) has(ns int64) bool {
 	if !s.begun {
 		s.begun = true
 		if s.fromAfter {
-			s.from += ns
+			s.from = later(ns, s.from)
 		}
 		if s.toAfter {
-			s.to += ns
+			s.to = later(ns, s.to)
 		}
 	}
 	return ns >= s.from && ns <= s.to
+}
+
+// nanos is a time in ns since 1970; those before 1678 and after 2262 are the
+// first and the last that there are.
+func nanos(t time.Time) int64 {
+	switch {
+	case t.Before(time.Unix(0, math.MinInt64)):
+		return math.MinInt64
+	case t.After(time.Unix(0, math.MaxInt64)):
+		return math.MaxInt64
+	}
+	return t.UnixNano()
+}
+
+// later is the time so long after another one, at most the last that there is.
+func later(ns, by int64) int64 {
+	if ns > math.MaxInt64-by {
+		return math.MaxInt64
+	}
+	return ns + by
 }
 
 // under reports whether a path is an asset or below it; all are where it is empty.
@@ -323,21 +350,24 @@ func under(asset, path string) bool {
 	return asset == "" || path == asset || strings.HasPrefix(path, asset+"/")
 }
 
-// glob matches a whole text; * is any text, slashes too.
+// glob matches a whole text; * is any text, slashes too. It looks back to the
+// last * alone, so that many of them take no longer.
 func glob(pattern, s string) bool {
-	head, rest, more := strings.Cut(pattern, "*")
-	if !more {
+	parts := strings.Split(pattern, "*")
+	first, last := parts[0], parts[len(parts)-1]
+	if len(parts) == 1 {
 		return s == pattern
 	}
-	if !strings.HasPrefix(s, head) {
+	if len(s) < len(first)+len(last) || !strings.HasPrefix(s, first) || !strings.HasSuffix(s, last) {
 		return false
 	}
-	for s = s[len(head):]; ; s = s[1:] {
-		if glob(rest, s) {
-			return true
-		}
-		if s == "" {
+	s = s[len(first) : len(s)-len(last)]
+	for _, part := range parts[1 : len(parts)-1] {
+		at := strings.Index(s, part)
+		if at < 0 {
 			return false
 		}
+		s = s[at+len(part):]
 	}
+	return true
 }

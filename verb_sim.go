@@ -73,6 +73,9 @@ func (c *simCmd) Run(e *env) error {
 		c.For = cmp.Or(c.For, lasts)
 		return c.offline(e, s)
 	}
+	if c.For != 0 {
+		return usageError("--for goes with --offline: a mill with a server runs until it is told to stop")
+	}
 	if c.Replay != "" {
 		s.Replay = &simulator.Replay{File: c.Replay, Loop: c.Loop}
 	}
@@ -108,15 +111,42 @@ func simulatedWorks(name, start string) (*simulator.Works, error) {
 	return &w, nil
 }
 
-// checkLogs refuses log files in folders that are not there.
+// checkLogs refuses log files that cannot be written, and one file for both.
 func checkLogs(ledger, samples string) error {
-	for flag, path := range map[string]string{"--ledger": ledger, "--samples": samples} {
-		dir := filepath.Dir(path)
-		if info, err := os.Stat(dir); path != "" && (err != nil || !info.IsDir()) {
-			return fmt.Errorf("%s: %s is no folder: make it or choose another one", flag, dir)
-		}
+	if err := errors.Join(checkNewFile("--ledger", ledger), checkNewFile("--samples", samples)); err != nil {
+		return err
+	}
+	if ledger != "" && sameFile(ledger, samples) {
+		return usageError(fmt.Sprintf("--ledger and --samples are one file, %s: give each its own", ledger))
 	}
 	return nil
+}
+
+// checkNewFile refuses a file in a folder that is not there, and what is no file.
+func checkNewFile(flag, path string) error {
+	if path == "" {
+		return nil
+	}
+	dir := filepath.Dir(path)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("%s: %s is no folder: make it or choose another one", flag, dir)
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: %s is no file, allowed is a file: choose another name", flag, path)
+	}
+	return nil
+}
+
+// sameFile reports whether two paths are of one file, that need not be there yet.
+func sameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	if errX == nil && errY == nil {
+		return os.SameFile(x, y)
+	}
+	absA, errA := filepath.Abs(a)
+	absB, errB := filepath.Abs(b)
+	return errA == nil && errB == nil && b != "" && absA == absB
 }
 
 func parseFaults(texts []string) ([]simulator.Fault, error) {

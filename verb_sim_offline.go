@@ -15,6 +15,9 @@ type offlineFlags struct {
 	Step    time.Duration `help:"With --offline: step of the simulation, 10ms to 1s; no tag is scanned more often." default:"1s"`
 }
 
+// longestOffline is a century, as of scenarios.
+const longestOffline = 100 * 365 * 24 * time.Hour
+
 // offline runs the mill to its files.
 func (c *simCmd) offline(e *env, s *simulator.Simulator) error {
 	switch {
@@ -24,10 +27,15 @@ func (c *simCmd) offline(e *env, s *simulator.Simulator) error {
 		return usageError("--offline runs as fast as it can: leave out --speed")
 	case c.For <= 0:
 		return usageError("--offline needs --for, the plant time to run, such as 24h")
+	case c.For > longestOffline:
+		return usageError(fmt.Sprintf("--for %v: allowed is up to %v", c.For, longestOffline))
 	case c.Ledger == "" && c.Samples == "":
 		return usageError("--offline writes nothing: give --ledger FILE, --samples FILE or both")
 	}
 	if err := checkLogs(c.Ledger, c.Samples); err != nil {
+		return err
+	}
+	if err := checkBegins(s.Faults[:len(c.Fault)], c.For); err != nil { // a scenario's may lie behind a shorter run
 		return err
 	}
 	m := newMeter(e.stderr)
@@ -37,6 +45,16 @@ func (c *simCmd) offline(e *env, s *simulator.Simulator) error {
 		_, err = fmt.Fprintf(e.stdout, "%v of plant time in %v\n", c.For, time.Since(m.start).Round(100*time.Millisecond))
 	}
 	return cmp.Or(err, e.ctx.Err())
+}
+
+// checkBegins refuses faults that a run does not see.
+func checkBegins(faults []simulator.Fault, length time.Duration) error {
+	for _, f := range faults {
+		if f.Offset >= length {
+			return usageError(fmt.Sprintf("--fault %v begins after the end, --for %v: run longer or break it earlier", f, length))
+		}
+	}
+	return nil
 }
 
 // days says how much plant time of the whole has been run, how fast, and how

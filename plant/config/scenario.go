@@ -251,6 +251,9 @@ func (t *table) date(key string) time.Time {
 		return time.Time{}
 	}
 	if d, ok := v.(time.Time); ok {
+		if err := checkStart(d); err != nil {
+			t.fault(key, "%v", err)
+		}
 		return wallTime(d)
 	}
 	text, isText := v.(string)

@@ -96,7 +96,12 @@ func (d *decoder) frame(body []byte) error {
 }
 
 func (d *decoder) table(c *cursor) {
+	const least = 10 // bytes of a tag: the length of its path, its kind and its step
 	n := c.count()
+	if n > len(c.b)/least {
+		c.fail("%d tags in %d bytes", n, len(c.b))
+		return
+	}
 	d.paths, d.seq, d.tags, d.time = make([]string, n), make([]uint64, n), make([]memory, n), 0
 	for i := range n {
 		d.paths[i] = c.text()

@@ -108,6 +108,9 @@ func ReadTruths(name string, r io.Reader) iter.Seq2[Truth, error] {
 			if errors.Is(err, io.EOF) {
 				return
 			}
+			if errors.Is(err, bufio.ErrBufferFull) {
+				err = errors.New("the line is longer than 1 MiB, which none of a ledger is")
+			}
 			var t Truth
 			if err == nil {
 				t, err = parseTruth(line)
@@ -139,6 +142,9 @@ func parseTruth(line []byte) (Truth, error) {
 	}
 	if !msFits(*l.Time) || !(math.Abs(*l.PlantTime) < 9e9) {
 		return Truth{}, errors.New("the time is out of range")
+	}
+	if !(*l.Severity >= 0 && *l.Severity <= 1) {
+		return Truth{}, fmt.Errorf("severity %v, allowed is 0 to 1", *l.Severity)
 	}
 	return Truth{Time: *l.Time * 1e6, PlantTime: time.Duration(math.Round(*l.PlantTime * 1e9)), Asset: *l.Asset, Fault: *l.Fault,
 		Severity: *l.Severity}, nil

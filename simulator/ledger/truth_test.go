@@ -32,7 +32,9 @@ func TestTruth(t *testing.T) {
 	}
 	f("{}\n", "l:1: is no line of a ledger")
 	f(string(line)+"nonsense\n", "l:2: ")
-	f(strings.Repeat("x", 2<<20)+"\n", "l:1: bufio: buffer full")
+	f(strings.Repeat("x", 2<<20)+"\n", "l:1: the line is longer than 1 MiB")
+	f(strings.Replace(string(line), "0.35", "1.5", 1), "l:1: severity 1.5, allowed is 0 to 1")
+	f(strings.Replace(string(line), "0.35", "-1", 1), "l:1: severity -1, allowed is 0 to 1")
 	for _, err := range ReadTruths("l", strings.NewReader(string(line)+`{"ti`)) {
 		if err != nil {
 			t.Errorf("a torn last line: %v", err)
@@ -48,7 +50,7 @@ func TestTruthsGoOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.Write(Truth{Asset: "A", Fault: "b", Severity: float64(i)})
+		l.Write(Truth{Asset: "A", Fault: "b", Severity: float64(i) / 4})
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +69,7 @@ func TestTruthsGoOn(t *testing.T) {
 	defer f.Close()
 	n := 0
 	for l, err := range ReadTruths(path, f) {
-		if err != nil || l.Severity != float64(n) {
+		if err != nil || l.Severity != float64(n)/4 {
 			t.Fatalf("%+v, %v", l, err)
 		}
 		n++

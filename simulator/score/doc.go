@@ -10,7 +10,9 @@
 // far its repair, or the end of the run. It is found by the first machine finding
 // (of a model or a fixed limit) that is raised on the asset in [P, F]. What was
 // raised before P finds nothing, even if it stands on. The lead is the share of
-// the P–F interval that is left then, (F − alert) ÷ (F − P).
+// the P–F interval that is left then, (F − alert) ÷ (F − P). What fails at once has
+// no such interval: it is found by a finding that is raised before its repair, and
+// has no lead.
 //
 // An alert is what a crew would take for one: machine findings of one asset that
 // overlap, or follow within ten minutes. It is right where one of its findings is

@@ -136,7 +136,11 @@ func (s *Score) events(v *view) {
 		if long {
 			s.Long++
 		}
-		found := v.raised(p, f, machineFinding)
+		until := f
+		if f == p {
+			until = present(e, v.to)
+		}
+		found := v.raised(p, until, machineFinding)
 		if found == nil {
 			continue
 		}
@@ -144,7 +148,9 @@ func (s *Score) events(v *view) {
 		if long {
 			s.LongSeen++
 		}
-		s.Leads = append(s.Leads, float64(f-found.Time)/float64(max(f-p, 1)))
+		if f > p {
+			s.Leads = append(s.Leads, float64(f-found.Time)/float64(f-p))
+		}
 		if patterns := symptoms(v.Class, e.Fault); len(patterns) > 0 {
 			s.Tagged++
 			at := slices.IndexFunc(blamed(found), func(tag string) bool {
@@ -244,11 +250,13 @@ func (v *view) group() []alert {
 			a := &out[len(out)-1]
 			a.raises = append(a.raises, f.Time)
 		case f.Phase == plant.Clear:
+			before := len(open)
 			if f.Key == plant.AnyKey {
 				clear(open)
 			}
-			delete(open, f.Key)
-			last = f.Time
+			if delete(open, f.Key); len(open) < before { // else nothing has ended
+				last = f.Time
+			}
 		}
 	}
 	return out

@@ -210,3 +210,35 @@ func TestPrint(t *testing.T) {
 		}
 	}
 }
+
+// What fails at once has no time from P to F: it can be found until it is mended,
+// and has no lead.
+func TestFailsAtOnce(t *testing.T) {
+	once := ledger.Episode{Asset: "A", Fault: "dust", Onset: run(100), Failed: run(100), Ended: run(160), Worst: 1}
+	c := plain(once)
+	c.say("A", plant.Advisory, "wpca", run(101), run(150))
+	if s := Judge(c); s.Events != 1 || s.Found != 1 || len(s.Leads) != 0 || s.Right != 1 {
+		t.Errorf("%+v", s)
+	}
+	c = plain(once)
+	c.say("A", plant.Advisory, "wpca", run(161), run(170))
+	if s := Judge(c); s.Found != 0 || s.False != 1 {
+		t.Errorf("behind its repair: %+v", s)
+	}
+}
+
+// The end of nothing, which a model that starts again tells, does not make one
+// alert of two.
+func TestEndOfNothing(t *testing.T) {
+	for _, key := range []string{plant.AnyKey, "wpca", "limit/A/T/high"} {
+		c := plain()
+		c.say("A", plant.Advisory, "wpca", run(50), run(51))
+		f := *c.say("A", plant.Advisory, key, run(60), 0)
+		f.Phase = plant.Clear
+		c.Findings[len(c.Findings)-1] = f
+		c.say("A", plant.Advisory, "wpca", run(60)+int64(time.Minute), run(61))
+		if s := Judge(c); s.Alerts != 2 || s.False != 2 {
+			t.Errorf("%s: %d alerts, %d false, want 2", key, s.Alerts, s.False)
+		}
+	}
+}
