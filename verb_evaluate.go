@@ -63,10 +63,21 @@ func (c *evaluateMillCmd) Run(e *env) error {
 	return c.write(runs)
 }
 
+// mostRuns of a scenario are kept for the report.
+const mostRuns = 10_000
+
 // trials are the runs of all scenarios. Faults of files are told together.
 func (c *evaluateMillCmd) trials() ([]trial, error) {
-	if c.Count < 1 {
+	switch {
+	case c.Count < 1:
 		return nil, usageError("--count is below 1")
+	case c.Count > mostRuns:
+		return nil, usageError(fmt.Sprintf("--count %d: allowed is up to %d", c.Count, mostRuns))
+	case c.Learn < 0:
+		return nil, usageError("--learn is below 0")
+	}
+	if err := checkNewFile("--json", c.JSON); err != nil { // not after hours
+		return nil, err
 	}
 	scenarios, err := c.scenarios()
 	if err != nil {
@@ -106,8 +117,11 @@ func (c *evaluateMillCmd) scenarios() ([]*simulator.Scenario, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.For <= 0 {
-			return nil, usageError("--for is no time")
+		if c.For <= 0 || c.For > longestOffline {
+			return nil, usageError(fmt.Sprintf("--for %v: allowed is more than 0 and up to %v", c.For, longestOffline))
+		}
+		if err := checkBegins(faults, c.For); err != nil {
+			return nil, err
 		}
 		return []*simulator.Scenario{{Name: c.Works, Works: works, Seed: 1, Duration: c.For, Faults: faults}}, nil
 	}
