@@ -43,7 +43,7 @@ func (c *assetsImportCmd) Run(e *env) error {
 	made, err := config.ImportInventory(c.File, string(src), c.Merge, string(base))
 	if faults, ok := errors.AsType[config.Faults](err); ok {
 		fmt.Fprintln(e.stderr, faults)
-		return fmt.Errorf("%d faults, nothing was written: mend the lines above", len(faults))
+		return fmt.Errorf("%s, nothing was written: mend the lines above", count(len(faults), "fault"))
 	}
 	if err != nil {
 		return err
@@ -55,8 +55,16 @@ func (c *assetsImportCmd) Run(e *env) error {
 	if err := disk.Replace(c.Out, []byte(made.Text), mode); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.stdout, "%s: %d assets of %s, %d new records\n", c.Out, made.Assets, c.File, made.Added)
+	_, err = fmt.Fprintf(e.stdout, "%s: %s of %s, %s\n", c.Out, count(made.Assets, "asset"), c.File, count(made.Added, "new record"))
 	return err
+}
+
+// count is a number with its noun: 1 asset, 2 assets.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 type assetsTemplateCmd struct{}

@@ -74,6 +74,9 @@ func (c *upCmd) Run(e *env) error {
 		log.release()
 	}
 	w := newWorks(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: e.calm()})))
+	if c.Works != "demo" {
+		fmt.Fprintln(e.stderr, "Warming up the works for the page: this takes some seconds, on a busy computer minutes.")
+	}
 	err = c.begin(e, w, sim, data)
 	if err == nil {
 		c.greet(e.stdout, w, data)

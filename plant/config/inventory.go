@@ -229,6 +229,12 @@ func (i *inventory) asset(t *table, path string) {
 		maps.Copy(plate.m, part(t, originKeys).m)
 	}
 	head := part(t, assetKeys)
+	for _, k := range strings.Fields(originKeys) { // left over where no nameplate took them
+		if t.has(k) {
+			t.fault(k, "has no use in a row of record asset without a nameplate: fill in maker, power_kw or another of its columns, or leave it empty")
+			delete(t.m, k)
+		}
+	}
 	rest(t, "asset")
 	l := i.open[path]
 	switch {

@@ -179,6 +179,7 @@ func TestBadInventory(t *testing.T) {
 		{head + "bearing,A/P1,,DE,9,39.04,7.94,,,,unknown,,\n", []string{`plant.csv:2: position: assets.toml:4 says something else of it: change it there, or leave the row out`}},
 		{head + "bearing,A/P1,,NDE,,,,,,,unknown,,\nbearing,A/P1,,NDE,9,39.04,7.94,,,,unknown,,\n", []string{`plant.csv:3: position: the inventory has this record already and says something else of it`}},
 		{head + "asset,A/P1,fan,,,,,,,,,,\n", []string{`plant.csv:2: class: "fan", assets.toml:3 has "pump": change it there, or leave the cell empty`}},
+		{head + "asset,A/P3,pump,,,,,,,,,A. Khan,2026-01-01\n", []string{`plant.csv:2: author: has no use in a row of record asset without a nameplate`, `plant.csv:2: date: has no use in a row of record asset without a nameplate`}},
 		{head + "asset,A/P1\nasset,A/P1\n", []string{`plant.csv:3: path: A/P1 has a row of record asset already`}},
 		{head + "limit,A/P1,,,,,,VIB_H,high,4.5,,,\nlimit,A/P1,,,,,,VIB_H,high-high,4,maker,A,2026-01-01\n", []string{
 			`plant.csv:2: source: is missing`, `plant.csv:3: value: 4 does not go with the high limit 4.5 of the same tag`}},
