@@ -60,6 +60,10 @@ const find = (path) => {
 // Alarms
 let seq = 40;
 const alarms = new Map();
+const causes = [
+  { mode: "bearing", name: "Rolling bearing damage", score: 0.8, present: ["VIB_ENV high", "VIB_KURT high", "BRG_T_PDE high"], absent: ["VIB_HF high"] },
+  { mode: "lubrication", name: "Loss of lubrication", score: 0.4, present: ["BRG_T_PDE high"], absent: ["OIL_P low", "OIL_F low", "VIB_HF high"] },
+];
 const listeners = new Set();
 const journal = [];
 
@@ -615,7 +619,7 @@ const server = createServer((req, res) => {
   const m = /^alarms\/(\d+)(\/ack)?$/.exec(route);
   const a = m && alarms.get(Number(m[1]));
   if (!a) return bad(404, "no such alarm");
-  if (!m[2]) return json(a);
+  if (!m[2]) return json({ ...a, causes, basis: a.class === "alarm" ? "rolling bearing housing, warning" : null });
   let body = "";
   req.on("data", (d) => {
     body += d;

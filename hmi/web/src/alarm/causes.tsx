@@ -5,7 +5,7 @@ import type { JSX } from "preact";
 import { usePoll } from "../data/poll.ts";
 import type { AlarmDetail } from "../data/types.ts";
 import { t } from "../i18n/text.ts";
-import { Data, Num } from "../parts/data.tsx";
+import { Data } from "../parts/data.tsx";
 
 /** ms between two looks: what a machine suffers from changes slowly */
 const EVERY = 10_000;
@@ -25,11 +25,11 @@ export function Causes(props: { id: number; heading: "h3" | "h4" }): JSX.Element
               <li key={c.mode}>
                 <Data>{c.name}</Data>
                 <p class="muted small">
-                  {t("cause.present")} <Num>{c.present.join(", ")}</Num>
+                  {t("cause.present")} <Data>{c.present.join(", ")}</Data>
                 </p>
                 {c.absent.length > 0 && (
                   <p class="muted small">
-                    {t("cause.absent")} <Num>{c.absent.join(", ")}</Num>
+                    {t("cause.absent")} <Data>{c.absent.join(", ")}</Data>
                   </p>
                 )}
               </li>

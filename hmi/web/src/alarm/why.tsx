@@ -194,7 +194,7 @@ export function Why(props: { alarm: Alarm }): JSX.Element {
       </header>
       <div class={(f.contributions?.length ?? 0) > 0 ? "why-body" : "why-body brief"}>
         <Facts alarm={a} />
-        <div>
+        <div class="why-main">
           <Contributions alarm={a} />
           <Causes id={a.id} heading="h4" />
         </div>
