@@ -72,6 +72,7 @@ test: tools web ## everything: Go with the race detector, web unit tests, real s
 	cd hmi/web && npm test
 	CI=true go test -race -timeout 20m ./...
 	CI=true go test -count=1 ./models/train
+	CI=true go test -count=1 ./simulator ./simulator/machine
 	CI=true go test -count=1 -run 'TestKill|TestMemory|TestReadBack|TestFlood$$|TestPlanner' ./historian/export ./historian/notify
 	CI=true go test -count=1 -run 'TestSecureWithUser$$|TestTokenRenewal$$' ./collector ./simulator/server
 
@@ -153,7 +154,9 @@ MILL_WORKS ?= demo
 MILL_FAULTS = --fault 'HSM/FM/F3/GBX:bearing-outer@30m+2h' --fault 'BOF/C1/FAN:dust@10m+1h' --fault 'HSM/DSC/P1:drift=FLOW@1h'
 MILL_RUN = sim --offline --works $(MILL_WORKS) --for $(MILL_HOURS)h --seed 11 $(MILL_FAULTS)
 
-soak-mill: build .ci/qemu.done ## the simulated mill on amd64 and, emulated, on arm64: the same values within 1e-9, appended to results/mill.txt
+NULL_DAYS ?= 90
+
+soak-mill: build .ci/qemu.done ## the simulated mill on amd64 and, emulated, on arm64: the same values within 1e-9; then 90 healthy days; appended to results/mill.txt
 	@mkdir -p $(RESULTS); rm -rf $(RESULTS)/mill; mkdir $(RESULTS)/mill
 	GOARCH=arm64 CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o $(RESULTS)/mill/millwright-arm64 .
 	GOARCH=amd64 CGO_ENABLED=0 go build $(GOFLAGS_BUILD) -o $(RESULTS)/mill/millwright-amd64 .
@@ -161,6 +164,8 @@ soak-mill: build .ci/qemu.done ## the simulated mill on amd64 and, emulated, on 
 	qemu-aarch64 $(RESULTS)/mill/millwright-arm64 $(MILL_RUN) --ledger $(RESULTS)/mill/arm64.jsonl --samples $(RESULTS)/mill/arm64.log
 	cmp $(RESULTS)/mill/amd64.jsonl $(RESULTS)/mill/arm64.jsonl
 	@echo "$$(date -u +%FT%TZ) $(MILL_WORKS), $(MILL_HOURS) h: $$(./millwright ledger $(RESULTS)/mill/amd64.log --compare $(RESULTS)/mill/arm64.log)" | tee -a $(RESULTS)/mill.txt
+	MILLWRIGHT_NULL_DAYS=$(NULL_DAYS) go test -count=1 -timeout 60m -v -run 'TestHealthyNull$$' ./simulator | tee $(RESULTS)/mill/null.txt
+	@echo "$$(date -u +%FT%TZ) $(NULL_DAYS) healthy days: $$(grep -c 'hours a day' $(RESULTS)/mill/null.txt) assets, the quietest $$(grep -oE '[A-Z0-9/]+: fires in [0-9.]+ hours a day' $(RESULTS)/mill/null.txt | sort -t' ' -k4 -n | head -1)" | tee -a $(RESULTS)/mill.txt
 
 dist: build ## one archive per architecture, with units, examples and checksums
 	./firmware-configs/package.sh $(VERSION)

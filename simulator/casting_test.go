@@ -230,6 +230,7 @@ func halved(t *testing.T, path string, factors ...string) {
 }
 
 func TestOscillator(t *testing.T) {
+	long(t)
 	const path = "CC/BC1/OSC"
 	signatures(t, path, "casting", 90*time.Minute, 150*time.Minute, map[string][]string{
 		"servo-silting":   {"PHASE_1+", "H3_1+", "NULL_1+", "OFFSET_1-", "POS_DIFF+", "PHASE_20", "H3_20", "F_FRIC0", "FILTER_DP0", "LATERAL0"},
@@ -243,6 +244,7 @@ func TestOscillator(t *testing.T) {
 }
 
 func TestWithdrawal(t *testing.T) {
+	long(t)
 	const path = "CC/BC1/WD"
 	signatures(t, path, "casting", 90*time.Minute, 150*time.Minute, map[string][]string{
 		"roll-seizure":    {"TORQ_D4+", "I_D4+", "T_W_D4+", "I_UNB_D40", "P_CYL_D40", "V_CAST0", "T_W_D30", "P_CYL_D30"},
@@ -256,6 +258,7 @@ func TestWithdrawal(t *testing.T) {
 }
 
 func TestFurnace(t *testing.T) {
+	long(t)
 	const path = "HSM/RHF/F1"
 	signatures(t, path, "heating", 90*time.Minute, 150*time.Minute, map[string][]string{
 		"burner-drift":     {"O2_3+", "O2_20", "O2_40", "T_CYCLE0", "SKID_T_20", "T_Z_40"},

@@ -100,6 +100,7 @@ func TestDeterminism(t *testing.T) {
 
 // Halving the step moves energy and severities by less than 3 %.
 func TestStepHalving(t *testing.T) {
+	long(t)
 	energy := func(step time.Duration) (kwh, severity float64) {
 		m, err := newMill(demo(t), 3, 1, step)
 		if err != nil {
@@ -166,6 +167,7 @@ func average(m *Mill, from, to time.Duration) (mean, sd map[string]float64) {
 // Each fault moves the tags that theory names, and leaves those that it cannot
 // touch. A move is told in standard deviations of the healthy tag.
 func TestFaultSignatures(t *testing.T) {
+	long(t)
 	const from, to = 48 * time.Minute, 76 * time.Minute
 	healthy, sd := average(millAt(t, coarse, 5, 1), from, to)
 	f := func(fault string, moves ...string) {
@@ -235,6 +237,7 @@ func TestGrowth(t *testing.T) {
 
 // A fault of a sensor shows in that sensor and nowhere else.
 func TestSensorFaults(t *testing.T) {
+	long(t)
 	scan := func(fault string) (changes, bad, jumps int) {
 		m := millAt(t, coarse, 2, 1, fault)
 		var vals []server.Value
@@ -309,6 +312,7 @@ func TestLedgerAndRepair(t *testing.T) {
 // Eight healthy hours: every mode occurs, tags stay in range, keep their
 // resolution, move, and cross no limit of the asset file.
 func TestHealthyHours(t *testing.T) {
+	long(t)
 	m := millAt(t, coarse, 11, 20)
 	assets := demo(t).Assets
 	limits := map[string][]plant.Limit{}

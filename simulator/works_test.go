@@ -122,6 +122,7 @@ func TestReferenceData(t *testing.T) {
 // A healthy week of what is not known deeply: values move, stay inside their
 // ranges and on the steps of their sensors, and cross no limit.
 func TestShallowWeek(t *testing.T) {
+	long(t)
 	const step = 2 * time.Minute
 	m, err := newMill(shallow(t), 6, 1, step)
 	if err != nil {

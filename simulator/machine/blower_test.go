@@ -133,6 +133,7 @@ func TestFoulingCostsEfficiency(t *testing.T) {
 }
 
 func TestBlowerSignatures(t *testing.T) {
+	long(t)
 	build := func() (*served, func() bool) {
 		s := servedBlower(5)
 		return s, func() bool { return *s.mode == production.NormalWind }

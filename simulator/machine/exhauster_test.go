@@ -118,6 +118,7 @@ func TestExhausterEarlySpall(t *testing.T) {
 }
 
 func TestExhausterSignatures(t *testing.T) {
+	long(t)
 	build := func() (*served, func() bool) {
 		s := servedExhauster(5)
 		return s, func() bool { return *s.mode == production.Sintering }

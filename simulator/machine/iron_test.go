@@ -87,6 +87,7 @@ func unitFiles(t *testing.T, unit string) (map[string]plant.Tag, plant.Asset) {
 // A healthy day and then as long as it takes to see every mode: all values in the
 // range of their tags with room for noise, none beyond a limit, none that stands.
 func TestIronHealthy(t *testing.T) {
+	long(t)
 	for unit, build := range ironUnits() {
 		tags, asset := unitFiles(t, unit)
 		s := build(11)
@@ -217,6 +218,7 @@ func signatures(t *testing.T, build func() (*served, func() bool), lines ...stri
 // Halving the step moves the energy by less than 3 %, and so does the longest
 // step allowed.
 func TestIronSteps(t *testing.T) {
+	long(t)
 	for unit, build := range ironUnits() {
 		energy := func(dt float64) float64 {
 			s, sum := build(3), 0.0
@@ -262,6 +264,7 @@ func BenchmarkIron(b *testing.B) {
 // Bursts come from the same numbers as the tags: the strongest line of a worn
 // journal below the speed is its whirl, and r.m.s. and features agree.
 func TestIronBursts(t *testing.T) {
+	long(t)
 	for unit, build := range ironUnits() {
 		s := build(2)
 		v, ok := s.Machine.(Vibrating)

@@ -52,6 +52,7 @@ func dayOfStove(s *served, days float64) stoveDay {
 // gas of 150 to 400 °C, oxygen of 0.5 to 3 %. What the gas gives is what the wind
 // takes and the shell loses.
 func TestStoveHealthy(t *testing.T) {
+	long(t)
 	s := servedStove(4)
 	m := s.Machine.(*Stove)
 	s.run(2*86_400, 1)
@@ -112,6 +113,7 @@ func TestStoveFaults(t *testing.T) {
 }
 
 func TestStoveSignatures(t *testing.T) {
+	long(t)
 	build := func(mode string) func() (*served, func() bool) {
 		return func() (*served, func() bool) {
 			s := servedStove(5)

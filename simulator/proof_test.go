@@ -1,0 +1,187 @@
+package simulator
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"millwright/simulator/ledger"
+	"millwright/simulator/server"
+)
+
+// deep is the part of the reference works that is known deeply.
+func deep(t testing.TB) Works { return reference(t).Deep() }
+
+// A healthy works makes a threshold cry wolf: one at three standard deviations
+// around the mean of each tag's first week, whatever the mode, fires on every
+// asset at least once a day. It is counted at most once an hour and asset, and
+// only where a tag stays beyond for ten seconds, so that noise alone is nothing.
+// MILLWRIGHT_NULL_DAYS is how long it goes on behind the week.
+func TestHealthyNull(t *testing.T) {
+	long(t)
+	days := 2
+	if s := os.Getenv("MILLWRIGHT_NULL_DAYS"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 1 {
+			t.Fatalf("MILLWRIGHT_NULL_DAYS is %q", s)
+		}
+		days = n
+	}
+	const learn = 7 * 24 * time.Hour
+	const patience = 10
+	m, err := newMill(deep(t), 21, 1, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type count struct {
+		fired, crossed int
+		hour           int // of the last firing
+	}
+	byAsset := map[string]*count{}
+	for _, a := range m.works.Assets {
+		byAsset[a.Path] = &count{hour: -1}
+	}
+	usual := make([]spread, len(m.channels))
+	beyond := make([]int, len(m.channels))
+	owner := make([]*count, len(m.channels))
+	for i := range m.channels {
+		owner[i] = byAsset[m.channels[i].asset]
+	}
+	var vals []server.Value
+	for m.Now() < learn+time.Duration(days)*24*time.Hour {
+		m.Step()
+		vals = m.Values(vals[:0])
+		for i := range m.channels {
+			c := &m.channels[i]
+			if c.Value == nil || owner[i] == nil {
+				continue
+			}
+			x := c.last.Number
+			if m.Now() <= learn {
+				usual[i].add(x)
+				continue
+			}
+			if math.Abs(x-usual[i].mean) <= 3*usual[i].sd() {
+				beyond[i] = 0
+				continue
+			}
+			beyond[i]++
+			o := owner[i]
+			if beyond[i] == 1 {
+				o.crossed++
+			}
+			if hour := int(m.Now() / time.Hour); beyond[i] == patience && hour != o.hour {
+				o.fired++
+				o.hour = hour
+			}
+		}
+	}
+	for path, c := range byAsset {
+		perDay := float64(c.fired) / float64(days)
+		t.Logf("%s: fires in %.1f hours a day, %.0f crossings a day", path, perDay, float64(c.crossed)/float64(days))
+		if perDay < 1 {
+			t.Errorf("%s: the threshold fires in %.2f hours a day", path, perDay)
+		}
+	}
+}
+
+// A healthy day of all deep assets together, in one works: see healthy.
+func TestHealthyWorks(t *testing.T) {
+	long(t)
+	const span = 24 * time.Hour
+	m, err := newMill(deep(t), 12, 1, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(m.works.Assets); n < 12 {
+		t.Errorf("%d deep assets", n)
+	}
+	healthy(t, m, span)
+}
+
+// Halving the step moves no energy of the deep assets by 3 %: powers, or what
+// stands for one.
+func TestDeepStepHalving(t *testing.T) {
+	long(t)
+	const span = 3 * time.Hour
+	w := deep(t)
+	energies := map[string]string{}
+	for _, a := range w.Assets {
+		for _, name := range []string{"POWER", "P_EL", "STEAM_F", "F_GAS", "TORQ_D1", "LAM_F", "PUMP_I"} {
+			for _, tag := range w.Tags {
+				if tag.Path == a.Path+"/"+name && energies[a.Path] == "" {
+					energies[a.Path] = tag.Path
+				}
+			}
+		}
+		if energies[a.Path] == "" {
+			t.Errorf("%s has nothing that stands for energy", a.Path)
+		}
+	}
+	total := func(step time.Duration) map[string]float64 {
+		m, err := newMill(w, 3, 1, step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sums := map[string]float64{}
+		for m.Now() < span {
+			m.Step()
+			for asset, tag := range energies {
+				sums[asset] += m.real(tag) * step.Hours()
+			}
+		}
+		return sums
+	}
+	one, half := total(time.Second), total(500*time.Millisecond)
+	for asset := range energies {
+		if one[asset] <= 0 {
+			t.Errorf("%s: energy %v", asset, one[asset])
+		}
+		t.Logf("%s: %.4g, %.2f %%", energies[asset], one[asset], 100*(half[asset]/one[asset]-1))
+		within(t, energies[asset]+" at half the step", half[asset], one[asset], 0.03)
+	}
+}
+
+// The same seed gives the same files of the whole reference works, bit for bit.
+func TestReferenceIsDeterministic(t *testing.T) {
+	long(t)
+	const span = 30 * time.Minute
+	w := reference(t)
+	run := func() (truths, samples []byte) {
+		dir := t.TempDir()
+		s := &Simulator{Works: &w, Seed: 9, Ledger: filepath.Join(dir, "ledger"), Samples: filepath.Join(dir, "samples")}
+		for _, text := range []string{"HSM/FM/F3/GBX:bearing-outer@10s+20m", "UTL/AIR/NET:air-leaks@30s+20m", "BF/TBS/TB1:drift=FLOW@1m+10m"} {
+			f, err := ParseFault(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Faults = append(s.Faults, f)
+		}
+		if err := s.RunOffline(t.Context(), Offline{For: span, Step: time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		return file(t, s.Ledger), file(t, s.Samples)
+	}
+	l1, s1 := run()
+	l2, s2 := run()
+	if !bytes.Equal(l1, l2) {
+		t.Error("the ledgers of two runs with one seed differ")
+	}
+	if !bytes.Equal(s1, s2) {
+		t.Error("the sample logs of two runs with one seed differ")
+	}
+	tags := map[string]bool{}
+	for o, err := range ledger.ReadSamples("samples", bytes.NewReader(s1)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		tags[o.Tag] = true
+	}
+	if len(tags) < 2000 || len(l1) == 0 {
+		t.Errorf("%d tags, %d bytes of ledger", len(tags), len(l1))
+	}
+}
