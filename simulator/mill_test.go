@@ -83,6 +83,7 @@ func runs(t *testing.T, seed uint64, faults ...string) (values, truth string) {
 }
 
 func TestDeterminism(t *testing.T) {
+	long(t)
 	faults := []string{"HSM/FM/F3/GBX:bearing-outer:0.6@2m", "BOF/C1/FAN:dust@1m+3m", "HSM/DSC/P1:spike=FLOW:0.5@30s"}
 	a1, l1 := runs(t, 7, faults...)
 	a2, l2 := runs(t, 7, faults...)

@@ -68,6 +68,7 @@ func TestAccumulator(t *testing.T) {
 }
 
 func TestAGCFaults(t *testing.T) {
+	long(t)
 	f := func(fault string, severity float64, want map[string]float64) {
 		t.Helper()
 		signature(t, func() *rig { return agcRig(6, holding) }, 3600, 3*3600, fault, severity, want)

@@ -53,6 +53,7 @@ func TestAirBalance(t *testing.T) {
 }
 
 func TestAirFaults(t *testing.T) {
+	long(t)
 	first := func(a *Air) bool { return a.set[0].state == 2 && a.set[0].age > 120 }
 	second := func(a *Air) bool { return a.set[1].state == 2 && a.set[1].age > 60 }
 	quiet := func(a *Air) bool { return !a.sending && a.set[2].state == 0 }

@@ -15,6 +15,7 @@ import (
 // 20 %, the line of the envelope within 7 dB:
 // the published one saturates at 34 dB, whatever the speed.
 func TestBurstsAgreeWithFeatures(t *testing.T) {
+	long(t)
 	const rate = 25_600.0
 	check := func(what string, m Vibrating, order, speed float64) {
 		t.Helper()

@@ -87,6 +87,7 @@ func (s *Stove) stored() float64 {
 
 // Each fault does to the cycle what the reference says of it.
 func TestStoveFaults(t *testing.T) {
+	long(t)
 	day := func(fault string) stoveDay {
 		s := servedStove(4)
 		if fault != "" {
