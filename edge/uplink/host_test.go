@@ -15,15 +15,14 @@ import (
 	"millwright/sparkplug"
 )
 
-// forgetful is a broker that has not yet retained the host's STATE when the edge
-// subscribes to it for the first time.
-func forgetful(t *testing.T, l net.Listener, born chan<- string) {
+// script is a broker of one connection: it answers what must be answered, and calls
+// state for each subscription to the host's STATE and heard for each message.
+func script(t *testing.T, l net.Listener, state, heard func(c net.Conn, topic string) error) {
 	c, err := l.Accept()
 	if err != nil {
 		return
 	}
 	defer c.Close()
-	asked := 0
 	for {
 		p, err := packets.ReadPacket(c)
 		if err != nil {
@@ -37,19 +36,11 @@ func forgetful(t *testing.T, l net.Listener, born chan<- string) {
 			ack.MessageID, ack.ReturnCodes = p.MessageID, []byte{1}
 			err = ack.Write(c)
 			if err == nil && strings.Contains(p.Topics[0], string(sparkplug.STATE)) {
-				if asked++; asked == 2 {
-					m := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
-					m.TopicName, m.Retain = p.Topics[0], true
-					m.Payload = sparkplug.HostState{Online: true, Timestamp: time.Now().UnixMilli()}.AppendTo(nil)
-					err = m.Write(c)
-				}
+				err = state(c, p.Topics[0])
 			}
 		case *packets.PublishPacket:
-			select {
-			case born <- p.TopicName:
-			default:
-			}
-			if p.Qos == 1 {
+			err = heard(c, p.TopicName)
+			if err == nil && p.Qos == 1 {
 				ack := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
 				ack.MessageID = p.MessageID
 				err = ack.Write(c)
@@ -60,6 +51,32 @@ func forgetful(t *testing.T, l net.Listener, born chan<- string) {
 			return
 		}
 	}
+}
+
+// online tells that the host is there since a time.
+func online(c net.Conn, topic string, since int64) error {
+	m := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	m.TopicName, m.Retain = topic, true
+	m.Payload = sparkplug.HostState{Online: true, Timestamp: since}.AppendTo(nil)
+	return m.Write(c)
+}
+
+// forgetful is a broker that has not yet retained the host's STATE when the edge
+// subscribes to it for the first time.
+func forgetful(t *testing.T, l net.Listener, born chan<- string) {
+	asked := 0
+	script(t, l, func(c net.Conn, topic string) error {
+		if asked++; asked == 2 {
+			return online(c, topic, time.Now().UnixMilli())
+		}
+		return nil
+	}, func(_ net.Conn, topic string) error {
+		select {
+		case born <- topic:
+		default:
+		}
+		return nil
+	})
 }
 
 // An edge that subscribes in the moment between a STATE's delivery and its
@@ -101,48 +118,24 @@ func TestStateRetainedLate(t *testing.T) {
 // revenant is a broker that still has the STATE of a host that was killed. The host
 // comes anew when the first record has gone out, and acknowledges nothing.
 func revenant(t *testing.T, l net.Listener, records chan<- struct{}) {
-	c, err := l.Accept()
-	if err != nil {
-		return
-	}
-	defer c.Close()
-	told := int64(1)
-	tell := func(topic string) error {
-		m := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
-		m.TopicName, m.Payload = topic, sparkplug.HostState{Online: true, Timestamp: told}.AppendTo(nil)
-		told++
-		return m.Write(c)
-	}
-	state := ""
-	for {
-		p, err := packets.ReadPacket(c)
-		if err != nil {
-			return
+	state, anew := "", false
+	script(t, l, func(c net.Conn, topic string) error {
+		if state != "" {
+			return nil
 		}
-		switch p := p.(type) {
-		case *packets.ConnectPacket:
-			err = packets.NewControlPacket(packets.Connack).Write(c)
-		case *packets.SubscribePacket:
-			ack := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
-			ack.MessageID, ack.ReturnCodes = p.MessageID, []byte{1}
-			err = ack.Write(c)
-			if err == nil && strings.Contains(p.Topics[0], string(sparkplug.STATE)) && state == "" {
-				state = p.Topics[0]
-				err = tell(state)
-			}
-		case *packets.PublishPacket:
-			if strings.Contains(p.TopicName, "DATA") {
-				records <- struct{}{}
-				if told == 2 {
-					err = tell(state)
-				}
-			}
+		state = topic
+		return online(c, topic, 1)
+	}, func(c net.Conn, topic string) error {
+		if !strings.Contains(topic, "DATA") {
+			return nil
 		}
-		if err != nil {
-			t.Error(err)
-			return
+		records <- struct{}{}
+		if anew {
+			return nil
 		}
-	}
+		anew = true
+		return online(c, state, 2)
+	})
 }
 
 // What was sent to a host that was not there goes out again as soon as it is.
