@@ -2,47 +2,14 @@ package e2e
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 
 	"millwright/e2e/port"
 )
-
-// TestKill kills edge and plant at random moments under load. After catching up
-// nothing is lost without a gap, nothing surplus, nothing different, and no
-// alarm told twice. MILLWRIGHT_KILLS sets how often (make soak-line: 100).
-func TestKill(t *testing.T) {
-	kills := 10
-	if s := os.Getenv("MILLWRIGHT_KILLS"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		kills = n
-	}
-	w := newWorks(t)
-	w.startAll("--fault", "HSM/FM/F3/GBX:lubrication:1@5s+60s", "--speed", "10")
-	for i := range kills {
-		time.Sleep(time.Duration(300+rand.IntN(2000)) * time.Millisecond)
-		w.edge.kill()
-		time.Sleep(time.Duration(rand.IntN(500)) * time.Millisecond)
-		w.startEdge()
-		time.Sleep(time.Duration(300+rand.IntN(2000)) * time.Millisecond)
-		w.plant.kill()
-		time.Sleep(time.Duration(rand.IntN(500)) * time.Millisecond)
-		w.startPlant()
-		if i%5 == 4 {
-			w.waitLive(30 * time.Second)
-		}
-	}
-	w.account().check(t)
-	w.noAlarmTwice()
-}
 
 // TestServerDies kills the OPC UA server and brings it back on the same port.
 func TestServerDies(t *testing.T) {

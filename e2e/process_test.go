@@ -180,12 +180,13 @@ func writeFile(t *testing.T, name, text string) {
 }
 
 // proxy is a TCP relay that can cut its connections or fall silent, which is
-// what a half-open link looks like.
+// what a half-open link looks like, and be as bad as a link can be.
 type proxy struct {
 	listener net.Listener
 	target   string
 	mu       sync.Mutex
 	silent   bool
+	rough    rough
 	conns    map[net.Conn]bool
 }
 
@@ -218,12 +219,12 @@ func (p *proxy) accept() {
 		p.mu.Lock()
 		p.conns[in], p.conns[out] = true, true
 		p.mu.Unlock()
-		go p.relay(out, in)
-		go p.relay(in, out)
+		go p.relay(p.through(out), in)
+		go p.relay(p.through(in), out)
 	}
 }
 
-func (p *proxy) relay(dst, src net.Conn) {
+func (p *proxy) relay(dst io.WriteCloser, src net.Conn) {
 	defer dst.Close()
 	buf := make([]byte, 32<<10)
 	for {

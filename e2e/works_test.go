@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"testing"
@@ -19,6 +20,7 @@ type works struct {
 	http    int
 	plcPort int // port that the edge dials: the mill's, or a proxy's
 	broker  string
+	host    string // the broker as the historian dials it, where it is not broker
 	tags    string // tag list and asset file of the edge: those of the demo where empty
 	assets  string
 	extra   string // more of the plant's configuration
@@ -80,7 +82,7 @@ host_id = "historian"
 listen = "127.0.0.1:%d"
 data = "hmi"
 no_login = true
-%s`, own, w.broker, w.store, w.http, w.extra))
+%s`, own, cmp.Or(w.host, w.broker), w.store, w.http, w.extra))
 }
 
 // watch lets the edge read other tags than the demo's.

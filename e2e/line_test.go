@@ -1,0 +1,108 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// line is a works whose broker is a process of its own, with a proxy on either
+// side of it:
+//
+//	mill ── edge ── wire ── broker ── wire ── plant
+type line struct {
+	*works
+	post      *process // the broker
+	edgeWire  *proxy   // between edge and broker
+	plantWire *proxy   // between broker and plant
+}
+
+// newLine writes the configuration files; nothing runs yet.
+func newLine(t *testing.T) *line {
+	t.Helper()
+	w := newWorks(t)
+	broker := fmt.Sprintf("127.0.0.1:%d", w.mqtt)
+	l := &line{works: w, edgeWire: newProxy(t, broker), plantWire: newProxy(t, broker)}
+	w.broker, w.host = "tcp://"+l.edgeWire.addr(), "tcp://"+l.plantWire.addr()
+	writeFile(t, filepath.Join(w.dir, "broker.toml"), fmt.Sprintf("[broker]\nlisten = %q\ndata = \"broker\"\n", broker))
+	return l
+}
+
+func (l *line) startBroker() {
+	l.t.Helper()
+	l.post = start(l.t, "broker", binary, "run", "-c", filepath.Join(l.dir, "broker.toml"))
+}
+
+// startAll brings everything up and waits until values flow.
+func (l *line) startAll(millArgs ...string) {
+	l.t.Helper()
+	l.configure()
+	l.startBroker()
+	l.startMill(millArgs...)
+	l.startPlant()
+	l.startEdge()
+	l.waitLive(30 * time.Second)
+}
+
+// busy is a mill that makes some hundred values a second and an alarm.
+func (l *line) busy() {
+	l.t.Helper()
+	l.startAll("--fault", "HSM/FM/F3/GBX:lubrication:1@5s+60s", "--speed", "10")
+}
+
+// well ends a fault test: within a time after the fault the line works as before
+// it, and nothing is lost without a gap, nothing surplus, nothing different, and no
+// alarm told twice. n is how often the fault was played.
+func (l *line) well(n int, within time.Duration) {
+	l.t.Helper()
+	begin := time.Now()
+	eventually(l.t, within, "normal service is back", func() bool {
+		e := l.api.edges()
+		return len(e) == 1 && e[0].State == "live" && len(e[0].PLCs) == 1 && e[0].PLCs[0].State == "Live" && e[0].QueueBytes < 200_000
+	})
+	back := time.Since(begin)
+	c := l.account()
+	c.check(l.t)
+	l.noAlarmTwice()
+	l.record(n, back, c)
+}
+
+// record appends what a fault test counted to the file of make soak-delivery.
+func (l *line) record(n int, back time.Duration, c account) {
+	l.t.Helper()
+	text := fmt.Sprintf("%s %d times, offered %d, declared %d, undeclared %d, surplus %d, differing %d, back in %.1f s",
+		l.t.Name(), n, c.offered, c.declared, c.undeclared, c.surplus, c.differing, back.Seconds())
+	l.t.Log(text)
+	file := os.Getenv("MILLWRIGHT_SOAK")
+	if file == "" {
+		return
+	}
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := fmt.Fprintf(f, "%s %s\n", time.Now().UTC().Format(time.RFC3339), text); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// times is how often a fault is played: a few times in make test, not at all where
+// few is 0, and as often as MILLWRIGHT_FAULTS says in make soak-delivery.
+func times(t *testing.T, few int) int {
+	t.Helper()
+	n := few
+	if s := os.Getenv("MILLWRIGHT_FAULTS"); s != "" {
+		var err error
+		if n, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n == 0 {
+		t.Skip("MILLWRIGHT_FAULTS is not set: make soak-delivery plays this fault")
+	}
+	return n
+}
