@@ -53,43 +53,6 @@ func (l *line) busy() {
 	l.startAll("--fault", "HSM/FM/F3/GBX:lubrication:1@5s+60s", "--speed", "10")
 }
 
-// well ends a fault test: within a time after the fault the line works as before
-// it, and nothing is lost without a gap, nothing surplus, nothing different, and no
-// alarm told twice. n is how often the fault was played.
-func (l *line) well(n int, within time.Duration) {
-	l.t.Helper()
-	begin := time.Now()
-	eventually(l.t, within, "normal service is back", func() bool {
-		e := l.api.edges()
-		return len(e) == 1 && e[0].State == "live" && len(e[0].PLCs) == 1 && e[0].PLCs[0].State == "Live" && e[0].QueueBytes < 200_000
-	})
-	back := time.Since(begin)
-	c := l.account()
-	c.check(l.t)
-	l.noAlarmTwice()
-	l.record(n, back, c)
-}
-
-// record appends what a fault test counted to the file of make soak-delivery.
-func (l *line) record(n int, back time.Duration, c account) {
-	l.t.Helper()
-	text := fmt.Sprintf("%s %d times, offered %d, declared %d, undeclared %d, surplus %d, differing %d, back in %.1f s",
-		l.t.Name(), n, c.offered, c.declared, c.undeclared, c.surplus, c.differing, back.Seconds())
-	l.t.Log(text)
-	file := os.Getenv("MILLWRIGHT_SOAK")
-	if file == "" {
-		return
-	}
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := fmt.Fprintf(f, "%s %s\n", time.Now().UTC().Format(time.RFC3339), text); err != nil {
-		l.t.Fatal(err)
-	}
-}
-
 // times is how often a fault is played: a few times in make test, not at all where
 // few is 0, and as often as MILLWRIGHT_FAULTS says in make soak-delivery.
 func times(t *testing.T, few int) int {

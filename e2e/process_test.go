@@ -65,7 +65,13 @@ type process struct {
 // start runs a program until the test ends.
 func start(t *testing.T, name, path string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, name: name, cmd: exec.Command(path, args...), gone: make(chan struct{})}
+	return run(t, name, exec.Command(path, args...))
+}
+
+// run is start for a command that is not only a path and arguments.
+func run(t *testing.T, name string, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, name: name, cmd: cmd, gone: make(chan struct{})}
 	pipe, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -186,13 +192,19 @@ type proxy struct {
 	target   string
 	mu       sync.Mutex
 	silent   bool
+	down     bool // connections are closed as they come
 	rough    rough
 	conns    map[net.Conn]bool
 }
 
 func newProxy(t *testing.T, target string) *proxy {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return newProxyAt(t, "127.0.0.1:0", target)
+}
+
+func newProxyAt(t *testing.T, listen, target string) *proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,6 +221,13 @@ func (p *proxy) accept() {
 		in, err := p.listener.Accept()
 		if err != nil {
 			return
+		}
+		p.mu.Lock()
+		down := p.down
+		p.mu.Unlock()
+		if down {
+			_ = in.Close()
+			continue
 		}
 		var d net.Dialer
 		out, err := d.DialContext(context.Background(), "tcp", p.target)
@@ -251,6 +270,14 @@ func (p *proxy) cut() {
 		_ = c.Close()
 		delete(p.conns, c)
 	}
+}
+
+// close takes the link away, or gives it back.
+func (p *proxy) close(on bool) {
+	p.mu.Lock()
+	p.down = on
+	p.mu.Unlock()
+	p.cut()
 }
 
 // hush makes the proxy swallow everything, or carry again. Connections that

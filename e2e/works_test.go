@@ -15,6 +15,7 @@ type works struct {
 	t       *testing.T
 	dir     string
 	samples []string // logs of the mill, one for each start
+	press   *press   // what offers values instead of the mill; nil: the mill
 	opc     int      // ports
 	mqtt    int
 	http    int
@@ -146,16 +147,25 @@ func (w *works) account() account {
 	w.t.Helper()
 	w.waitLive(60 * time.Second)
 	until := time.Now()
-	time.Sleep(2 * time.Second)
-	w.drained(90 * time.Second)
-	// What the plant missed while it started is a few records, which come again after
-	// some seconds: nothing is lost before that.
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(time.Second) {
-		a := count(w.t, w.api, offered(w.t, w.samples...), until)
+	if w.press != nil {
+		until = until.Add(w.press.ahead)
+	}
+	// The edge's own word on its queue may be half a minute old. What is on its way, or
+	// was missed while the plant started and comes again, is there at some time.
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Second) {
+		a := count(w.t, w.api, w.offered(), until)
 		if a.undeclared == 0 || time.Now().After(end) {
 			return a
 		}
 	}
+}
+
+// offered is what the PLC has offered so far.
+func (w *works) offered() map[string]map[int64]cell {
+	if w.press != nil {
+		return w.press.offered()
+	}
+	return offered(w.t, w.samples...)
 }
 
 // noAlarmTwice fails when two alarms tell of the same condition at the same time.
