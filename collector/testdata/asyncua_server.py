@@ -89,6 +89,7 @@ async def main():
     ns = await server.register_namespace("urn:test:mill")
     mill = await server.nodes.objects.add_object(ns, "Mill")
     log = open(conf["log"], "a", buffering=1)
+    log.write("\n")  # a killed server may have left a torn line
     nodes = {}
     tick = conf.get("tick", 0)
     step = 0  # ms that the clock of the values is off

@@ -185,6 +185,7 @@ if (set.support !== undefined) {
 }
 
 const log = set.log ? fs.openSync(set.log, "a") : -1;
+if (log >= 0) fs.writeSync(log, "\n"); // a killed server may have left a torn line
 let tick = set.tick ?? 0, running = false;
 let step = set.step ?? 0; // ms that the clock of the values is off; the stack itself does not survive a step
 const write = (at) => {

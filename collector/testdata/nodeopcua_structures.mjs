@@ -64,6 +64,7 @@ const find = (name) => space.findDataType(name, ns.index);
 const make = (name, fields) => space.constructExtensionObject(find(name), fields);
 
 const log = fs.openSync(set.log, "a");
+fs.writeSync(log, "\n"); // a killed server may have left a torn line
 let tick = set.tick ?? 0, running = true;
 const motor = (n) => ({
   mode: n % 2 ? 4 : 0, note: { locale: "en", text: "note " + n }, since: new Date(), node: ua.coerceNodeId("ns=1;s=x"),

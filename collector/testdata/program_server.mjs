@@ -44,6 +44,7 @@ const load = (list) => {
   write();
 };
 const log = fs.openSync(set.log, "a");
+fs.writeSync(log, "\n"); // a killed server may have left a torn line
 let tick = set.tick ?? 0;
 const write = () => {
   tick++;

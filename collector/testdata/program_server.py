@@ -22,6 +22,7 @@ async def main():
         ns = await server.register_namespace(uri)
     ns = await server.get_namespace_index("urn:test:mill")
     log = open(conf["log"], "a", buffering=1)
+    log.write("\n")  # a killed server may have left a torn line
     folders, nodes = {}, []
     tick = conf.get("tick", 0)
 
