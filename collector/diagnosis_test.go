@@ -133,8 +133,8 @@ func TestExamineAsyncua(t *testing.T) {
 		t.Errorf("%+v, %+v", d.Checks, d.Measured)
 	}
 	d.wants(t, OK, "values", "a notification every")
-	// The clock that it tells moves once a second, and it is ours.
-	if m := d.Measured; m == nil || m.Clock < -300 || m.Clock > 300 {
+	// The clock that it tells moves once a second, later on a busy machine, and it is ours.
+	if m := d.Measured; m == nil || m.Clock < -2000 || m.Clock > 2000 {
 		t.Errorf("clock %+v", m)
 	}
 }
