@@ -135,8 +135,11 @@ export function moment(ms: number): string {
   }).format(ms);
 }
 
-/** short is the time of day, with the day where it is not today. */
+/** short is the time of day, with the day where it is not today; in another year the date alone. */
 export function short(ms: number, today: number): string {
-  const same = new Date(ms).toDateString() === new Date(today).toDateString();
-  return same ? clock(ms) : `${dayMonth(ms)} ${hourMinute(ms)}`;
+  const at = new Date(ms);
+  const now = new Date(today);
+  if (at.toDateString() === now.toDateString()) return clock(ms);
+  if (at.getFullYear() === now.getFullYear()) return `${dayMonth(ms)} ${hourMinute(ms)}`;
+  return dateFormat({ year: "numeric", month: "short", day: "2-digit" }).format(ms);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { brief, bytes, clock, decimals, fixed, moment, percent, span } from "../src/format.ts";
+import { brief, bytes, clock, decimals, fixed, moment, percent, short, span } from "../src/format.ts";
 
 test("decimals come from the sensor's resolution, else from the range", () => {
   expect(decimals({ resolution: 0.01 })).toBe(2);
@@ -52,4 +52,11 @@ test("24-hour clock, also at midnight", () => {
   const midnight = new Date(2026, 10, 22, 0, 5, 9).getTime();
   expect(clock(midnight)).toBe("00:05:09");
   expect(moment(midnight)).toContain("00:05:09");
+});
+
+test("a moment says its day, and its year, where they are not today's", () => {
+  const now = new Date(2026, 10, 22, 12).getTime();
+  expect(short(new Date(2026, 10, 22, 9, 5, 1).getTime(), now)).toBe("09:05:01");
+  expect(short(new Date(2026, 10, 21, 9, 5, 1).getTime(), now)).toContain("09:05");
+  expect(short(new Date(2030, 2, 14, 9, 5).getTime(), now)).toContain("2030");
 });
