@@ -9,6 +9,7 @@ ARGS ?=
 export MILLWRIGHT_NODE_MODULES := $(CURDIR)/.ci/node/node_modules
 export MILLWRIGHT_PYTHON := $(CURDIR)/.ci/venv/bin/python
 export MILLWRIGHT_INFLUXD := $(CURDIR)/.ci/bin/influxd
+export MILLWRIGHT_SPARKPLUG := $(CURDIR)/.ci/sparkplug
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,7 +30,7 @@ WEB_SOURCES := $(shell find hmi/web/src hmi/web/build -type f 2>/dev/null)
 hmi/web/dist/index.html: hmi/web/node_modules/.done $(WEB_SOURCES)
 	go run ./hmi/web/build
 
-tools: .ci/node/.done .ci/venv/.done .ci/system.done .ci/bin/influxd ## install what the tests need
+tools: .ci/node/.done .ci/venv/.done .ci/sparkplug/.done .ci/system.done .ci/bin/influxd ## install what the tests need
 
 .ci/node/.done: testdata/foreign/package.json testdata/foreign/package-lock.json
 	mkdir -p .ci/node
@@ -40,6 +41,14 @@ tools: .ci/node/.done .ci/venv/.done .ci/system.done .ci/bin/influxd ## install 
 .ci/venv/.done: testdata/foreign/requirements.txt testdata/science/requirements.txt .ci/system.done
 	python3 -m venv .ci/venv
 	.ci/venv/bin/pip install --quiet --disable-pip-version-check -r testdata/foreign/requirements.txt -r testdata/science/requirements.txt
+	touch $@
+
+.ci/sparkplug/.done: testdata/foreign/sparkplug/package.json testdata/foreign/sparkplug/package-lock.json testdata/foreign/sparkplug/requirements.txt .ci/system.done
+	mkdir -p .ci/sparkplug/node
+	cp testdata/foreign/sparkplug/package.json testdata/foreign/sparkplug/package-lock.json .ci/sparkplug/node/
+	cd .ci/sparkplug/node && npm ci --ignore-scripts --no-audit --no-fund
+	python3 -m venv .ci/sparkplug/venv
+	.ci/sparkplug/venv/bin/pip install --quiet --disable-pip-version-check -r testdata/foreign/sparkplug/requirements.txt
 	touch $@
 
 # The newest InfluxDB that Go alone can build.

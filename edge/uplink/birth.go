@@ -79,6 +79,14 @@ func (s *session) births() error {
 			return err
 		}
 	}
+	for _, d := range devices { // behind all births, which stand together
+		if d.Name == "" || d.Alive {
+			continue
+		}
+		if err := s.deviceDeath(d.Name); err != nil {
+			return err
+		}
+	}
 	s.birth, s.rebirth, s.statusAt = now, false, time.Now()
 	u.counts.births.Add(1)
 	return nil
@@ -95,8 +103,8 @@ func (s *session) tagTable() map[plant.TagID]*plant.Tag {
 }
 
 // deviceBirth announces a device. One that is not alive is announced without
-// values and leaves at once: the host then knows its tags and that they are
-// stale, and can read what the queue still holds of them.
+// values, and its death must follow: the host then knows its tags and that they
+// are stale, and can read what the queue still holds of them.
 func (s *session) deviceBirth(d Device, tags map[plant.TagID]*plant.Tag) error {
 	if err := sparkplug.CheckID(d.Name); err != nil {
 		return fmt.Errorf("device: %w", err)
@@ -113,13 +121,7 @@ func (s *session) deviceBirth(d Device, tags map[plant.TagID]*plant.Tag) error {
 	s.payload.Begin(now, s.nextSeq())
 	s.declareQueue(now, a.queue)
 	s.declareTags(now, d.Tags, tags, d.Alive)
-	if err := s.send(s.u.topic(sparkplug.DBIRTH, d.Name)); err != nil {
-		return err
-	}
-	if !d.Alive {
-		return s.deviceDeath(d.Name)
-	}
-	return nil
+	return s.send(s.u.topic(sparkplug.DBIRTH, d.Name))
 }
 
 func (s *session) deviceDeath(name string) error {
@@ -210,6 +212,12 @@ func (s *session) syncDevices() error {
 			tags = s.tagTable()
 		}
 		if err := s.deviceBirth(d, tags); err != nil {
+			return err
+		}
+		if d.Alive {
+			continue
+		}
+		if err := s.deviceDeath(d.Name); err != nil {
 			return err
 		}
 	}

@@ -62,14 +62,14 @@ func (s *session) encode(r *queue.Record, historical bool) (topic string, err er
 		if err != nil {
 			return "", err
 		}
-		p.AddText(text, aliasFinding, r.Created, historical)
+		p.AddText(text, aliasFinding, s.behind(r.Created), historical)
 	}
 	if len(r.Batch.Gaps) > 0 {
 		text, nameless := sparkplug.FormatGaps(r.Batch.Gaps, s.path)
 		if nameless > 0 {
 			return "", errUndeclared
 		}
-		p.AddText(text, aliasGaps, r.Created, historical)
+		p.AddText(text, aliasGaps, s.behind(r.Created), historical)
 	}
 	oldest := s.u.Queue.Oldest(r.Epoch)
 	if oldest == s.oldest[r.Epoch] {
@@ -77,9 +77,19 @@ func (s *session) encode(r *queue.Record, historical bool) (topic string, err er
 	} else {
 		s.oldest[r.Epoch] = oldest
 	}
-	p.AddQueue(r.Created, to.queue, r.Epoch, r.Number, oldest, historical)
+	p.AddQueue(s.behind(r.Created), to.queue, r.Epoch, r.Number, oldest, historical)
 	p.Seq = s.nextSeq()
 	return to.topic, nil
+}
+
+// behind is the time of a metric that stands last in the payload: that of the
+// record, or of a value whose source's clock is ahead of it
+// (tck-id-operational-behavior-data-publish-dbirth-order).
+func (s *session) behind(created int64) int64 {
+	for i := range s.payload.Metrics {
+		created = max(created, s.payload.Metrics[i].Time)
+	}
+	return created
 }
 
 func (s *session) isDeclared(id plant.TagID) bool {

@@ -37,9 +37,7 @@ func (g *Ingest) connection(ctx context.Context) (online bool, err error) {
 	for {
 		select {
 		case <-ctx.Done():
-			// tck-id-host-topic-phid-death-payload-timestamp-disconnect-clean
-			offline := sparkplug.HostState{Timestamp: time.Now().UnixMilli()}
-			return true, errors.Join(ctx.Err(), l.Leave(g.stateTopic(), true, offline.AppendTo(nil)))
+			return true, errors.Join(ctx.Err(), g.leave(l))
 		case err := <-l.Lost():
 			return true, errors.Join(errLost, err)
 		case s := <-own:
@@ -48,7 +46,7 @@ func (g *Ingest) connection(ctx context.Context) (online bool, err error) {
 			case s.Timestamp > at:
 				// Edges ignore an online older than this offline: only a new
 				// connection has a newer time.
-				return true, errNewer
+				return true, errors.Join(errNewer, g.leave(l))
 			default: // tck-id-message-flow-hid-sparkplug-state-message-delivered
 				if err := g.announce(ctx, l, at); err != nil {
 					return true, err
@@ -56,6 +54,13 @@ func (g *Ingest) connection(ctx context.Context) (online bool, err error) {
 			}
 		}
 	}
+}
+
+// leave says that this host is offline, and goes
+// (tck-id-host-topic-phid-death-payload-timestamp-disconnect-clean).
+func (g *Ingest) leave(l *dial.Link) error {
+	offline := sparkplug.HostState{Timestamp: time.Now().UnixMilli()}
+	return l.Leave(g.stateTopic(), true, offline.AppendTo(nil))
 }
 
 // connect opens a connection whose Will is the offline STATE of this time.
