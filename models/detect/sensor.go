@@ -76,6 +76,9 @@ type sensor struct {
 	longest   int32   // longest run while commissioning
 	excursion int32   // rows outside
 	outside   bool    // this row lies far from the rows before
+	middling  float64 // middle of the rows before, as of the last look at a row for its distance
+	peak      float64 // farthest distance from it in the excursion
+	sudden    bool    // the excursion began in one row, from near the middle
 	jump      bool    // the excursion began faster than the quantity can move
 	doubt     bool    // stands stiller than it ever did, not long enough to say so
 	active    [faults]int32
@@ -134,6 +137,10 @@ func (c *sensor) check(s *slot, step float64, judged, learned, linkDown bool) {
 		if moved > 3*c.ripple || c.excursion > 0 {
 			mid, mad := c.middle()
 			far := math.Abs(x - mid)
+			if c.excursion == 0 {
+				c.peak, c.sudden = 0, math.Abs(c.before-mid) < far/2
+			}
+			c.middling, c.peak = mid, max(c.peak, far)
 			c.outside = far > max(spikeWidth*1.4826*mad, spikeRipple*c.ripple, spikeWild*c.wild, 3*t.Resolution, 1e-9*(1+math.Abs(mid)))
 			if !learned && !c.outside {
 				c.wild = max(c.wild, far)
@@ -153,6 +160,10 @@ func ended(t *plant.Tag, x float64) bool {
 // outside, so that it is the sensor and not the machine. Tags that are sampled
 // on both sides of a row's end show one shock in two rows, so the row of the
 // return counts as well.
+//
+// A spike leaves what is usual in one row and comes back to it. What creeps over the
+// line is on its way somewhere else: the rows before it follow until it is inside
+// again, though it never came back.
 func (c *sensor) settle(x float64, ok, alone bool) {
 	spike, jump := false, false
 	switch {
@@ -165,7 +176,7 @@ func (c *sensor) settle(x float64, ok, alone bool) {
 		c.excursion, c.pastN = 0, 0
 	default:
 		jump = c.jump && c.excursion == 0
-		spike = c.excursion > 0 && alone
+		spike = c.excursion > 0 && alone && c.sudden && math.Abs(x-c.middling) < c.peak/2
 		c.excursion = 0
 	}
 	c.note(faultSpike, spike)

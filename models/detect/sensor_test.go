@@ -99,3 +99,30 @@ func TestOneShockOfAllTagsIsNoSensorFault(t *testing.T) {
 	}
 	none(t, b.run(100), plant.SensorFault)
 }
+
+// A ramp whose noise reaches over the line and falls behind it again, because the rows
+// before it have followed, is no spike: it went somewhere and did not come back. Seen
+// in vibrations and flows of machines that take up load.
+func TestARampIsNoSpike(t *testing.T) {
+	ramp := func(slope, noise float64) []plant.Finding {
+		b := newBench(t, 6)
+		b.learn()
+		from := b.row
+		b.spoil = func(row int, x []float64, q []plant.Quality) {
+			if n := row - from - 30; n >= 0 && n < 60 {
+				x[3] += slope * float64(n)
+				if n%7 == 4 {
+					x[3] += noise
+				}
+			}
+		}
+		return b.run(120)
+	}
+	for _, slope := range []float64{0.3, 1, 2, 4, 8, -1, -4} {
+		for _, noise := range []float64{0, 0.5, 2, -2} {
+			if got := only(ramp(slope, noise*slope), "sensor/M/TD/spike"); len(got) > 0 {
+				t.Errorf("slope %v a row with noise %v: %+v", slope, noise, got[0])
+			}
+		}
+	}
+}
