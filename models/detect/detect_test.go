@@ -34,6 +34,7 @@ type bench struct {
 	load  float64
 	row   int
 	mode  string
+	every time.Duration // on the clock between rows
 	spoil func(row int, x []float64, q []plant.Quality) // what is wrong with the machine
 	in    plant.Batch
 }
@@ -42,7 +43,7 @@ const benchLearn = 600
 
 func newBench(tb testing.TB, n int, change ...func(*bench)) *bench {
 	tb.Helper()
-	b := &bench{tb: tb, n: n, rng: rand.New(rand.NewPCG(7, 11)), mode: "rolling"}
+	b := &bench{tb: tb, n: n, rng: rand.New(rand.NewPCG(7, 11)), mode: "rolling", every: time.Second}
 	b.asset = plant.Asset{
 		Path: "M", ModeTag: "M/MODE", Settle: 5 * time.Second,
 		Modes: []plant.Mode{{Name: "idle", Idle: true}, {Name: "rolling"}, {Name: "threading"}},
@@ -65,7 +66,7 @@ func newBench(tb testing.TB, n int, change ...func(*bench)) *bench {
 
 func (b *bench) fresh() *Set {
 	b.tb.Helper()
-	s, err := New(Config{Assets: []plant.Asset{b.asset}, Tags: b.tags, Log: quiet()})
+	s, err := New(Config{Assets: []plant.Asset{b.asset}, Tags: b.tags, Speed: time.Second.Seconds() / b.every.Seconds(), Log: quiet()})
 	if err != nil {
 		b.tb.Fatal(err)
 	}
@@ -91,7 +92,7 @@ func (b *bench) next() plant.Batch {
 	if b.spoil != nil {
 		b.spoil(b.row, x, q)
 	}
-	t := rowTime(b.row, time.Second)
+	t := rowTime(b.row, b.every)
 	b.in.States = append(b.in.States, plant.State{Tag: plant.TagID(b.n + 1), Time: t, Value: b.mode})
 	for i := range x {
 		if math.IsInf(x[i], -1) {

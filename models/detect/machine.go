@@ -50,6 +50,7 @@ type machine struct {
 	trial  trial
 	say    verdict
 	count  int32   // rows of a recording
+	quiet  int32   // rows in succession in which nothing arrived
 	done   int32   // rows learned
 	target int32   // rows of commissioning
 	odds   float64 // p-value of a row that the budget allows
@@ -88,7 +89,7 @@ func (m *machine) sample(out *plant.Batch, i int, t int64, v float64, q plant.Qu
 	for {
 		row, late := m.rows.find(t)
 		if late {
-			m.tardy(s, t, v, q)
+			m.tardy(i, t, v, q)
 			return fitted
 		}
 		if row != nil {
@@ -133,7 +134,8 @@ func (m *machine) put(row *openRow, i int, t int64, v float64, q plant.Quality) 
 // tardy takes a sample whose row is closed: it is still the tag's present value.
 // When nothing but samples from long ago arrives, the source's clock was set
 // back and the grid starts again.
-func (m *machine) tardy(s *slot, t int64, v float64, q plant.Quality) {
+func (m *machine) tardy(i int, t int64, v float64, q plant.Quality) {
+	s := &m.slots[i]
 	if t < m.rows.closed-5e9 {
 		m.rows.late++
 		if int(m.rows.late) > 4*len(m.slots)+16 {
@@ -147,6 +149,9 @@ func (m *machine) tardy(s *slot, t int64, v float64, q plant.Quality) {
 	}
 	if t > s.time && !m.recording() && usable(v, q) {
 		s.time, s.value, s.ok, s.silent = t, v, true, 0
+		if i < m.watch { // the rows in which it stood still did not know better
+			m.sense[i].pastN, m.sense[i].excursion = 0, 0
+		}
 	}
 }
 
@@ -257,6 +262,9 @@ func (m *machine) row(out *plant.Batch, t int64, cells []cell, may bool) bool {
 	}
 	m.tellMode(out, t)
 	m.senses(out, t)
+	if m.quiet++; cells != nil {
+		m.quiet = 0
+	}
 	m.tick(out, t)
 	return m.think(out, t, may)
 }
@@ -291,7 +299,7 @@ func (m *machine) senses(out *plant.Batch, t int64) {
 	link := away > 1 && away == m.watch // all at once: the link, not the sensors
 	for i := range m.watch {
 		c := &m.sense[i]
-		c.check(&m.slots[i], m.step, judged, learned, link)
+		c.check(&m.slots[i], m.step*float64(1+m.quiet), judged, learned, link)
 		if c.outside {
 			outside++
 		}
@@ -302,7 +310,7 @@ func (m *machine) senses(out *plant.Batch, t int64) {
 		if c.outside {
 			others--
 		}
-		c.settle(s.value, s.ok, others == 0)
+		c.settle(s.value, s.ok, s.fresh > 0, others == 0)
 		for f := range faults {
 			l := f.law()
 			switch {

@@ -86,8 +86,9 @@ type sensor struct {
 	open      [faults]bool
 }
 
-// check takes one row of the tag. judged: the machine runs in a settled mode;
-// learned: commissioning is over.
+// check takes one row of the tag. step: seconds of plant time since the row before that
+// anything arrived in; judged: the machine runs in a settled mode; learned:
+// commissioning is over.
 func (c *sensor) check(s *slot, step float64, judged, learned, linkDown bool) {
 	t := &s.tag
 	c.note(faultBad, !linkDown && (s.bad > 0 || s.uncertain > uncertainRows))
@@ -159,12 +160,14 @@ func ended(t *plant.Tag, x float64) bool {
 // settle ends the row for the spike check. alone: no other tag of the asset is
 // outside, so that it is the sensor and not the machine. Tags that are sampled
 // on both sides of a row's end show one shock in two rows, so the row of the
-// return counts as well.
+// return counts as well. fresh: the tag has a sample in the row. How much it moves from
+// row to row is learned from those alone: a value that is late, or that the network
+// held up, stands still without being still.
 //
 // A spike leaves what is usual in one row and comes back to it. What creeps over the
 // line is on its way somewhere else: the rows before it follow until it is inside
 // again, though it never came back.
-func (c *sensor) settle(x float64, ok, alone bool) {
+func (c *sensor) settle(x float64, ok, fresh, alone bool) {
 	spike, jump := false, false
 	switch {
 	case !ok:
@@ -182,7 +185,7 @@ func (c *sensor) settle(x float64, ok, alone bool) {
 	c.note(faultSpike, spike)
 	c.note(faultRate, jump)
 	if ok && !c.outside {
-		if c.pastN > 0 {
+		if c.pastN > 0 && fresh {
 			last := c.past[(c.pastNext+history-1)%history]
 			c.ripple += 0.05 * (math.Abs(x-last) - c.ripple)
 		}

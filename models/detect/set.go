@@ -1,10 +1,12 @@
 package detect
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"time"
 
 	"millwright/plant"
@@ -57,8 +59,9 @@ type Set struct {
 	machines []machine
 	start    []uint32 // routes of tag ID i are routes[start[i]:start[i+1]]
 	routes   []route
-	seen     uint64 // samples
-	next     uint64 // sample from which on the next fit may run
+	seen     uint64    // samples
+	next     uint64    // sample from which on the next fit may run
+	arrivals []arrival // reused
 	log      *slog.Logger
 }
 
@@ -283,26 +286,77 @@ func (s *Set) Observe(out *plant.Batch, in plant.Batch) {
 			}
 		}
 	}
-	for i := range in.States {
-		st := &in.States[i]
-		for _, r := range s.of(st.Tag) {
-			m := &s.machines[r.machine]
-			if int(r.slot) != m.modes.tag {
-				continue
-			}
-			v := float64(m.modes.index(st.Value))
-			s.one(out, m, int(r.slot), st.Time, v, st.Quality)
+	if span(&in) <= lateness/2 {
+		for i := range in.States {
+			s.state(out, &in.States[i])
 		}
+		for i := range in.Samples {
+			s.sample(out, &in.Samples[i])
+		}
+		return
+	}
+	// What was held up on its way comes tag by tag, each with all that it had to say.
+	// In that order the first one would close the rows of the others.
+	s.arrivals = s.arrivals[:0]
+	for i := range in.States {
+		s.arrivals = append(s.arrivals, arrival{in.States[i].Time, i, true})
 	}
 	for i := range in.Samples {
-		sm := &in.Samples[i]
-		for _, r := range s.of(sm.Tag) {
-			m := &s.machines[r.machine]
-			if int(r.slot) == m.modes.tag {
-				continue // a number is no mode
-			}
-			s.one(out, m, int(r.slot), sm.Time, sm.Value, sm.Quality)
+		s.arrivals = append(s.arrivals, arrival{in.Samples[i].Time, i, false})
+	}
+	slices.SortStableFunc(s.arrivals, func(a, b arrival) int { return cmp.Compare(a.time, b.time) })
+	for _, a := range s.arrivals {
+		if a.state {
+			s.state(out, &in.States[a.index])
+		} else {
+			s.sample(out, &in.Samples[a.index])
 		}
+	}
+}
+
+// arrival is a state or a sample of a batch.
+type arrival struct {
+	time  int64
+	index int
+	state bool
+}
+
+// span is the source time that a batch reaches over, ns.
+func span(in *plant.Batch) int64 {
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	for i := range in.States {
+		first, last = min(first, in.States[i].Time), max(last, in.States[i].Time)
+	}
+	for i := range in.Samples {
+		first, last = min(first, in.Samples[i].Time), max(last, in.Samples[i].Time)
+	}
+	if first > last {
+		return 0
+	}
+	if d := last - first; d >= 0 {
+		return d
+	}
+	return math.MaxInt64 // of times from one end to the other
+}
+
+func (s *Set) state(out *plant.Batch, st *plant.State) {
+	for _, r := range s.of(st.Tag) {
+		m := &s.machines[r.machine]
+		if int(r.slot) != m.modes.tag {
+			continue
+		}
+		v := float64(m.modes.index(st.Value))
+		s.one(out, m, int(r.slot), st.Time, v, st.Quality)
+	}
+}
+
+func (s *Set) sample(out *plant.Batch, sm *plant.Sample) {
+	for _, r := range s.of(sm.Tag) {
+		m := &s.machines[r.machine]
+		if int(r.slot) == m.modes.tag {
+			continue // a number is no mode
+		}
+		s.one(out, m, int(r.slot), sm.Time, sm.Value, sm.Quality)
 	}
 }
 
