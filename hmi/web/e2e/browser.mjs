@@ -76,9 +76,23 @@ export async function open(browser, path, options = {}) {
   page.on("console", (m) => {
     if (m.type() === "error") page.faults.push(`console: ${m.text()}`);
   });
+  let pending = 0;
+  let since = Date.now();
+  const count = (by) => (r) => {
+    if (r.resourceType() === "eventsource" || r.resourceType() === "websocket") return;
+    pending += by;
+    since = Date.now();
+  };
+  page.on("request", count(1));
+  page.on("requestfinished", count(-1));
+  page.on("requestfailed", count(-1));
   const query = lang ? `${path.includes("?") ? "&" : "?"}lang=${lang}` : "";
   await page.goto(base + path + query);
   await page.waitForSelector('[data-link="live"]', { timeout: 15_000 });
-  await page.waitForTimeout(options.wait ?? 1500);
+  // Drawn is what has asked for nothing more for a while.
+  for (const most = Date.now() + 15_000; Date.now() < most && (pending > 0 || Date.now() - since < 500); ) {
+    await page.waitForTimeout(50);
+  }
+  await page.waitForTimeout(options.wait ?? 200);
   return page;
 }
