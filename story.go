@@ -28,8 +28,9 @@ func (c *story) check(replay bool) error {
 }
 
 // tell gives the story to a simulator; a scenario brings its works and their date.
-// It says how long the scenario lasts, 0 without one.
-func (c *story) tell(s *simulator.Simulator, works, start string) (lasts time.Duration, err error) {
+// Dated says that the simulator has a date already, which goes before. It says how
+// long the scenario lasts, 0 without one.
+func (c *story) tell(s *simulator.Simulator, works string, dated bool) (lasts time.Duration, err error) {
 	s.Seed = 1
 	if c.Scenario != "" {
 		sc, err := simulator.ReadScenario(c.Scenario)
@@ -39,7 +40,7 @@ func (c *story) tell(s *simulator.Simulator, works, start string) (lasts time.Du
 		if works != "demo" && works != sc.WorksName {
 			return 0, usageError(fmt.Sprintf("--works %s: the scenario is of the works %q, leave --works out", works, sc.WorksName))
 		}
-		if start != "" {
+		if dated {
 			sc.Works.Setting.Start = s.Works.Setting.Start
 		}
 		lasts = sc.Duration

@@ -23,15 +23,15 @@ type assetsImportCmd struct {
 
 // Run writes an asset file, or says all that is wrong and writes nothing.
 func (c *assetsImportCmd) Run(e *env) error {
-	src, err := os.ReadFile(c.File)
+	src, err := config.ReadFile(c.File)
 	if err != nil {
-		return err
+		return named(c.File, err)
 	}
 	mode := fs.FileMode(0o644)
 	var base []byte
 	if c.Merge != "" {
-		if base, err = os.ReadFile(c.Merge); err != nil {
-			return err
+		if base, err = config.ReadFile(c.Merge); err != nil {
+			return named(c.Merge, err)
 		}
 	}
 	if info, err := os.Stat(c.Out); c.Out != "" && err == nil {
@@ -57,6 +57,14 @@ func (c *assetsImportCmd) Run(e *env) error {
 	}
 	_, err = fmt.Fprintf(e.stdout, "%s: %s of %s, %s\n", c.Out, count(made.Assets, "asset"), c.File, count(made.Added, "new record"))
 	return err
+}
+
+// named is an error with the file that it is of.
+func named(path string, err error) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return err
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }
 
 // count is a number with its noun: 1 asset, 2 assets.

@@ -91,11 +91,9 @@ func loadProcess(path string) (process, []string) {
 		}
 	}
 	if cfg.Simulator != nil {
-		if p.simulator, err = newSimulator(cfg.Simulator); err != nil {
-			for _, line := range strings.Split(err.Error(), "\n") {
-				faults = append(faults, cfg.Fault("simulator.fault", "%s", line).String())
-			}
-		}
+		var more []string
+		p.simulator, more = newSimulator(cfg)
+		faults = append(faults, more...)
 	}
 	return p, faults
 }
@@ -136,21 +134,44 @@ func readable(path string) bool {
 	return err == nil && !info.IsDir()
 }
 
-// newSimulator makes the simulator; the error is all that is wrong with its faults.
-func newSimulator(c *config.Simulator) (*simulator.Simulator, error) {
+// newSimulator makes the simulator with its story, and says all that is wrong with
+// it, a line each.
+func newSimulator(cfg *config.Config) (*simulator.Simulator, []string) {
+	c := cfg.Simulator
+	var faults []string
+	wrong := func(key string, err error) {
+		for _, line := range split(err) {
+			faults = append(faults, cfg.Fault("simulator."+key, "%s", line).String())
+		}
+	}
 	works, err := simulator.Named(c.Works)
 	if err != nil {
-		return nil, err
+		wrong("works", err)
+		return nil, faults
 	}
 	works.Setting.Start = c.Start
-	faults, err := parseFaults(c.Faults)
+	broken, err := parseFaults(c.Faults)
+	wrong("fault", err)
 	s := &simulator.Simulator{
 		Works:  &works,
-		Listen: c.Listen, Seed: c.Seed, Speed: c.Speed, Faults: faults, Ledger: c.Ledger, Samples: c.Samples,
+		Listen: c.Listen, Speed: c.Speed, Faults: broken, Ledger: c.Ledger, Samples: c.Samples,
 		PKI: c.PKI, RequireTrusted: c.RequireTrusted, NoAnonymous: c.NoAnonymous, Users: c.Users,
 	}
 	for _, m := range c.Modes {
 		s.Modes = append(s.Modes, server.Mode(m))
 	}
-	return s, errors.Join(err, s.Check())
+	story := story{Scenario: c.Scenario, FaultsPerYear: c.FaultsPerYear}
+	if c.Seeded {
+		story.Seed = &c.Seed
+	}
+	if c.Scenario == "" || readable(c.Scenario) { // Load has said so if it is not
+		_, err = story.tell(s, "demo", !c.Start.IsZero())
+		var told config.Faults
+		if errors.As(err, &told) { // those of its file are enough
+			err = told
+		}
+		wrong("scenario", err)
+	}
+	wrong("fault", s.Check())
+	return s, faults
 }

@@ -15,7 +15,7 @@ type simCmd struct {
 	Listen  string   `default:"opc.tcp://127.0.0.1:4840" help:"Address of the OPC UA server."`
 	Trouble []string `help:"Let the OPC UA server misbehave: KIND@OFFSET[+DURATION]. May be repeated." placeholder:"TROUBLE" sep:"none"`
 	Works   string   `enum:"demo,reference" default:"demo" help:"What is simulated: demo, three machines, or reference, a whole works."`
-	Start   string   `placeholder:"DATE" help:"When the works begins, by its own clock: 2026-07-01 or 2026-07-01T06:00 (default 10 April, 14:00)."`
+	Start   string   `placeholder:"DATE" help:"When the works begins, by its own clock: 2026-07-01 or 2026-07-01T06:00 (default 10 April, 14:00; with --offline 1 January 2026)."`
 	Speed   *float64 `placeholder:"N" help:"Plant seconds per second (default 1)."`
 	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET. May be repeated." placeholder:"FAULT" sep:"none"`
 	Ledger  string   `help:"Write what was really wrong to this file." placeholder:"FILE"`
@@ -65,7 +65,7 @@ func (c *simCmd) Run(e *env) error {
 	s := &simulator.Simulator{
 		Works: works, Listen: c.Listen, Speed: speed, Faults: faults, Ledger: c.Ledger, Samples: c.Samples, Log: e.log,
 	}
-	lasts, err := c.tell(s, c.Works, c.Start)
+	lasts, err := c.tell(s, c.Works, c.Start != "")
 	if err != nil {
 		return err
 	}

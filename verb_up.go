@@ -148,7 +148,7 @@ func (c *upCmd) simulator() (*simulator.Simulator, error) {
 	if c.Replay != "" {
 		s.Replay = &simulator.Replay{File: c.Replay, Loop: c.Loop}
 	}
-	_, err = c.tell(s, c.Works, c.Start)
+	_, err = c.tell(s, c.Works, c.Start != "")
 	return s, err
 }
 

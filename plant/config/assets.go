@@ -31,7 +31,7 @@ import (
 // Tags are named by their path below the asset or by their full path.
 func ParseAssets(name string, r io.Reader, tags []plant.Tag) ([]plant.Asset, error) {
 	var faults Faults
-	src, err := io.ReadAll(r)
+	src, err := bounded(r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -52,6 +52,7 @@ type assetTable struct {
 
 	library func() Library
 	known   *plant.AssetClass // of the asset, nil where the library does not have it
+	limits  map[limitKey]plant.Limit
 }
 
 // scope says which tags are known when assets are read.
@@ -132,7 +133,14 @@ func (t *assetTable) read() {
 	}
 	t.machine()
 	for _, l := range t.tables("limit") {
-		a.Limits = append(a.Limits, t.limit(l))
+		x := t.limit(l)
+		a.Limits = append(a.Limits, x)
+		if t.limits == nil {
+			t.limits = map[limitKey]plant.Limit{}
+		}
+		if _, ok := t.limits[limitKey{x.Tag, x.Kind}]; !ok {
+			t.limits[limitKey{x.Tag, x.Kind}] = x
+		}
 	}
 	t.order()
 	t.classLimits()
@@ -237,7 +245,7 @@ func (t *assetTable) limit(m *table) plant.Limit {
 			m.fault("modes", "%q is no mode of the asset", mode)
 		}
 	}
-	if l.Tag != "" && slices.ContainsFunc(t.asset.Limits, func(o plant.Limit) bool { return o.Tag == l.Tag && o.Kind == l.Kind }) {
+	if _, ok := t.limits[limitKey{l.Tag, l.Kind}]; ok && l.Tag != "" {
 		m.fault("kind", "is the second %s limit of %s, allowed is one of each kind", l.Kind, l.Tag)
 	}
 	return l
@@ -246,11 +254,8 @@ func (t *assetTable) limit(m *table) plant.Limit {
 // order checks that the urgent limit of a tag lies beyond the early one.
 func (t *assetTable) order() {
 	at := func(tag string, kind plant.LimitKind) (plant.Limit, bool) {
-		i := slices.IndexFunc(t.asset.Limits, func(l plant.Limit) bool { return l.Tag == tag && l.Kind == kind })
-		if i < 0 || tag == "" {
-			return plant.Limit{}, false
-		}
-		return t.asset.Limits[i], true
+		l, ok := t.limits[limitKey{tag, kind}]
+		return l, ok && tag != ""
 	}
 	for i, l := range t.asset.Limits {
 		m := &table{document: t.document, path: index(t.path+".limit", i)}

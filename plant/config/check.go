@@ -1,7 +1,6 @@
 package config
 
 import (
-	"os"
 	"path/filepath"
 
 	"millwright/plant"
@@ -12,7 +11,7 @@ import (
 // something else, such as a process. Tags of assets are not known here: the
 // process that reads the file knows them.
 func Check(path string) (assets []plant.Asset, other bool, err error) {
-	src, err := os.ReadFile(path)
+	src, err := ReadFile(path)
 	if err != nil {
 		return nil, true, nil // Load says it better
 	}

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -133,6 +132,9 @@ type Simulator struct {
 	Seed            uint64
 	Speed           float64
 	Faults          []string // ASSET:FAULT[:SEVERITY]@OFFSET; not checked here, the simulator knows them
+	Scenario        string   // file, empty: none; not checked here
+	Seeded          bool     // Seed was given
+	FaultsPerYear   float64  // that come by chance to each machine, a quarter as many to its sensors
 	Ledger, Samples string   // files, empty: not written
 	Modes           []string // security modes offered: "None", "Sign", "SignAndEncrypt"
 	PKI             string   // folder of certificates, empty: in memory
@@ -149,7 +151,7 @@ const DefaultPublishing = 100 * time.Millisecond
 // a caller can look for further ones, or nil.
 func Load(path string) (*Config, error) {
 	var faults Faults
-	src, err := os.ReadFile(path)
+	src, err := ReadFile(path)
 	if err != nil {
 		if p, ok := errors.AsType[*fs.PathError](err); ok {
 			err = p.Err
@@ -422,6 +424,10 @@ func (root *table) simulator() *Simulator {
 		Seed:   uint64(t.integer("seed", 1, 0, math.MaxInt64)),
 		Speed:  t.number("speed", 1, 0.001, 1000),
 		Faults: t.texts("fault"),
+		Seeded: t.has("seed"),
+
+		Scenario:      t.readable("scenario"),
+		FaultsPerYear: t.number("faults_per_year", 0, 0, 1000),
 
 		Ledger:  t.creatable("ledger"),
 		Samples: t.creatable("samples"),
@@ -437,6 +443,9 @@ func (root *table) simulator() *Simulator {
 		if s.Start, err = ParseStart(start); err != nil {
 			t.fault("start", "%v", err)
 		}
+	}
+	if s.Scenario != "" && t.has("works") {
+		t.fault("works", "stands beside scenario, which names its works: leave it out")
 	}
 	for _, m := range s.Modes {
 		if m != "None" && m != "Sign" && m != "SignAndEncrypt" {

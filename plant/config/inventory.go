@@ -126,13 +126,20 @@ type inventory struct {
 	added      int
 }
 
+// limitKey is what an asset has one limit of.
+type limitKey struct {
+	tag  string
+	kind plant.LimitKind
+}
+
 // entry is an asset of the base or the inventory.
 type entry struct {
 	assetTable
-	at    int            // index in the base, -1 where it is new
-	raw   map[string]any // as the base has it
-	row   bool           // the inventory has a row of record asset
-	fresh []string       // sections to write
+	at    int              // index in the base, -1 where it is new
+	raw   map[string]any   // as the base has it
+	row   bool             // the inventory has a row of record asset
+	limit map[limitKey]int // of asset.Limits
+	fresh []string         // sections to write
 }
 
 func (i *inventory) read(src, base string) {
@@ -299,6 +306,10 @@ func (i *inventory) bearing(t *table, l *entry) {
 	rest(t, "bearing")
 	section := tomlSection("[[asset.bearing]]", m, bearingKeys)
 	b := m.bearing()
+	if len(l.asset.Bearings) == mostParts {
+		m.fault("position", "%s", tooMany)
+		return
+	}
 	n := slices.IndexFunc(l.asset.Bearings, func(o plant.Bearing) bool { return o.Position == b.Position })
 	switch {
 	case n < 0:
@@ -314,6 +325,10 @@ func (i *inventory) gear(t *table, l *entry) {
 	rest(t, "gear")
 	section := tomlSection("[[asset.gear]]", m, gearKeys)
 	g := m.gear()
+	if len(l.asset.Gears) == mostParts {
+		m.fault("stage", "%s", tooMany)
+		return
+	}
 	n := slices.IndexFunc(l.asset.Gears, func(o plant.Gear) bool { return o.Stage == g.Stage })
 	switch {
 	case n < 0:
@@ -335,20 +350,24 @@ func (i *inventory) limit(t *table, l *entry) {
 	reader.asset.Limits = nil // the second one is judged here
 	x := reader.limit(m)
 	m.signed(x.Origin)
-	has := func(kind plant.LimitKind) int {
-		return slices.IndexFunc(l.asset.Limits, func(o plant.Limit) bool { return o.Tag == x.Tag && o.Kind == kind })
+	if l.limit == nil {
+		l.limit = map[limitKey]int{}
+		for n, o := range l.asset.Limits {
+			l.limit[limitKey{o.Tag, o.Kind}] = n
+		}
 	}
-	if n := has(x.Kind); n >= 0 {
+	if n, ok := l.limit[limitKey{x.Tag, x.Kind}]; ok {
 		if !reflect.DeepEqual(l.asset.Limits[n], x) {
 			i.differs(m, "tag", l, index("limit", n))
 		}
 		return
 	}
 	if kind, sign := partner(x.Kind); kind != "" {
-		if n := has(kind); n >= 0 && (x.Value-l.asset.Limits[n].Value)*sign <= 0 {
+		if n, ok := l.limit[limitKey{x.Tag, kind}]; ok && (x.Value-l.asset.Limits[n].Value)*sign <= 0 {
 			m.fault("value", "%v does not go with the %s limit %v of the same tag", x.Value, kind, l.asset.Limits[n].Value)
 		}
 	}
+	l.limit[limitKey{x.Tag, x.Kind}] = len(l.asset.Limits)
 	l.asset.Limits = append(l.asset.Limits, x)
 	i.add(l, section)
 }

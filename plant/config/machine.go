@@ -27,6 +27,13 @@ func (t *assetTable) class() {
 	t.fault("class", "%q is no class of the library, %s; %q stands for what has none", name, hint, Machine)
 }
 
+// mostParts of a kind that one asset has: a whole caster strand has some hundred
+// bearings.
+const (
+	mostParts = 500
+	tooMany   = "the asset has more than 500 of these: divide it into several"
+)
+
 // machine reads what the asset is made of.
 func (t *assetTable) machine() {
 	a := &t.asset
@@ -35,6 +42,10 @@ func (t *assetTable) machine() {
 	}
 	for _, m := range t.tables("bearing") {
 		b := m.bearing()
+		if len(a.Bearings) == mostParts {
+			m.fault("position", "%s", tooMany)
+			break
+		}
 		if slices.ContainsFunc(a.Bearings, func(o plant.Bearing) bool { return o.Position == b.Position && b.Position != "" }) {
 			m.fault("position", "%q is the position of two bearings", b.Position)
 		}
@@ -42,6 +53,10 @@ func (t *assetTable) machine() {
 	}
 	for _, m := range t.tables("gear") {
 		g := m.gear()
+		if len(a.Gears) == mostParts {
+			m.fault("stage", "%s", tooMany)
+			break
+		}
 		if slices.ContainsFunc(a.Gears, func(o plant.Gear) bool { return o.Stage == g.Stage && g.Stage != "" }) {
 			m.fault("stage", "%q is the name of two stages", g.Stage)
 		}

@@ -73,7 +73,7 @@ type ScenarioRandom struct {
 
 // IsScenario reports whether a file is one: it has a section [scenario].
 func IsScenario(path string) bool {
-	src, err := os.ReadFile(path)
+	src, err := ReadFile(path)
 	if err != nil {
 		return false
 	}
@@ -101,7 +101,7 @@ func LoadScenario(path string) (*Scenario, error) {
 // ParseScenario reads a scenario as LoadScenario does.
 func ParseScenario(name string, r io.Reader) (*Scenario, error) {
 	var faults Faults
-	src, err := io.ReadAll(r)
+	src, err := bounded(r)
 	if err != nil {
 		faults.add(name, 0, "", "%v", err)
 		return nil, faults.err()

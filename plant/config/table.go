@@ -367,7 +367,7 @@ func (t *table) secret(key string) string {
 	if path == "" {
 		return ""
 	}
-	b, err := os.ReadFile(path)
+	b, err := ReadFile(path)
 	if err != nil {
 		return "" // said by guarded
 	}

@@ -27,7 +27,7 @@ var tagColumns = []string{"path", "asset", "node", "unit", "low", "high", "kind"
 // is wrong.
 func ParseTags(name string, r io.Reader) ([]plant.Tag, error) {
 	var faults Faults
-	src, err := io.ReadAll(r)
+	src, err := bounded(r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

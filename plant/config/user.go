@@ -1,7 +1,6 @@
 package config
 
 import (
-	"os"
 	"strings"
 )
 
@@ -12,7 +11,7 @@ func (t *table) users(key string) map[string]string {
 	if path == "" {
 		return nil
 	}
-	b, err := os.ReadFile(path)
+	b, err := ReadFile(path)
 	if err != nil {
 		return nil // said by guarded
 	}

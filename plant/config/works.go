@@ -104,7 +104,7 @@ func (t *table) match(key, name string) []string {
 func sources(files []string) []source {
 	var out []source
 	for _, f := range files {
-		if b, err := os.ReadFile(f); err == nil {
+		if b, err := ReadFile(f); err == nil {
 			out = append(out, source{f, string(b)})
 		}
 	}
