@@ -29,6 +29,8 @@ type ledgerCmd struct {
 	Summary bool   `help:"One line per tag, or per fault from its onset to its repair."`
 	JSON    bool   `name:"json" help:"Print JSON lines with readable times instead of a table."`
 	Compare string `help:"Compare with another sample log: equal tags, times, qualities and texts, and numbers within 1e-9." placeholder:"FILE"`
+
+	found int // entries that were asked for
 }
 
 // compareTolerance is the share by which numbers may differ between processors.
@@ -57,12 +59,45 @@ func (c *ledgerCmd) Run(e *env) error {
 		return err
 	}
 	out := bufio.NewWriter(e.stdout)
+	var found found
 	if samples {
-		err = c.samples(out, &span, ledger.ReadSamples(c.File, br))
+		err = c.samples(out, &span, counted(&found, ledger.ReadSamples(c.File, br)))
 	} else {
-		err = c.truths(out, &span, ledger.ReadTruths(c.File, br))
+		err = c.truths(out, &span, counted(&found, ledger.ReadTruths(c.File, br)))
 	}
-	return errors.Join(err, out.Flush())
+	if err = errors.Join(err, out.Flush()); err == nil && c.found == 0 && c.Compare == "" {
+		fmt.Fprintln(e.stderr, found.none(c.File, samples))
+	}
+	return err
+}
+
+// found is what a file has, for those who asked for what it has not.
+type found struct{ entries int }
+
+// counted counts what a reader gives.
+func counted[T any](n *found, all iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for x, err := range all {
+			if err == nil {
+				n.entries++
+			}
+			if !yield(x, err) {
+				return
+			}
+		}
+	}
+}
+
+// none says that nothing was found.
+func (n *found) none(file string, samples bool) string {
+	what, narrow := "line", "--asset, --fault, --from and --to"
+	if samples {
+		what, narrow = "value", "--tag, --asset, --from and --to"
+	}
+	if n.entries == 0 {
+		return fmt.Sprintf("%s holds no %s yet", file, what)
+	}
+	return fmt.Sprintf("none of the %s of %s is asked for by %s: look with --summary alone", count(n.entries, what), file, narrow)
 }
 
 func (c *ledgerCmd) samples(out io.Writer, s *span, all iter.Seq2[ledger.Offer, error]) error {
@@ -108,6 +143,7 @@ func (c *ledgerCmd) some(s *span, all iter.Seq2[ledger.Offer, error]) iter.Seq2[
 			if err == nil && !(s.has(o.Time) && under(c.Asset, o.Tag) && glob(cmp.Or(c.Tag, "*"), o.Tag)) {
 				continue
 			}
+			c.found++
 			if !yield(o, err) {
 				return
 			}
@@ -206,6 +242,7 @@ func (c *ledgerCmd) truths(out io.Writer, s *span, all iter.Seq2[ledger.Truth, e
 			if err == nil && !(s.has(t.Time) && under(c.Asset, t.Asset) && glob(cmp.Or(c.Fault, "*"), t.Fault)) {
 				continue
 			}
+			c.found++
 			if !yield(t, err) {
 				return
 			}

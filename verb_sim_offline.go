@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"time"
 
@@ -29,6 +28,8 @@ func (c *simCmd) offline(e *env, s *simulator.Simulator) error {
 		return usageError("--offline needs --for, the plant time to run, such as 24h")
 	case c.For > longestOffline:
 		return usageError(fmt.Sprintf("--for %v: allowed is up to %v", c.For, longestOffline))
+	case c.Step < simulator.ShortestStep || c.Step > simulator.LongestStep:
+		return usageError(fmt.Sprintf("--step %v: allowed is %v to %v", c.Step, simulator.ShortestStep, simulator.LongestStep))
 	case c.Ledger == "" && c.Samples == "":
 		return usageError("--offline writes nothing: give --ledger FILE, --samples FILE or both")
 	}
@@ -39,12 +40,20 @@ func (c *simCmd) offline(e *env, s *simulator.Simulator) error {
 		return err
 	}
 	m := newMeter(e.stderr)
-	err := s.RunOffline(e.ctx, simulator.Offline{For: c.For, Step: c.Step, Progress: func(done time.Duration) { m.days(done, c.For) }})
+	ran := time.Duration(0)
+	err := s.RunOffline(e.ctx, simulator.Offline{For: c.For, Step: c.Step, Progress: func(done time.Duration) {
+		ran = done
+		m.days(done, c.For)
+	}})
 	m.end()
-	if err == nil && e.ctx.Err() == nil {
-		_, err = fmt.Fprintf(e.stdout, "%v of plant time in %v\n", c.For, time.Since(m.start).Round(100*time.Millisecond))
+	switch {
+	case err != nil:
+		return err
+	case ran < c.For:
+		return fmt.Errorf("stopped after %v of the %v of plant time; what is written up to there can be read", ran.Round(time.Second), c.For)
 	}
-	return cmp.Or(err, e.ctx.Err())
+	_, err = fmt.Fprintf(e.stdout, "%v of plant time in %v\n", c.For, time.Since(m.start).Round(100*time.Millisecond))
+	return err
 }
 
 // checkBegins refuses faults that a run does not see.

@@ -19,21 +19,32 @@ import (
 type breaking struct {
 	seed    uint64
 	faults  []growing
-	planned []growing // in the order of their offsets
-	repairs []Repair  // in the order of their times
+	planned []growing // in the order of their offsets where sorted
+	repairs []Repair  // in the order of their times where sorted
+	sorted  bool
+	noted   map[label]*note
 
 	meters []wear.Meter // of each machine
 	usual  []wear.Duty  // what it carries in steady production
 }
 
-// growing is a fault in the mill and the severity that the ledger has of it.
+// growing is a fault in the mill.
 type growing struct {
 	Fault
 	machine *machine.Fault // nil: of a sensor
 	sensor  *float64       // the severity that the sensor knows, nil: of a machine
 	damage  *wear.Damage   // of a natural fault, nil before its offset
-	noted   float64
-	begun   bool
+	noted   *note          // nil before its offset
+}
+
+// label is how the ledger names a fault. Two faults of one label are one there:
+// the machine is as bad as the worse of them.
+type label struct{ asset, fault string }
+
+// note is the severity that the ledger has of a fault.
+type note struct {
+	severity float64
+	begun    bool
 }
 
 // Repair takes all faults from an asset and its sensors at a plant time, or those
@@ -59,8 +70,17 @@ func (m *Mill) Inject(f Fault) error {
 func (m *Mill) plan(g growing) {
 	b := &m.breaking
 	g.Offset = max(g.Offset, m.Now())
-	i, _ := slices.BinarySearchFunc(b.planned, g.Offset+1, func(p growing, at time.Duration) int { return cmp.Compare(p.Offset, at) })
-	b.planned = slices.Insert(b.planned, i, g)
+	b.planned, b.sorted = append(b.planned, g), false
+}
+
+// sort brings what is planned into its order.
+func (b *breaking) sort() {
+	if b.sorted {
+		return
+	}
+	slices.SortStableFunc(b.planned, func(x, y growing) int { return cmp.Compare(x.Offset, y.Offset) })
+	slices.SortStableFunc(b.repairs, func(x, y Repair) int { return cmp.Compare(x.At, y.At) })
+	b.sorted = true
 }
 
 // Repair takes all faults from an asset and its sensors. What is planned stays.
@@ -75,7 +95,7 @@ func (m *Mill) repair(r Repair) {
 			continue
 		}
 		f.put(0, 0)
-		if f.begun {
+		if f.noted.begun {
 			m.note(&f, 0)
 		}
 	}
@@ -90,14 +110,14 @@ func (m *Mill) PlanRepair(r Repair) error {
 	}
 	b := &m.breaking
 	r.At = max(r.At, m.Now())
-	i, _ := slices.BinarySearchFunc(b.repairs, r.At+1, func(p Repair, at time.Duration) int { return cmp.Compare(p.At, at) })
-	b.repairs = slices.Insert(b.repairs, i, r)
+	b.repairs, b.sorted = append(b.repairs, r), false
 	return nil
 }
 
 // mend does what is planned for now.
 func (m *Mill) mend() {
 	b := &m.breaking
+	b.sort()
 	for len(b.repairs) > 0 && b.repairs[0].At <= m.Now() {
 		r := b.repairs[0]
 		b.repairs = b.repairs[1:]
@@ -154,7 +174,7 @@ func (m *Mill) checkMachine(f Fault) error {
 func (m *Mill) checkSensor(f Fault) error {
 	s, known := sensorFaultNamed(f.Name)
 	switch {
-	case m.measured(f.Asset) == "":
+	case !m.measures(f.Asset):
 		return refuse("asset", "this works has no asset %s that is measured, its machines are %s", f.Asset, m.paths())
 	case !known:
 		return refuse("fault", "sensors have no fault %q, allowed are %s", f.Name, strings.Join(sensorFaultNames(), ", "))
@@ -249,6 +269,12 @@ func (m *Mill) breakable(asset string) string {
 	return strings.Join(names, ", ")
 }
 
+// measures reports whether an asset has a sensor.
+func (m *Mill) measures(asset string) bool {
+	return slices.ContainsFunc(m.channels, func(c channel) bool { return c.asset == asset && c.Value != nil }) ||
+		slices.ContainsFunc(m.points, func(p point) bool { return strings.HasPrefix(p.path, asset+"/") })
+}
+
 // measured names the tags of an asset that have a sensor: numbers and waveforms.
 func (m *Mill) measured(asset string) string {
 	var names []string
@@ -303,8 +329,9 @@ func (m *Mill) fault(f *Fault) *machine.Fault {
 func (m *Mill) grow() {
 	m.mend()
 	b, now := &m.breaking, m.Now()
+	b.sort()
 	for len(b.planned) > 0 && b.planned[0].Offset <= now {
-		b.planned[0].start(b.seed)
+		b.planned[0].start(b)
 		b.faults = append(b.faults, b.planned[0])
 		b.planned = b.planned[1:]
 	}
@@ -313,9 +340,12 @@ func (m *Mill) grow() {
 	}
 	for i := range b.faults {
 		f := &b.faults[i]
-		s, lumps := f.now(now)
-		f.put(s, lumps)
-		if s > 0 && (!f.begun || math.Abs(s-f.noted) >= 0.05 || s == f.Severity && s != f.noted) {
+		f.put(f.now(now))
+	}
+	for i := range b.faults {
+		f := &b.faults[i]
+		s := f.severity()
+		if n := f.noted; s > 0 && (!n.begun || math.Abs(s-n.severity) >= 0.05 || s == f.Severity && s != n.severity) {
 			m.note(f, s)
 		}
 	}
@@ -345,13 +375,21 @@ func (m *Mill) wear() {
 	}
 }
 
-// start begins a natural fault.
-func (g *growing) start(seed uint64) {
+// start begins a fault: it has a line in the ledger from now on.
+func (g *growing) start(b *breaking) {
+	key := label{g.Asset, g.label()}
+	if b.noted == nil {
+		b.noted = map[label]*note{}
+	}
+	if b.noted[key] == nil {
+		b.noted[key] = &note{}
+	}
+	g.noted = b.noted[key]
 	if !g.Natural {
 		return
 	}
 	h := fnv.New64a()
-	fmt.Fprint(h, seed, g.Asset, g.Name, g.Offset)
+	fmt.Fprint(h, b.seed, g.Asset, g.Name, g.Offset)
 	g.damage = wear.New(wear.Law{Course: g.course, Life: g.Growth, Most: g.Severity, Incubation: g.Incubation, Seed: h.Sum64()})
 }
 
@@ -376,9 +414,18 @@ func (g *growing) put(severity float64, lumps int) {
 	}
 }
 
+// severity is that of the machine or sensor, which may be another fault's of the
+// same kind.
+func (g *growing) severity() float64 {
+	if g.sensor != nil {
+		return *g.sensor
+	}
+	return g.machine.Severity
+}
+
 // note puts a change of severity into the ledger, where 0 stands for a repair.
 func (m *Mill) note(f *growing, s float64) {
-	f.begun, f.noted = true, s
+	*f.noted = note{s, s > 0}
 	if s > 0 {
 		s = math.Max(1e-4, math.Round(s*1e4)/1e4)
 	}

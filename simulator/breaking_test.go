@@ -120,9 +120,34 @@ func TestFaults(t *testing.T) {
 			t.Errorf("%s grows in %v, in service in %v", name, f.Growth, f.Life)
 		}
 	}
-	for i := 1; i <= 10; i++ {
-		if !codes[fmt.Sprint("S", i)] {
-			t.Errorf("no fault of sensors has the code S%d", i)
+	for letter, most := range map[string]int{"M": 11, "H": 3, "F": 2, "T": 4, "P": 1, "E": 1, "S": 10} {
+		for i := 1; i <= most; i++ {
+			if !codes[fmt.Sprint(letter, i)] {
+				t.Errorf("no fault has the code %s%d", letter, i)
+			}
 		}
+	}
+}
+
+// The same fault twice is one in the ledger, as bad as the worse of the two: it
+// never gets better before it is repaired, once.
+func TestSameFaultTwice(t *testing.T) {
+	const asset = "HSM/DSC/P1"
+	m := millAt(t, coarse, 1, 1, asset+":wear-rings:0.6@10s+60s", asset+":wear-rings:0.9@40s+2m", asset+":drift=FLOW:0.8@20s+30s", asset+":drift=FLOW:0.3@30s+10s")
+	for m.Now() < 4*time.Minute {
+		m.Step()
+	}
+	m.Repair(asset)
+	last, healed := map[string]float64{}, map[string]int{}
+	for _, n := range m.Truth(nil) {
+		if n.Severity == 0 {
+			healed[n.Fault]++
+		} else if n.Severity < last[n.Fault] || healed[n.Fault] > 0 {
+			t.Errorf("%s goes from %v to %v at %v", n.Fault, last[n.Fault], n.Severity, n.PlantTime)
+		}
+		last[n.Fault] = max(last[n.Fault], n.Severity)
+	}
+	if last["wear-rings"] != 0.9 || last["drift=FLOW"] != 0.8 || healed["wear-rings"] != 1 || healed["drift=FLOW"] != 1 {
+		t.Errorf("worst %v, repaired %v times", last, healed)
 	}
 }

@@ -26,6 +26,7 @@ type Mill struct {
 	shop     *shop
 	machines []machine.Machine
 	channels []channel
+	numbers  map[string]int // channels by their paths, of what is measured
 
 	points     []point
 	burstEvery time.Duration
@@ -100,6 +101,7 @@ func (m *Mill) warm() {
 // wire connects sensors to tags.
 func (m *Mill) wire(seed uint64, speed float64) error {
 	m.byVariable = slices.Repeat([]int{-1}, len(m.works.Tags))
+	m.numbers = make(map[string]int, len(m.works.Tags))
 	byPath := make(map[string]int, len(m.works.Tags))
 	for i, t := range m.works.Tags {
 		byPath[t.Path] = i
@@ -118,6 +120,9 @@ func (m *Mill) wire(seed uint64, speed float64) error {
 			c.keep = math.Exp(-m.step.Seconds() / s.Tau)
 		}
 		m.byVariable[i] = len(m.channels)
+		if s.Value != nil {
+			m.numbers[path] = len(m.channels)
+		}
 		m.channels = append(m.channels, c)
 		return nil
 	}
@@ -165,10 +170,8 @@ func (m *Mill) StepTime() time.Duration { return m.step }
 
 // channel finds the channel of a numeric tag.
 func (m *Mill) channel(path string) *channel {
-	for i := range m.channels {
-		if c := &m.channels[i]; c.path == path && c.Value != nil {
-			return c
-		}
+	if i, ok := m.numbers[path]; ok {
+		return &m.channels[i]
 	}
 	return nil
 }

@@ -50,7 +50,8 @@ type Offline struct {
 	For  time.Duration // plant time
 	Step time.Duration // see NewOffline
 
-	// Progress, where set, is told the plant time that has been run, once an hour of it.
+	// Progress, where set, is told the plant time that has been run, once an hour of it
+	// and at the end.
 	Progress func(done time.Duration)
 }
 
@@ -90,10 +91,13 @@ func (s *Simulator) RunOffline(ctx context.Context, o Offline) (err error) {
 			l.truth(n)
 		}
 		l.offered(vals)
-		if o.Progress != nil && (mill.Now()-told >= time.Hour || mill.Now() >= o.For) {
+		if o.Progress != nil && mill.Now()-told >= time.Hour {
 			told = mill.Now()
 			o.Progress(told)
 		}
+	}
+	if o.Progress != nil {
+		o.Progress(mill.Now())
 	}
 	return nil
 }

@@ -6,10 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"millwright/simulator/ledger"
+	"millwright/simulator/production"
 	"millwright/simulator/server"
 )
 
@@ -96,6 +98,39 @@ func TestHealthyNull(t *testing.T) {
 	}
 	if lasted < float64(len(byAsset)) {
 		t.Errorf("with patience the threshold fires in %.1f hours a day on %d assets", lasted, len(byAsset))
+	}
+}
+
+// A healthy day of all deep assets together, each with the production of the others:
+// all values inside their ranges, no limit crossed, and the machines of mill, descaling
+// and converter in each of their modes. The sensors in windings hum.
+func TestHealthyDeepDay(t *testing.T) {
+	long(t)
+	m, err := newMill(deep(t), 8, 1, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	modes := healthy(t, m, 24*time.Hour)
+	for _, a := range m.works.Assets {
+		switch a.Path {
+		case "HSM/FM/F3/GBX", "HSM/DSC/P1", "BOF/C1/FAN":
+		default: // their own tests have rarer modes
+			continue
+		}
+		for _, mode := range a.Modes {
+			if !modes[a.Path+" "+mode.Name] && mode.Name != production.WarmUp && mode.Name != production.RollingHard {
+				t.Errorf("%s was never in mode %s", a.Path, mode.Name)
+			}
+		}
+	}
+	hum := 0
+	for i := range m.channels {
+		if c := &m.channels[i]; strings.Contains(c.path, "MOT_T_W") && c.Hum > 0 {
+			hum++
+		}
+	}
+	if hum < 6 {
+		t.Errorf("%d sensors hum", hum)
 	}
 }
 

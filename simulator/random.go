@@ -26,14 +26,35 @@ type Random struct {
 const (
 	day  = 24 * time.Hour
 	year = 365 * day
+
+	mostByChance = 1_000_000 // faults that are drawn beforehand
 )
+
+// check refuses more than can be kept in mind.
+func (r *Random) check(m *Mill) error {
+	breakable := 0
+	for _, mc := range m.machines {
+		if len(mc.Faults()) > 0 {
+			breakable++
+		}
+	}
+	years := r.until().Hours() / year.Hours()
+	if n := years * (r.Rate*float64(breakable) + r.Sensors*float64(len(m.machines))); n > mostByChance {
+		return refuse("rate", "%.3g faults in all would come by chance in %.3g years, allowed are %d: take a lower rate, lower sensors or a shorter time", n, years, mostByChance)
+	}
+	return nil
+}
+
+func (r *Random) until() time.Duration {
+	if r.Until == 0 {
+		return 10 * year
+	}
+	return r.Until
+}
 
 // draw is all that happens, machine by machine.
 func (m *Mill) draw(r Random) (faults []Fault, repairs []Repair) {
-	until := r.Until
-	if until == 0 {
-		until = 10 * year
-	}
+	until := r.until()
 	for _, mc := range m.machines {
 		kinds := mc.Faults()
 		rng := physics.Stream(r.Seed, "break "+mc.Path())
@@ -45,11 +66,11 @@ func (m *Mill) draw(r Random) (faults []Fault, repairs []Repair) {
 			repairs = append(repairs, Repair{Asset: f.Asset, At: f.mended(rng), Introduces: misalignment(f.Asset, kinds), Chance: 0.1})
 		}
 		rng = physics.Stream(r.Seed, "break sensors "+mc.Path())
-		for at := next(0, r.Sensors, rng); at < until; at = next(at, r.Sensors, rng) {
-			if f, ok := m.sensorBreaks(mc, at, r, rng); ok {
-				faults = append(faults, f)
-				repairs = append(repairs, Repair{Asset: f.Asset, Tag: f.Tag, At: f.mended(rng)})
-			}
+		tags := m.analog(mc)
+		for at := next(0, r.Sensors, rng); at < until && len(tags) > 0; at = next(at, r.Sensors, rng) {
+			f := m.sensorBreaks(tags, at, r, rng)
+			faults = append(faults, f)
+			repairs = append(repairs, Repair{Asset: f.Asset, Tag: f.Tag, At: f.mended(rng)})
 		}
 	}
 	return faults, repairs
@@ -91,28 +112,29 @@ func misalignment(asset string, kinds []*machine.Fault) *Fault {
 
 // sensorBreaks draws a fault of one of a machine's sensors, of those that the
 // sensor can have.
-func (m *Mill) sensorBreaks(mc machine.Machine, at time.Duration, r Random, rng *rand.Rand) (Fault, bool) {
-	var tags []*channel
+func (m *Mill) sensorBreaks(tags []*channel, at time.Duration, r Random, rng *rand.Rand) Fault {
+	c, kinds := tags[rng.IntN(len(tags))], sensorKinds()
+	for {
+		k := kinds[rng.IntN(len(kinds))]
+		f := Fault{Asset: c.asset, Name: k.Name, Tag: c.path, Severity: 1, Offset: at, Growth: r.life(k.Life), course: k.Course}
+		if k.Name == "swap" {
+			f.With = sibling(c, tags)
+		}
+		if m.check(f) == nil {
+			return f
+		}
+	}
+}
+
+// analog are a machine's sensors of what varies.
+func (m *Mill) analog(mc machine.Machine) (tags []*channel) {
 	for i := range m.channels {
 		c := &m.channels[i]
 		if c.asset == mc.Path() && c.Value != nil && m.works.Tags[c.variable].Kind == plant.Analog {
 			tags = append(tags, c)
 		}
 	}
-	if len(tags) == 0 {
-		return Fault{}, false
-	}
-	c, kinds := tags[rng.IntN(len(tags))], sensorKinds()
-	for {
-		k := kinds[rng.IntN(len(kinds))]
-		f := Fault{Asset: mc.Path(), Name: k.Name, Tag: c.path, Severity: 1, Offset: at, Growth: r.life(k.Life), course: k.Course}
-		if k.Name == "swap" {
-			f.With = sibling(c, tags)
-		}
-		if m.check(f) == nil {
-			return f, true
-		}
-	}
+	return tags
 }
 
 // sibling is the next sensor in the same unit, for which another may be taken.
@@ -128,6 +150,9 @@ func sibling(c *channel, tags []*channel) string {
 
 // Break plans all that happens by chance.
 func (m *Mill) Break(r Random) error {
+	if err := r.check(m); err != nil {
+		return fmt.Errorf("simulator: %w", err)
+	}
 	faults, repairs := m.draw(r)
 	for _, f := range faults {
 		if err := m.Inject(f); err != nil {

@@ -49,6 +49,9 @@ func readScenario(path string, named func(string) (Works, error)) (*Scenario, er
 		return nil, err
 	}
 	for i, f := range c.Faults {
+		if f.Asset == "" || f.Fault == "" { // said already
+			continue
+		}
 		key := fmt.Sprintf("fault[%d]", i)
 		got, err := m.told(f)
 		if err == nil {
@@ -60,6 +63,9 @@ func readScenario(path string, named func(string) (Works, error)) (*Scenario, er
 		s.Faults = append(s.Faults, got)
 	}
 	for i, r := range c.Repairs {
+		if r.Asset == "" {
+			continue
+		}
 		key := fmt.Sprintf("repair[%d]", i)
 		got, err := m.toldRepair(r)
 		if err == nil {
@@ -71,6 +77,9 @@ func readScenario(path string, named func(string) (Works, error)) (*Scenario, er
 		s.Repairs = append(s.Repairs, got)
 	}
 	for i, x := range c.Troubles {
+		if x.Kind == "" {
+			continue
+		}
 		kind, err := troubleKind(x.Kind)
 		if err != nil {
 			faults = append(faults, c.Fault(fmt.Sprintf("trouble[%d].kind", i), "%v", err))
@@ -83,6 +92,9 @@ func readScenario(path string, named func(string) (Works, error)) (*Scenario, er
 	}
 	if r := c.Random; r != nil {
 		s.Random = &Random{Rate: r.Rate, Sensors: r.Sensors, Seed: r.Seed, Over: r.Over, Until: c.Duration}
+		if err := s.Random.check(m); err != nil {
+			faults = append(faults, complain(c, "random", err))
+		}
 	}
 	if len(faults) > 0 {
 		slices.SortStableFunc(faults, func(a, b config.Fault) int { return cmp.Compare(a.Line, b.Line) })

@@ -108,6 +108,9 @@ func TestBadScenario(t *testing.T) {
 		"8: repair[0].introduces: BOF/C1/FAN has no fault \"rust\"", "10: repair[1].asset: this works has no asset X", "12: repair[1].chance: is of no use without introduces")
 	f(head+"[[trouble]]\nkind = \"flood\"\nat = \"1d\"\n[[trouble]]\nkind = \"nan\"\nover = \"0s\"\n",
 		"6: trouble[0].kind: there is no trouble \"flood\", allowed are restart", "8: trouble[1].at: is missing", "10: trouble[1].over: ")
+	f(head+"[[fault]]\nat = \"1d\"\n[[repair]]\nat = \"1d\"\n[[trouble]]\nat = \"1d\"\n", "5: fault[0].asset: is missing", "5: fault[0].fault: is missing",
+		"7: repair[0].asset: is missing", "9: trouble[0].kind: is missing")
+	f("[scenario]\nname = \"x\"\nabout = \"y\"\nworks = \"reference\"\nduration = \"36500d\"\n[random]\nrate = 1000\nsensors = 1000\n", "7: random.rate: ")
 	f(head+"[random]\nseed = 3\n", "5: random.rate: is missing or 0")
 	if _, err := ReadScenario(filepath.Join(t.TempDir(), "none.toml")); err == nil || !strings.Contains(err.Error(), "none.toml: no such file") {
 		t.Errorf("%v", err)

@@ -369,7 +369,7 @@ func (a *Air) Sensors() []Sensor {
 			Sensor{Name: "T_IC" + n, Value: &c.cooled, Every: Slow, Tau: 20, Sigma: 0.06},
 			Sensor{Name: "APPR" + n, Value: &c.approach, Every: Slow, Tau: 20, Sigma: 0.09},
 			Sensor{Name: "T_ST2" + n, Value: &c.t2, Every: Slow, Tau: 20, Sigma: 0.1},
-			Sensor{Name: "MOT_T_W" + n, Value: &c.winding, Every: Slow, Tau: 40, Sigma: 0.08})
+			Sensor{Name: "MOT_T_W" + n, Value: &c.winding, Every: Slow, Tau: 40, Sigma: 0.08, Hum: windingHum})
 	}
 	return append(all,
 		Sensor{Name: "BRG_T_C2", Value: &a.bearing, Every: Slow, Tau: 30, Sigma: 0.06},

@@ -160,7 +160,7 @@ func (f *Fan) Sensors() []Sensor {
 		{Name: "CO", Value: &f.co, Every: Slow, Tau: 5, Sigma: 0.15},
 		{Name: "BRG_T_DE", Value: &f.de, Every: Slow, Tau: 30, Sigma: 0.06},
 		{Name: "BRG_T_NDE", Value: &f.nde, Every: Slow, Tau: 30, Sigma: 0.06},
-		{Name: "MOT_T_W", Value: &f.winding, Every: Slow, Tau: 40, Sigma: 0.08},
+		{Name: "MOT_T_W", Value: &f.winding, Every: Slow, Tau: 40, Sigma: 0.08, Hum: windingHum},
 		{Name: "VIB_H", Value: &f.vibH, Every: Slow, Tau: 1, Sigma: 0.01, Rel: 0.02},
 		{Name: "VIB_V", Value: &f.vibV, Every: Slow, Tau: 1, Sigma: 0.01, Rel: 0.02},
 		{Name: "VIB_A", Value: &f.vibA, Every: Slow, Tau: 1, Sigma: 0.01, Rel: 0.02},

@@ -212,7 +212,7 @@ func (g *Gearbox) Sensors() []Sensor {
 		{Name: "FORCE_OS", Value: &g.forceOS, Every: Fast, Tau: 0.05, Sigma: 0.01},
 		{Name: "GAP", Value: &g.gap, Every: Fast, Tau: 0.05, Sigma: 0.003},
 		{Name: "T_ENTRY", Value: &g.entry, Every: Slow, Tau: 0.3, Sigma: 2},
-		{Name: "MOT_T_W", Value: &g.winding, Every: Slow, Tau: 40, Sigma: 0.08},
+		{Name: "MOT_T_W", Value: &g.winding, Every: Slow, Tau: 40, Sigma: 0.08, Hum: windingHum},
 		{Name: "OIL_T", Value: &g.oil, Every: Slow, Tau: 30, Sigma: 0.06},
 		{Name: "OIL_P", Value: &g.oilP, Every: Slow, Tau: 0.2, Sigma: 0.008},
 		{Name: "OIL_F", Value: &g.oilF, Every: Slow, Tau: 0.5, Rel: 0.006},

@@ -59,6 +59,10 @@ const (
 	Slow = time.Second
 )
 
+// windingHum is what the wires of a resistance thermometer between the windings of a
+// motor pick up of the mains, K.
+const windingHum = 0.08
+
 // Sensor is a quantity and the transmitter that measures it: first-order lag Tau
 // in seconds, white noise of standard deviation Sigma (in the unit) and Rel (of
 // the reading), mains hum of amplitude Hum (in the unit). Range and resolution

@@ -106,7 +106,7 @@ func temperature(t *plant.Tag, is func(...string) bool, own, rated float64, m mo
 		m.base, m.gain, m.drive, m.air, m.tau = 2, 20*own, withLoad, hall, 2400
 	case is("MOT_T_W", "GEN_T_W", "WIND_T"):
 		m.base, m.gain, m.drive, m.air, m.tau = 3, 46*own, withHeat, hall, 1800
-		s.Tau, s.Sigma = 40, 0.08
+		s.Tau, s.Sigma, s.Hum = 40, 0.08, windingHum
 	case is("OIL_T", "LUBE_T"):
 		m.base, m.gain, m.drive, m.tau = 36, 9*own, withLoad, 1800 // the cooler's thermostat holds it
 	case is("T_CW_IN", "T_W_IN"):

@@ -179,7 +179,7 @@ func (p *Pump) Sensors() []Sensor {
 		{Name: "T_WATER", Value: &p.water, Every: Slow, Tau: 20, Sigma: 0.06},
 		{Name: "BRG_T_DE", Value: &p.de, Every: Slow, Tau: 30, Sigma: 0.06},
 		{Name: "BRG_T_NDE", Value: &p.nde, Every: Slow, Tau: 30, Sigma: 0.06},
-		{Name: "MOT_T_W", Value: &p.winding, Every: Slow, Tau: 40, Sigma: 0.08},
+		{Name: "MOT_T_W", Value: &p.winding, Every: Slow, Tau: 40, Sigma: 0.08, Hum: windingHum},
 		{Name: "VIB_H", Value: &p.vibH, Every: Slow, Tau: 1, Sigma: 0.01, Rel: 0.02},
 		{Name: "VIB_A", Value: &p.vibA, Every: Slow, Tau: 1, Sigma: 0.01, Rel: 0.02},
 		{Name: "VIB_HF", Value: &p.hf, Every: Slow, Tau: 1, Sigma: 0.01, Rel: 0.015},

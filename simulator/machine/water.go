@@ -331,7 +331,7 @@ func (p *Water) Sensors() []Sensor {
 		{Name: "APPR", Value: &p.approach, Every: Slow, Tau: 30, Sigma: 0.07},
 		{Name: "UNB", Value: &p.unbalanced, Every: Slow, Tau: 5, Sigma: 0.08},
 		{Name: "SIDEBAND", Value: &p.sideband, Every: Slow, Tau: 10, Sigma: 0.6},
-		{Name: "MOT_T_W", Value: &p.winding, Every: Slow, Tau: 40, Sigma: 0.08},
+		{Name: "MOT_T_W", Value: &p.winding, Every: Slow, Tau: 40, Sigma: 0.08, Hum: windingHum},
 		{Name: "BRG_T_DE", Value: &p.de, Every: Slow, Tau: 30, Sigma: 0.06},
 		{Name: "BRG_T_NDE", Value: &p.nde, Every: Slow, Tau: 30, Sigma: 0.06},
 		{Name: "BRG_T_MDE", Value: &p.motorDE, Every: Slow, Tau: 30, Sigma: 0.06},

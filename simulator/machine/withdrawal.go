@@ -305,7 +305,7 @@ func (d *Withdrawal) Sensors() []Sensor {
 			Sensor{Name: "SPEED" + n, Value: &v.speed, Every: Slow, Tau: 0.2, Sigma: 0.1},
 			Sensor{Name: "P_CYL" + n, Value: &v.clamp, Every: Slow, Tau: 0.1, Sigma: 0.15},
 			Sensor{Name: "OIL_T" + n, Value: &v.oil, Every: Slow, Tau: 30, Sigma: 0.06},
-			Sensor{Name: "MOT_T_W" + n, Value: &v.winding, Every: Slow, Tau: 40, Sigma: 0.08},
+			Sensor{Name: "MOT_T_W" + n, Value: &v.winding, Every: Slow, Tau: 40, Sigma: 0.08, Hum: windingHum},
 			Sensor{Name: "T_W" + n, Value: &v.water, Every: Slow, Tau: 20, Sigma: 0.06},
 			Sensor{Name: "I_UNB" + n, Value: &v.unbalance, Every: Slow, Tau: 2, Sigma: 0.08},
 			Sensor{Name: "VIB" + n + "_GMF", Value: &v.mesh, Every: Slow, Tau: 1, Sigma: 0.002, Rel: 0.02},

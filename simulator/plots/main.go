@@ -1,13 +1,14 @@
 // Plots draws what each machine of the reference works that is known deeply looks
 // like healthy and failing: go run ./simulator/plots DIR. Two runs with one seed
 // stand in the same axes, one of them with a fault that grows over the run: the
-// tags that it moves most, and where the machine has an accelerometer the envelope
-// spectrum of its last burst.
+// tags that it moves most, and where the machine has accelerometers the envelope
+// spectrum of the last burst of the one that it moves most.
 package main
 
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,9 +98,7 @@ func (s story) draw(works simulator.Works) ([]byte, error) {
 		q.Upright(svg.Grey, onset.Hours())
 		q.Key(svg.Blue, "healthy", svg.Orange, "failing", svg.Grey, "onset")
 	}
-	if b := healthy.burst; b != nil && failing.burst != nil {
-		hz, h := envelope(b.Values, b.Rate)
-		_, f := envelope(failing.burst.Values, b.Rate)
+	if b, hz, h, f := loudest(healthy.bursts, failing.bursts); b != nil {
 		_, high := limits(h, f)
 		q := p.Panel(b.Path+", envelope", "Hz: envelope spectrum of 2 to 5 kHz, last burst", "m/s²", svg.Axis{High: hz[len(hz)-1]}, svg.Axis{High: high},
 			func(v float64) string { return fmt.Sprintf("%g", v) })
@@ -113,7 +112,29 @@ func (s story) draw(works simulator.Works) ([]byte, error) {
 // recording is what an asset said in a run.
 type recording struct {
 	channels []*channel
-	burst    *simulator.Burst // the last one of its first accelerometer
+	bursts   []*simulator.Burst // the last one of each accelerometer
+}
+
+// loudest is the accelerometer of which the fault changes a line of the envelope
+// spectrum most, with the spectra; nil where there is none.
+func loudest(healthy, failing []*simulator.Burst) (which *simulator.Burst, hz, h, f []float64) {
+	most := 0.0
+	for _, b := range healthy {
+		i := slices.IndexFunc(failing, func(o *simulator.Burst) bool { return o.Path == b.Path })
+		if i < 0 {
+			continue
+		}
+		x, y := envelope(b.Values, b.Rate)
+		_, z := envelope(failing[i].Values, b.Rate)
+		change := 0.0
+		for j := range y {
+			change = max(change, math.Abs(z[j]-y[j]))
+		}
+		if which == nil || change > most {
+			which, hz, h, f, most = b, x, y, z, change
+		}
+	}
+	return which, hz, h, f
 }
 
 // channel is a tag's means over windows, of the asset's running modes.
@@ -183,10 +204,8 @@ func (s story) run(works simulator.Works, failing bool) (*recording, error) {
 			}
 		}
 		for i := range bursts {
-			if b := &bursts[i]; strings.HasPrefix(b.Path, s.asset+"/") && running && (r.burst == nil || r.burst.Path == b.Path) {
-				kept := *b
-				kept.Values = append([]float32(nil), b.Values...)
-				r.burst = &kept
+			if b := &bursts[i]; strings.HasPrefix(b.Path, s.asset+"/") && running {
+				r.keep(b)
 			}
 		}
 		for i := range r.channels {
@@ -194,6 +213,17 @@ func (s story) run(works simulator.Works, failing bool) (*recording, error) {
 		}
 	}
 	return r, nil
+}
+
+// keep puts a burst in place of the one before of its accelerometer.
+func (r *recording) keep(b *simulator.Burst) {
+	kept := *b
+	kept.Values = slices.Clone(b.Values)
+	if i := slices.IndexFunc(r.bursts, func(o *simulator.Burst) bool { return o.Path == b.Path }); i >= 0 {
+		r.bursts[i] = &kept
+		return
+	}
+	r.bursts = append(r.bursts, &kept)
 }
 
 // idleModes are those in which the models rest.
