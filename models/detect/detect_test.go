@@ -34,7 +34,7 @@ type bench struct {
 	load  float64
 	row   int
 	mode  string
-	every time.Duration // on the clock between rows
+	every time.Duration                                 // on the clock between rows
 	spoil func(row int, x []float64, q []plant.Quality) // what is wrong with the machine
 	in    plant.Batch
 }
