@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"millwright/edge"
+	"millwright/edge/queue"
 	"millwright/historian/alarm"
 	"millwright/historian/ingest"
 	"millwright/historian/notify"
@@ -74,11 +75,31 @@ func (g *gauges) edge(a *edge.Agent) {
 		emit("edge_records_total", "Records made.", prometheus.CounterValue, float64(q.Appended))
 		emit("edge_settled_total", "Records settled by the historian's word.", prometheus.CounterValue, float64(q.Settled))
 		emit("edge_declared_total", "Samples thinned out and declared as gaps.", prometheus.CounterValue, float64(q.Declared))
+		emitBacklog(emit, &q)
 		now := time.Now()
 		for _, p := range a.Status().PLCs {
 			emitPLC(emit, &p, now)
 		}
 	})
+}
+
+// emitBacklog gives what the queue holds, class by class, and how it wears the disk.
+func emitBacklog(emit emit, q *queue.Stats) {
+	for ln := range q.Lanes {
+		x, class := &q.Lanes[ln], queue.Lane(ln).String()
+		gauge := func(name, help string, v float64) { emit(name, help, prometheus.GaugeValue, v, "class", class) }
+		gauge("edge_backlog_bytes", "Bytes on the edge's disk, by class of records.", float64(x.Bytes))
+		gauge("edge_backlog_records", "Records that the plant has not acknowledged.", float64(x.Records))
+		gauge("edge_backlog_fill", "Used part of the quota of bytes or of age, whichever is used more. Warn at 0.7 and 0.9.", x.Fill)
+		gauge("edge_backlog_hours_left", "Hours until the quota is full with the plant away, at the present rate; -1 while that is not known.", x.Hours)
+		emit("edge_backlog_declared_total", "Values given up and declared as gaps.", prometheus.CounterValue, float64(x.Declared), "class", class)
+	}
+	emit("edge_disk_full", "1 while the disk has less than the reserve: no telemetry is taken.", prometheus.GaugeValue, truth(q.Full))
+	emit("edge_queue_lost_total", "Records that could not be read and were declared.", prometheus.CounterValue, float64(q.Lost))
+	emit("edge_queue_salvaged_total", "Records that came back from a damaged queue.", prometheus.CounterValue, float64(q.Salvaged))
+	emit("edge_disk_queued_bytes_total", "Bytes of records that were committed.", prometheus.CounterValue, float64(q.Queued))
+	emit("edge_disk_written_bytes_total", "Bytes written to the disk for them: over those queued it is what flash wears by.", prometheus.CounterValue, float64(q.Written))
+	emit("edge_disk_syncs_total", "Syncs of files and folders.", prometheus.CounterValue, float64(q.Syncs))
 }
 
 // plcStates are all that a connection may be in: each is a series, of which one

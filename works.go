@@ -183,7 +183,7 @@ const stateFile = "models.state"
 // startEdge runs the agent: PLCs → models → queue → uplink.
 func (w *works) startEdge(ctx context.Context, c *config.Edge, plcs []config.PLC) error {
 	log := w.log.With("role", "edge")
-	q, err := queue.Open(queue.Config{Dir: filepath.Join(c.Data, "queue"), MaxBytes: c.QueueMax, Reserve: c.Reserve, Log: log})
+	q, err := queue.Open(queue.Config{Dir: filepath.Join(c.Data, "queue"), Quotas: quotas(c), Reserve: c.Reserve, Log: log})
 	if err != nil {
 		return fmt.Errorf("edge: %w", err)
 	}
@@ -200,6 +200,17 @@ func (w *works) startEdge(ctx context.Context, c *config.Edge, plcs []config.PLC
 		return err
 	}
 	return w.crew.start(ctx, &role{name: "edge models", run: w.trained.Run})
+}
+
+// quotas are what the edge's queue may hold, by lane.
+func quotas(c *config.Edge) *queue.Quotas {
+	x := &c.Queue
+	return &queue.Quotas{
+		queue.Findings:  {Bytes: x.Findings, Age: x.FindingsAge},
+		queue.Telemetry: {Bytes: c.QueueMax, Age: x.TelemetryAge},
+		queue.Waveforms: {Bytes: x.Waveforms, Age: x.WaveformsAge},
+		queue.Audit:     {Bytes: x.AuditBytes, Age: x.AuditAge},
+	}
 }
 
 // outfit gives the agent its sources, models and uplink.

@@ -217,7 +217,7 @@ func (f *feed) Write(_ context.Context, b plant.Batch) error {
 		return a.nothing(done)
 	}
 	err := a.put(a.derived, done)
-	if errors.Is(err, queue.ErrFull) {
+	if errors.Is(err, queue.ErrFull) || errors.Is(err, queue.ErrBusy) {
 		// Scores can be reckoned again, findings cannot: they have room always.
 		a.skipped++
 		a.derived.Samples, a.derived.States = nil, nil

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"millwright/edge/queue"
 	"millwright/edge/uplink"
 	"millwright/plant"
 )
@@ -48,6 +49,7 @@ func (a *Agent) Status() plant.EdgeStatus {
 	s := plant.EdgeStatus{
 		Name: a.Name, Version: a.Version,
 		QueueBytes: q.Bytes, Oldest: q.Oldest, Acked: q.Settled, Declared: q.Declared,
+		Queue: backlog(&q),
 	}
 	for i := range a.PLCs {
 		s.PLCs = append(s.PLCs, a.PLCs[i].Source.Status())
@@ -59,6 +61,23 @@ func (a *Agent) Status() plant.EdgeStatus {
 		s.Orders = a.Orders()
 	}
 	return s
+}
+
+// backlog is what the queue says of itself, for the plant.
+func backlog(q *queue.Stats) *plant.Backlog {
+	b := &plant.Backlog{
+		Full: q.Full, Salvage: q.Salvage, Salvaged: q.Salvaged, Lost: q.Lost,
+		Queued: q.Queued, Written: q.Written, Syncs: q.Syncs, DayBytes: q.DayBytes, PackedGain: q.Packing,
+	}
+	for ln := range q.Lanes {
+		x := &q.Lanes[ln]
+		b.Classes = append(b.Classes, plant.BacklogClass{
+			Name: queue.Lane(ln).String(), Bytes: x.Bytes, Records: x.Records, Oldest: x.Oldest,
+			Quota: x.Quota.Bytes, MaxAge: int64(x.Quota.Age / time.Second), Fill: x.Fill, Hours: x.Hours, State: x.State,
+			Declared: x.Declared,
+		})
+	}
+	return b
 }
 
 // watch tells the uplink of every change of a PLC's connection, and the plant of

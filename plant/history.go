@@ -135,4 +135,5 @@ type EdgeStatus struct {
 
 	Models []ModelStatus `json:"models,omitempty"`
 	Orders *OrderStatus  `json:"orders,omitempty"` // nil: it follows no plant's orders
+	Queue  *Backlog      `json:"queue,omitempty"`  // nil: an edge of before there was any
 }

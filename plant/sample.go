@@ -44,6 +44,7 @@ const (
 	GapFailOver      = "fail-over"      // another of the redundant servers took over
 	GapEdgeRestart   = "edge-restart"   // the edge process died
 	GapQueueFull     = "queue-full"     // the edge's disk queue was full
+	GapQueueDamaged  = "queue-damaged"  // part of the edge's queue could not be read any more
 	GapMissedMessage = "missed-message" // a notification the server no longer holds
 	GapDeadband      = "deadband"       // the server's deadband kept back values that lie outside of it
 	GapQuarantined   = "quarantined"    // the tag's node was not what it had been: its values were not taken

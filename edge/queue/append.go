@@ -1,12 +1,10 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
 	"slices"
-	"syscall"
 	"time"
-
-	"github.com/cockroachdb/pebble/v2"
 
 	"millwright/plant"
 	"millwright/sparkplug"
@@ -23,68 +21,96 @@ type Draft struct {
 type append1 struct {
 	records []*Record
 	settled []bool // acknowledged before the commit: need not be written
+	weight  int
 	done    func(error)
 }
+
+const (
+	maxWaiting  = 8 << 20 // bytes in memory for the disk, beyond which no telemetry is taken
+	mostWaiting = 4 * maxWaiting
+)
+
+// ErrClosed says that the queue was closed meanwhile.
+var ErrClosed = errors.New("queue is closed")
+
+// ErrFull says that the disk has no room for telemetry; the caller keeps the
+// batch and offers it again.
+var ErrFull = errors.New("disk full")
+
+// ErrBusy says that the disk does not keep up; the caller keeps the batch and
+// offers it again.
+var ErrBusy = errors.New("the disk does not keep up")
 
 // Append numbers the drafts and returns them as records, to be sent at once;
 // they are committed together meanwhile, and done (which may be nil, and is
 // called by the queue's own goroutine, in the order of the Appends) says when.
-// The batches are copied. ErrFull: nothing was taken.
+// The batches are copied. ErrFull, ErrBusy: nothing was taken.
 func (q *Queue) Append(drafts []Draft, done func(error)) ([]*Record, error) {
 	if len(drafts) == 0 {
 		return nil, nil
 	}
 	now := plant.Millis(time.Now().UnixNano())
 	a := &append1{records: make([]*Record, len(drafts)), settled: make([]bool, len(drafts)), done: done}
+	made := make([]Record, len(drafts))
 	bulk := false
 	for i, d := range drafts {
-		a.records[i] = &Record{Epoch: q.epoch, Lane: d.Lane, Device: d.Device, Created: now, Batch: clone(d.Batch)}
-		bulk = bulk || d.Lane != Findings
+		made[i] = Record{Epoch: q.epoch, Lane: d.Lane, Device: d.Device, Created: now, Batch: clone(d.Batch)}
+		a.records[i] = &made[i]
+		a.weight += weight(&d.Batch)
+		bulk = bulk || d.Lane.mayGo()
 	}
 
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed {
+	switch most := maxWaiting; {
+	case q.closed:
 		return nil, ErrClosed
-	}
-	if bulk {
-		if err := q.room(); err != nil {
-			return nil, err
+	case q.failed != nil:
+		return nil, q.failed
+	case bulk && q.diskErr != nil:
+		return nil, q.diskErr
+	case !bulk:
+		most = mostWaiting
+		fallthrough
+	default:
+		if q.waiting > most {
+			return nil, ErrBusy
 		}
 	}
 	for _, r := range a.records {
-		q.give(r)
+		q.number++
+		r.Number = q.number
+		l := &q.mine().lanes[r.Lane]
+		l.left = l.left.add(r.Number)
+		q.stats.Lanes[r.Lane].Appended++
 	}
 	q.stats.Appended += uint64(len(a.records))
-	q.pending = append(q.pending, a)
-	q.signal()
+	q.hold(a, !bulk)
 	return a.records, nil
 }
 
-// give numbers a record and notes it as not settled. The caller holds mu.
-func (q *Queue) give(r *Record) {
-	q.number++
-	r.Number = q.number
-	l := &q.mine().lanes[r.Lane]
-	l.left = l.left.add(r.Number)
+// hold leaves an append to the committer. The caller holds mu.
+func (q *Queue) hold(a *append1, now bool) {
+	q.pending = append(q.pending, a)
+	q.waiting += a.weight
+	q.gathered += a.weight
+	q.urgent = q.urgent || now || q.gathered >= groupBytes
+	q.gather()
+	if q.urgent {
+		q.signal()
+	}
 }
 
-// room refuses telemetry on a full disk. It asks the file system once a second.
-func (q *Queue) room() error {
-	if time.Since(q.diskSeen) < time.Second {
-		return q.diskErr
+// weight is about how many bytes a batch takes in the queue.
+func weight(b *plant.Batch) int {
+	n := 32 + 12*len(b.Samples)
+	for i := range b.States {
+		n += 12 + len(b.States[i].Value)
 	}
-	q.diskSeen, q.diskErr = time.Now(), nil
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(q.cfg.Dir, &st); err != nil {
-		return nil // a file system that cannot say is not full
+	for i := range b.Waveforms {
+		n += 24 + 4*len(b.Waveforms[i].Values)
 	}
-	free := int64(st.Bavail) * int64(st.Bsize)
-	if free < q.cfg.Reserve {
-		// No figure that changes: whoever tells this tells it once.
-		q.diskErr = fmt.Errorf("%w: %s has less than the %d MiB free that are kept for findings and for draining: free some space", ErrFull, q.cfg.Dir, q.cfg.Reserve>>20)
-	}
-	return q.diskErr
+	return n + 32*len(b.Gaps) + 512*len(b.Findings)
 }
 
 func clone(b plant.Batch) plant.Batch {
@@ -98,113 +124,14 @@ func clone(b plant.Batch) plant.Batch {
 	}
 }
 
-// commitLoop writes what is pending, in groups: while one group is synced the
-// next gathers.
-func (q *Queue) commitLoop() {
-	defer q.committed.Done()
-	var buf []byte
-	for {
-		<-q.wake
-		for {
-			q.mu.Lock()
-			group := q.pending
-			q.pending, q.flying = nil, group
-			closed := q.closed
-			q.mu.Unlock()
-			if len(group) == 0 {
-				if closed {
-					return
-				}
-				break
-			}
-			var err error
-			buf, err = q.commit(group, buf)
-			q.mu.Lock()
-			q.flying = nil
-			late := q.lateSettled(group)
-			q.mu.Unlock()
-			if late != nil {
-				_ = late.Commit(pebble.NoSync)
-			}
-			for _, a := range group {
-				if a.done != nil {
-					a.done(err)
-				}
-			}
-			q.thin(Telemetry, q.cfg.MaxBytes)
-			q.thin(Waveforms, q.cfg.MaxBytes/waveShare)
-		}
-	}
-}
-
-// commit writes one group with one sync. Only the committer's goroutine calls
-// it, so the byte counts of the lanes do not change meanwhile.
-func (q *Queue) commit(group []*append1, buf []byte) ([]byte, error) {
-	b := q.db.NewBatch()
-	defer b.Close()
-	q.mu.Lock()
-	var cum [Lanes]uint64
-	for ln := range cum {
-		cum[ln] = q.mine().lanes[ln].queued
-	}
-	q.mu.Unlock()
-	var first error
-	for _, a := range group {
-		for i, r := range a.records {
-			q.mu.Lock()
-			skip := a.settled[i]
-			q.mu.Unlock()
-			if skip {
-				continue
-			}
-			var err error
-			buf, err = appendRecord(buf[:0], r, cum[r.Lane])
-			if err != nil {
-				first = err
-				continue
-			}
-			cum[r.Lane] += uint64(len(buf))
-			if err := b.Set(recordKey(r.Lane, q.opening, r.Number), buf, nil); err != nil {
-				return buf, err
-			}
-		}
-	}
-	if !b.Empty() {
-		if err := b.Commit(pebble.Sync); err != nil {
-			return buf, fmt.Errorf("commit records: %w", err)
-		}
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for ln := range cum {
-		q.mine().lanes[ln].queued = cum[ln]
-	}
-	return buf, first
-}
-
-// lateSettled deletes records that were acknowledged while their commit was
-// under way: Settle could not delete what was not there yet. The caller holds mu.
-func (q *Queue) lateSettled(group []*append1) *pebble.Batch {
-	var b *pebble.Batch
-	for _, a := range group {
-		for i, r := range a.records {
-			if !a.settled[i] {
-				continue
-			}
-			if b == nil {
-				b = q.db.NewBatch()
-			}
-			_ = b.Delete(recordKey(r.Lane, q.opening, r.Number), nil)
-		}
-	}
-	return b
-}
-
 // markSettled notes an acknowledgement that overtook the commit. The caller
 // holds mu.
 func (q *Queue) markSettled(s sparkplug.Span) {
-	for _, list := range [][]*append1{q.pending, q.flying} {
+	for _, list := range [][]*append1{q.flying, q.pending} {
 		for _, a := range list {
+			if n := len(a.records); n == 0 || a.records[n-1].Number < s.First || a.records[0].Number > s.Last {
+				continue
+			}
 			for i, r := range a.records {
 				if r.Number >= s.First && r.Number <= s.Last {
 					a.settled[i] = true
@@ -224,7 +151,23 @@ func (q *Queue) Flushed(done func(error)) error {
 	if q.closed {
 		return ErrClosed
 	}
-	q.pending = append(q.pending, &append1{done: done})
-	q.signal()
+	q.hold(&append1{done: done}, len(q.pending) == 0)
 	return nil
+}
+
+// declare has gaps of what goes committed, and returns when they are durable.
+func (q *Queue) declare(gaps []plant.Gap) error {
+	var drafts []Draft
+	for part := range slices.Chunk(gaps, gapsPerRecord) {
+		drafts = append(drafts, Draft{Lane: Findings, Batch: plant.Batch{Gaps: part}})
+	}
+	if len(drafts) == 0 {
+		return nil
+	}
+	q.keepNames(gaps)
+	done := make(chan error, 1)
+	if _, err := q.Append(drafts, func(err error) { done <- err }); err != nil {
+		return fmt.Errorf("declare: %w", err)
+	}
+	return <-done
 }

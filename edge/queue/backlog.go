@@ -1,7 +1,10 @@
 package queue
 
 import (
+	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -12,74 +15,169 @@ type Pos struct {
 	number  uint64
 }
 
+// place is an item and where it belongs.
+type place struct {
+	item
+	lane    Lane
+	opening uint32
+	epoch   uint64
+}
+
+func (p *place) key() []byte {
+	if p.pack {
+		return placeKey(packPrefix, p.lane, p.opening, p.last)
+	}
+	return recordKey(p.lane, p.opening, p.last)
+}
+
 // Backlog reads up to max unsettled records of a lane behind after, oldest
 // first, and the place of the last one. Records that are not committed yet are
-// not among them. A record that cannot be read is skipped and logged.
+// not among them. A value that cannot be read is passed over, and its loss
+// declared.
 func (q *Queue) Backlog(lane Lane, after Pos, max int) ([]Record, Pos, error) {
-	q.mu.Lock()
-	if q.closed {
-		q.mu.Unlock()
-		return nil, after, ErrClosed
-	}
-	// Start at what is known to be left, not at the lane's start, or every read
-	// walks over the tombstones of what was freed.
-	from := after
-	from.number++
-	epochs := make(map[uint32]uint64, len(q.openings))
-	bounded := false
-	for _, o := range q.openings {
-		epochs[o.counter] = o.epoch
-		left := o.lanes[lane].left
-		if bounded || len(left) == 0 {
-			continue
-		}
-		bounded = true
-		if first := (Pos{o.counter, left[0].First}); first.after(from) {
-			from = first
-		}
-	}
-	it, err := q.db.NewIter(&pebble.IterOptions{
-		LowerBound: recordKey(lane, from.opening, from.number),
-		UpperBound: recordKey(lane+1, 0, 0),
-	})
-	q.mu.Unlock()
-	if err != nil {
-		return nil, after, fmt.Errorf("read backlog: %w", err)
-	}
-	defer it.Close()
-
 	var out []Record
-	for it.First(); it.Valid() && len(out) < max; it.Next() {
-		_, counter, number, ok := parseRecordKey(it.Key())
-		epoch, known := epochs[counter]
-		if !ok || !known {
-			continue
-		}
-		after = Pos{counter, number}
-		r, _, err := decodeRecord(it.Value())
+	misses := 0
+	for len(out) < max {
+		places, err := q.places(lane, after, max-len(out))
 		if err != nil {
-			q.cfg.Log.Error("queued record cannot be read", "epoch", epoch, "record", number, "err", err)
+			return nil, after, err
+		}
+		if len(places) == 0 {
+			break
+		}
+		for i := range places {
+			p := &places[i]
+			records, err := q.read(p)
+			if errors.Is(err, pebble.ErrNotFound) && misses < 3 {
+				misses++ // settled meanwhile, or packed: look again
+				break
+			}
+			if errors.Is(err, pebble.ErrClosed) {
+				return nil, after, ErrClosed
+			}
+			if err != nil {
+				q.cfg.Log.Error("queued records cannot be read", "epoch", p.epoch, "first", p.first, "last", p.last, "err", err)
+				q.breakItem(p)
+				after = Pos{p.opening, p.last}
+				continue
+			}
+			for j := range records {
+				r := &records[j]
+				if len(out) == max {
+					break
+				}
+				if at := (Pos{p.opening, r.Number}); at.after(after) {
+					after = at
+					if q.isLeft(p, r.Number) {
+						out = append(out, *r)
+					}
+				}
+			}
+			if len(out) < max {
+				after = Pos{p.opening, p.last}
+			}
+		}
+	}
+	return out, after, nil
+}
+
+// places lists the items of a lane behind after: up to max records, or up to one
+// pack.
+func (q *Queue) places(lane Lane, after Pos, max int) (out []place, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return nil, ErrClosed
+	}
+	for _, o := range q.openings {
+		if o.counter < after.opening {
 			continue
 		}
-		r.Epoch, r.Number, r.Lane = epoch, number, lane
-		out = append(out, r)
+		l := &o.lanes[lane]
+		i := 0
+		if o.counter == after.opening {
+			i = l.from(after.number + 1)
+		}
+		for _, it := range l.items[i:] {
+			if len(out) == max {
+				return out, nil
+			}
+			if it.broken {
+				continue
+			}
+			out = append(out, place{it, lane, o.counter, o.epoch})
+			if it.pack {
+				return out, nil
+			}
+		}
 	}
-	return out, after, it.Error()
+	return out, nil
+}
+
+func (q *Queue) isLeft(p *place, number uint64) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, o := range q.openings {
+		if o.counter == p.opening {
+			return o.lanes[p.lane].left.has(number)
+		}
+	}
+	return false
 }
 
 func (p Pos) after(o Pos) bool {
 	return p.opening > o.opening || p.opening == o.opening && p.number > o.number
 }
 
-// header reads what the value of one record says of itself: bytes queued before
-// it, its own size, its creation time.
-func (q *Queue) header(lane Lane, counter uint32, number uint64) (cum uint64, size int, created int64, err error) {
-	v, closer, err := q.db.Get(recordKey(lane, counter, number))
-	if err != nil {
-		return 0, 0, 0, err
+// lastPack is the pack that was unpacked last: a backlog is read a few records at
+// a time.
+type lastPack struct {
+	mu      sync.Mutex
+	key     []byte
+	records []Record
+}
+
+// read returns the records of an item, with epoch, lane and number. They are not
+// to be changed.
+func (q *Queue) read(p *place) ([]Record, error) {
+	key := p.key()
+	if !p.pack {
+		v, closer, err := q.db.Get(key)
+		if err != nil {
+			return nil, fmt.Errorf("read record: %w", err)
+		}
+		r, err := decodeRecord(v)
+		if err := errors.Join(err, closer.Close()); err != nil {
+			return nil, err
+		}
+		r.Epoch, r.Number, r.Lane = p.epoch, p.last, p.lane
+		return []Record{r}, nil
 	}
-	d := decoder{b: v}
-	d.take(1)
-	cum, size, created = d.uvarint(), len(v), d.varint()*msec
-	return cum, size, created, closer.Close()
+	c := &q.unpacked
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if slices.Equal(c.key, key) {
+		return c.records, nil
+	}
+	c.key, c.records = nil, nil
+	v, closer, err := q.db.Get(key)
+	if err != nil {
+		return nil, fmt.Errorf("read pack: %w", err)
+	}
+	records, err := decodePack(v)
+	if err := errors.Join(err, closer.Close()); err != nil {
+		return nil, err
+	}
+	for i := range records {
+		records[i].Epoch, records[i].Lane = p.epoch, p.lane
+	}
+	c.key, c.records = key, records
+	return records, nil
+}
+
+// forget lets go of the pack that was read last, when nobody reads.
+func (c *lastPack) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.key, c.records = nil, nil
 }

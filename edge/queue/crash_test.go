@@ -2,6 +2,7 @@ package queue
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -26,6 +27,10 @@ func crashChild(dir string) {
 				fmt.Println("durable", <-n)
 			}
 		})
+		if errors.Is(err, ErrBusy) {
+			time.Sleep(time.Millisecond)
+			continue
+		}
 		if err != nil {
 			fmt.Println("error", err)
 			os.Exit(1)
@@ -49,7 +54,7 @@ func TestKill(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		kill := time.AfterFunc(time.Duration(50+rand.IntN(250))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+		var kill *time.Timer
 		lines := bufio.NewScanner(out)
 		epoch := ""
 		for lines.Scan() {
@@ -58,12 +63,18 @@ func TestKill(t *testing.T) {
 			case "epoch":
 				epoch = value
 			case "durable":
+				if kill == nil {
+					kill = time.AfterFunc(time.Duration(rand.IntN(250))*time.Millisecond, func() { _ = cmd.Process.Kill() })
+				}
 				want[epoch+"/"+value] = true
 			case "error":
 				t.Error(value)
 			}
 		}
 		_ = cmd.Wait()
+		if kill == nil {
+			t.Fatal("nothing was written")
+		}
 		kill.Stop()
 	}
 	if len(want) == 0 {

@@ -12,23 +12,38 @@ var (
 	metaOpening = []byte("mopening")
 )
 
+// First bytes of keys.
+const (
+	epochPrefix  = 'e'
+	tagPrefix    = 't'
+	recordPrefix = 'r'
+	packPrefix   = 'p'
+	indexPrefix  = 'x'
+)
+
 func epochKey(opening uint32) []byte {
-	return binary.BigEndian.AppendUint32([]byte{'e'}, opening)
+	return binary.BigEndian.AppendUint32([]byte{epochPrefix}, opening)
 }
 
 func tagKey(id uint32) []byte {
-	return binary.BigEndian.AppendUint32([]byte{'t'}, id)
+	return binary.BigEndian.AppendUint32([]byte{tagPrefix}, id)
 }
 
-func recordKey(lane Lane, opening uint32, number uint64) []byte {
+// placeKey is the key of a record, or of a pack or its index by the last of its
+// records.
+func placeKey(prefix byte, lane Lane, opening uint32, number uint64) []byte {
 	k := make([]byte, 0, 14)
-	k = append(k, 'r', byte(lane))
+	k = append(k, prefix, byte(lane))
 	k = binary.BigEndian.AppendUint32(k, opening)
 	return binary.BigEndian.AppendUint64(k, number)
 }
 
-func parseRecordKey(k []byte) (lane Lane, opening uint32, number uint64, ok bool) {
-	if len(k) != 14 || k[0] != 'r' {
+func recordKey(lane Lane, opening uint32, number uint64) []byte {
+	return placeKey(recordPrefix, lane, opening, number)
+}
+
+func parsePlaceKey(k []byte) (lane Lane, opening uint32, number uint64, ok bool) {
+	if len(k) != 14 || k[1] >= Lanes {
 		return 0, 0, 0, false
 	}
 	return Lane(k[1]), binary.BigEndian.Uint32(k[2:]), binary.BigEndian.Uint64(k[6:]), true

@@ -1,151 +1,182 @@
 package queue
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"millwright/plant"
 )
 
 // Config says where the queue lies and how much it may hold.
 type Config struct {
-	Dir      string
-	MaxBytes int64        // of record values; 0 = 4 GB. Beyond it the oldest telemetry is thinned out, declared as gaps. Waveforms have a quarter of it on top
-	Reserve  int64        // bytes of the disk that telemetry leaves free; 0 = 256 MiB
-	Log      *slog.Logger // nil = slog.Default()
+	Dir     string
+	Quotas  *Quotas      // by lane; nil: DefaultQuotas
+	Reserve int64        // bytes of the disk that telemetry leaves free; 0 = 256 MiB
+	Log     *slog.Logger // nil = slog.Default()
+
+	fs    vfs.FS // nil = the operating system's; tests have others
+	leave func() // nil = ends the process
 }
 
 // Queue is an open queue. All methods are safe for concurrent use.
 type Queue struct {
 	cfg     Config
+	quotas  Quotas
+	fs      *wearFS // below Pebble, and for files of our own
 	db      *pebble.DB
+	lock    *pebble.Lock
 	epoch   uint64
 	opening uint32
-	damaged string        // folder of a damaged queue set aside at opening
-	closing chan struct{} // closed by Close
+	began   time.Time
+	damaged string          // folder of a damaged queue set aside at opening
+	closing context.Context // ends with Close
+	close   func()
+	wake    chan struct{} // buffered 1: a group gathers, or is due
+	tend    chan struct{} // buffered 1: a lane is beyond its quota, or a value cannot be read
 
-	mu        sync.Mutex // guards what follows
-	openings  []*opening // oldest first; the last is this one
-	tags      tagTable
-	pending   []*append1 // made, not yet handed to the committer
-	flying    []*append1 // being committed
-	number    uint64     // last number given out
-	stats     Stats
-	closed    bool
-	wake      chan struct{} // buffered 1: pending is not empty, or closed
-	committed sync.WaitGroup
-	diskErr   error
-	diskSeen  time.Time
+	committed sync.WaitGroup // the committer
+	kept      sync.WaitGroup // the keeper, and salvage
+
+	unpacked lastPack
+
+	mu       sync.Mutex // guards what follows
+	openings []*opening // oldest first; the last is this one
+	tags     tagTable
+	pending  []*append1 // made, not yet handed to the committer
+	flying   []*append1 // being committed
+	dead     []dead     // to be deleted with the next group
+	since    time.Time  // when the group that gathers began; zero: none does
+	gathered int        // bytes in it
+	urgent   bool       // it is due
+	waiting  int        // bytes in pending and flying
+	number   uint64     // last number given out
+	stats    Stats
+	rates    [Lanes]rate
+	closed   bool
+	failed   error // the log could not be written
+	diskErr  error // no room for telemetry
+	salvage  salvageState
+	packedIn uint64 // bytes of records that were packed, and of their packs
+	packed   uint64
+	events   []Event
 }
 
-// opening is what is left of one epoch.
-type opening struct {
-	counter uint32
-	epoch   uint64
-	lanes   [Lanes]lane
-}
+const formatVersion = 3 // 1 had no lane of waveforms, 2 no packs and no audit
 
-// lane is what is left of one lane of one epoch.
-type lane struct {
-	left   spans  // not settled; for older openings only what is on disk
-	queued uint64 // value bytes ever queued by it (older openings: up to the newest record left)
-	oldest struct {
-		number  uint64 // the record that the two fields below describe
-		cum     uint64
-		created int64
-	}
-}
+// firstAfterDamage is where the openings of a fresh queue begin when there was a
+// damaged one: what is salvaged of that takes the numbers below.
+const firstAfterDamage = 1 << 24
 
-// lowest is the lowest number that is left, 0 if nothing is.
-func (o *opening) lowest() (n uint64) {
-	for i := range o.lanes {
-		if left := o.lanes[i].left; len(left) > 0 && (n == 0 || left[0].First < n) {
-			n = left[0].First
-		}
-	}
-	return n
-}
-
-// Stats are counters since the opening, but for Bytes, Records and Oldest,
-// which describe what is queued now.
-type Stats struct {
-	Bytes    uint64 // of record values, not settled
-	Records  uint64 // not settled
-	Oldest   int64  // creation time of the oldest unsettled record, ns UTC; 0 none
-	Appended uint64 // records
-	Settled  uint64 // records settled by the historian's word
-	Declared uint64 // samples thinned out and declared as gaps
-}
-
-// ErrClosed says that the queue was closed meanwhile.
-var ErrClosed = errors.New("queue is closed")
-
-// ErrFull says that the disk has no room for telemetry; the caller keeps the
-// batch and offers it again.
-var ErrFull = errors.New("disk full")
-
-const formatVersion = 2 // 1 had no lane of waveforms
+var errNewer = errors.New("written by a newer version of millwright")
 
 // Open opens or makes the queue in cfg.Dir and draws a new epoch. A damaged
-// queue is set aside (see Damaged), never deleted, and a fresh one is opened:
-// an edge must start. A folder written by a newer version is refused.
+// queue is set aside (see Damaged) and a fresh one is opened: an edge must start;
+// what can be read of the old one comes back in the background. A folder written
+// by a newer version is refused.
 func Open(cfg Config) (*Queue, error) {
-	if cfg.MaxBytes == 0 {
-		cfg.MaxBytes = 4 << 30
+	q := &Queue{cfg: cfg, quotas: DefaultQuotas(), began: time.Now(), wake: make(chan struct{}, 1), tend: make(chan struct{}, 1)}
+	if cfg.Quotas != nil {
+		q.quotas = *cfg.Quotas
 	}
-	if cfg.Reserve == 0 {
-		cfg.Reserve = 256 << 20
+	if q.cfg.Reserve == 0 {
+		q.cfg.Reserve = 256 << 20
 	}
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
+	if q.cfg.Log == nil {
+		q.cfg.Log = slog.Default()
 	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+	if q.cfg.fs == nil {
+		q.cfg.fs = vfs.Default
+	}
+	q.fs = &wearFS{FS: q.cfg.fs}
+	if err := q.fs.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("queue folder: %w", err)
 	}
-	q := &Queue{cfg: cfg, wake: make(chan struct{}, 1), closing: make(chan struct{})}
+	if !q.space() {
+		q.dropBallast()
+	}
 	if !q.space() {
 		return nil, fmt.Errorf("open queue %s: %w: less than %d MiB free: free some space", cfg.Dir, ErrFull, spaceLeast>>20)
 	}
-	err := q.open()
-	if pebble.IsCorruptionError(err) {
-		aside := fmt.Sprintf("%s.damaged-%d", filepath.Clean(cfg.Dir), time.Now().Unix())
-		cfg.Log.Error("edge queue is damaged and set aside", "folder", aside, "err", err.Error())
-		if err := os.Rename(cfg.Dir, aside); err != nil {
-			return nil, fmt.Errorf("set damaged queue aside: %w", err)
-		}
-		q.damaged = aside
-		err = q.open()
-	}
-	if err != nil {
+	q.closing, q.close = context.WithCancel(context.Background())
+	if err := q.openOrReplace(); err != nil {
+		q.close()
 		return nil, fmt.Errorf("open queue %s: %w", cfg.Dir, err)
 	}
+	q.look(time.Now())
 	q.committed.Add(1)
 	go q.commitLoop()
+	q.kept.Add(1)
+	go q.keep()
+	q.salvageAll()
 	return q, nil
 }
 
-func (q *Queue) open() error {
+// openOrReplace opens the folder, or a fresh one in its place if it is damaged.
+func (q *Queue) openOrReplace() error {
+	lock, err := pebble.LockDirectory(q.cfg.Dir, q.fs)
+	if err != nil {
+		return err
+	}
+	var broken error
+	if q.isMarkedDamaged() {
+		broken = errors.New("a damaged block was found while it ran")
+	} else if broken = q.open(lock); broken == nil {
+		q.lock = lock
+		return nil
+	}
+	if !isDamage(broken) {
+		return errors.Join(broken, lock.Close())
+	}
+	if err := lock.Close(); err != nil {
+		return err
+	}
+	if err := q.setAside(broken); err != nil {
+		return err
+	}
+	if lock, err = pebble.LockDirectory(q.cfg.Dir, q.fs); err != nil {
+		return err
+	}
+	if err := q.open(lock); err != nil {
+		return errors.Join(err, lock.Close())
+	}
+	q.lock = lock
+	return nil
+}
+
+func (q *Queue) options(lock *pebble.Lock) *pebble.Options {
 	opts := &pebble.Options{
-		Logger:             logger{q.cfg.Log},
+		Logger:             q.logger(),
 		FormatMajorVersion: pebble.FormatTableFormatV6,
-		MemTableSize:       4 << 20,
+		MemTableSize:       memTable,
 		CacheSize:          8 << 20,
-		FS:                 vfs.OnDiskFull(vfs.Default, q.waitForSpace),
+		FS:                 vfs.OnDiskFull(q.fs, q.waitForSpace),
+		Lock:               lock,
+		EventListener:      &pebble.EventListener{BackgroundError: q.backgroundError},
 	}
 	opts.FlushDelayDeleteRange = 10 * time.Second
 	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
+	return opts
+}
+
+// memTable holds the records of a minute at 5,000 samples a second: by then they
+// are settled, or packed, and few of them reach a table.
+const memTable = 8 << 20
+
+func (q *Queue) open(lock *pebble.Lock) error {
 	// The first log of a new database is written without the sync offsets that
 	// tell damage in its middle from a torn end, so a new one is opened twice.
-	if desc, err := pebble.Peek(q.cfg.Dir, vfs.Default); err == nil && !desc.Exists {
-		db, err := pebble.Open(q.cfg.Dir, opts)
+	if desc, err := pebble.Peek(q.cfg.Dir, q.fs); err == nil && !desc.Exists {
+		db, err := pebble.Open(q.cfg.Dir, q.options(lock))
 		if err != nil {
 			return err
 		}
@@ -153,7 +184,7 @@ func (q *Queue) open() error {
 			return err
 		}
 	}
-	db, err := pebble.Open(q.cfg.Dir, opts)
+	db, err := pebble.Open(q.cfg.Dir, q.options(lock))
 	if err != nil {
 		return err
 	}
@@ -171,14 +202,18 @@ func (q *Queue) load() error {
 		return err
 	}
 	if len(version) > 0 && version[0] > formatVersion {
-		return fmt.Errorf("written by a newer version of millwright: format %d, this one reads up to %d; use that version, or another folder", version[0], formatVersion)
+		return fmt.Errorf("%w: format %d, this one reads up to %d; use that version, or another folder", errNewer, version[0], formatVersion)
 	}
 	last, err := q.get(metaOpening)
 	if err != nil {
 		return err
 	}
-	if len(last) == 4 {
+	q.opening, q.openings = 0, nil
+	switch {
+	case len(last) == 4:
 		q.opening = binary.BigEndian.Uint32(last)
+	case q.damaged != "" || len(q.aside()) > 0:
+		q.opening = firstAfterDamage
 	}
 	q.opening++
 	q.epoch = newEpoch()
@@ -196,63 +231,91 @@ func (q *Queue) load() error {
 	return q.loadOpenings()
 }
 
-// loadOpenings reads the keys of all records that are left, and the epochs they
-// belong to; epochs with nothing left are forgotten.
+// each calls f for every key in [from, to).
+func (q *Queue) each(from, to []byte, f func(key, value []byte) error) error {
+	it, err := q.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: to})
+	if err != nil {
+		return err
+	}
+	for it.First(); it.Valid(); it.Next() {
+		v, err := it.ValueAndErr()
+		if err == nil {
+			err = f(it.Key(), v)
+		}
+		if err != nil {
+			return errors.Join(err, it.Close())
+		}
+	}
+	return it.Close()
+}
+
+// loadOpenings reads the indexes of packs and the heads of records, and the
+// epochs they belong to; epochs with nothing left are forgotten.
 func (q *Queue) loadOpenings() error {
 	left := map[uint32]*opening{}
-	for ln := range Lane(Lanes) {
-		it, err := q.db.NewIter(&pebble.IterOptions{LowerBound: recordKey(ln, 0, 0), UpperBound: recordKey(ln+1, 0, 0)})
+	of := func(counter uint32) *opening {
+		o := left[counter]
+		if o == nil {
+			o = &opening{counter: counter}
+			left[counter] = o
+		}
+		return o
+	}
+	err := q.each([]byte{indexPrefix}, []byte{indexPrefix + 1}, func(key, value []byte) error {
+		ln, counter, _, ok := parsePlaceKey(key)
+		if !ok {
+			return nil
+		}
+		x, err := decodeIndex(value)
 		if err != nil {
 			return err
 		}
-		for it.First(); it.Valid(); it.Next() {
-			_, counter, number, ok := parseRecordKey(it.Key())
-			if !ok {
-				continue
-			}
-			o := left[counter]
-			if o == nil {
-				o = &opening{counter: counter}
-				left[counter] = o
-			}
-			o.lanes[ln].left = o.lanes[ln].left.add(number)
+		l := &of(counter).lanes[ln]
+		for _, s := range x.numbers {
+			l.left = l.left.insert(s)
 		}
-		if err := it.Close(); err != nil {
-			return err
-		}
+		l.add(x.item())
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	it, err := q.db.NewIter(&pebble.IterOptions{LowerBound: epochKey(0), UpperBound: epochKey(q.opening)})
+	err = q.each([]byte{recordPrefix}, []byte{recordPrefix + 1}, func(key, value []byte) error {
+		ln, counter, number, ok := parsePlaceKey(key)
+		if !ok {
+			return nil
+		}
+		created, _ := createdIn(value) // one that cannot be read is declared when its turn comes
+		l := &of(counter).lanes[ln]
+		l.left = l.left.insert(one(number))
+		l.add(item{first: number, last: number, left: 1, bytes: uint32(len(value)), created: created, newest: created})
+		return nil
+	})
 	if err != nil {
 		return err
 	}
 	drop := q.db.NewBatch()
-	for it.First(); it.Valid(); it.Next() {
-		counter := binary.BigEndian.Uint32(it.Key()[1:])
+	defer drop.Close()
+	err = q.each(epochKey(0), epochKey(q.opening), func(key, value []byte) error {
+		if len(key) != 5 || len(value) != 8 {
+			return fmt.Errorf("%w: epoch", ErrDamaged)
+		}
+		counter := binary.BigEndian.Uint32(key[1:])
 		o := left[counter]
 		if o == nil {
-			_ = drop.Delete(it.Key(), nil)
-			continue
+			_ = drop.Delete(key, nil)
+			return nil
 		}
-		o.epoch = binary.BigEndian.Uint64(it.Value())
+		o.epoch = binary.BigEndian.Uint64(value)
 		q.openings = append(q.openings, o)
-	}
-	if err := it.Close(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	if err := drop.Commit(pebble.NoSync); err != nil {
-		return err
-	}
-	for _, o := range q.openings {
-		for ln := range o.lanes {
-			l := &o.lanes[ln]
-			if len(l.left) == 0 {
-				continue
-			}
-			cum, size, _, err := q.header(Lane(ln), o.counter, l.left[len(l.left)-1].Last)
-			if err != nil {
-				return err
-			}
-			l.queued = cum + uint64(size)
+	if !drop.Empty() {
+		if err := drop.Commit(pebble.NoSync); err != nil {
+			return err
 		}
 	}
 	q.openings = append(q.openings, &opening{counter: q.opening, epoch: q.epoch})
@@ -276,19 +339,20 @@ func (q *Queue) Close() error {
 		q.mu.Unlock()
 		return nil
 	}
+	q.mu.Unlock()
+	q.close()
+	q.kept.Wait() // may still declare something
+	q.mu.Lock()
+	if q.closed {
+		q.mu.Unlock()
+		return nil
+	}
 	q.closed = true
-	close(q.closing)
 	q.mu.Unlock()
 	q.signal()
 	q.committed.Wait()
-	return q.db.Close()
-}
-
-func (q *Queue) signal() {
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
+	q.unpacked.forget()
+	return errors.Join(q.db.Close(), q.lock.Close())
 }
 
 func (q *Queue) get(key []byte) ([]byte, error) {
@@ -301,6 +365,34 @@ func (q *Queue) get(key []byte) ([]byte, error) {
 	}
 	defer closer.Close()
 	return append([]byte(nil), v...), nil
+}
+
+// Event is something that the queue did by itself and that people may ask for
+// later.
+type Event struct {
+	Time int64 // ns UTC
+	What string
+}
+
+const maxEvents = 1000
+
+// note keeps an event for TakeEvents and tells the log. The caller does not hold mu.
+func (q *Queue) note(level slog.Level, what string) {
+	q.cfg.Log.Log(context.Background(), level, "queue: "+what)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.events) < maxEvents {
+		q.events = append(q.events, Event{Time: plant.Millis(time.Now().UnixNano()), What: what})
+	}
+}
+
+// TakeEvents returns what has happened since it was called last.
+func (q *Queue) TakeEvents() []Event {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e := q.events
+	q.events = nil
+	return e
 }
 
 // newEpoch draws 1 … 2^53 − 1, which JavaScript tools show exactly.
@@ -318,7 +410,12 @@ func newEpoch() uint64 {
 
 // logger hands Pebble's messages to slog. Fatalf must not return: after a
 // failed commit the database may not be used any more.
-type logger struct{ log *slog.Logger }
+type logger struct {
+	log   *slog.Logger
+	leave func()
+}
+
+func (q *Queue) logger() logger { return logger{q.cfg.Log, q.cfg.leave} }
 
 func (l logger) Infof(string, ...any) {}
 func (l logger) Errorf(format string, args ...any) {
@@ -326,5 +423,8 @@ func (l logger) Errorf(format string, args ...any) {
 }
 func (l logger) Fatalf(format string, args ...any) {
 	l.log.Error("queue: the disk failed, leaving: " + fmt.Sprintf(format, args...))
+	if l.leave != nil {
+		l.leave()
+	}
 	os.Exit(1)
 }

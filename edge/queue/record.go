@@ -12,17 +12,6 @@ import (
 	"millwright/plant"
 )
 
-// Lane orders what is sent again: a lower lane goes first.
-type Lane uint8
-
-// The lanes.
-const (
-	Findings  Lane = 0 // findings and gap records: small, first, never dropped
-	Telemetry Lane = 1
-	Waveforms Lane = 2 // large: with a bound of their own, so that they displace no telemetry
-	Lanes          = 3
-)
-
 // Record is one entry of the queue and exactly one message when it is sent. It
 // is immutable; its batch is the queue's own copy.
 type Record struct {
@@ -47,9 +36,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const msec = int64(time.Millisecond)
 
-// appendRecord encodes r behind dst. cum is the count of value bytes that the
-// opening had queued before.
-func appendRecord(dst []byte, r *Record, cum uint64) ([]byte, error) {
+// appendRecord encodes r behind dst.
+func appendRecord(dst []byte, r *Record) ([]byte, error) {
 	start := len(dst)
 	created := r.Created / msec
 	version := byte(recordVersion)
@@ -57,7 +45,7 @@ func appendRecord(dst []byte, r *Record, cum uint64) ([]byte, error) {
 		version = waveVersion
 	}
 	dst = append(dst, version)
-	dst = binary.AppendUvarint(dst, cum)
+	dst = append(dst, 0) // where versions before 3 of the format counted bytes
 	dst = binary.AppendVarint(dst, created)
 	dst = appendText(dst, r.Device)
 
@@ -104,16 +92,16 @@ func appendText(dst []byte, s string) []byte {
 }
 
 // decodeRecord reads a record's value; epoch, number and lane come from its key.
-func decodeRecord(b []byte) (r Record, cum uint64, err error) {
+func decodeRecord(b []byte) (r Record, err error) {
 	if len(b) < 5 || b[0] != recordVersion && b[0] != waveVersion {
-		return r, 0, fmt.Errorf("%w: version", ErrDamaged)
+		return r, fmt.Errorf("%w: version", ErrDamaged)
 	}
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
 	if crc32.Checksum(body, castagnoli) != sum {
-		return r, 0, fmt.Errorf("%w: checksum", ErrDamaged)
+		return r, fmt.Errorf("%w: checksum", ErrDamaged)
 	}
 	d := decoder{b: body[1:]}
-	cum = d.uvarint()
+	d.uvarint()
 	created := d.varint()
 	r.Created = created * msec
 	r.Device = d.text()
@@ -151,16 +139,26 @@ func decodeRecord(b []byte) (r Record, cum uint64, err error) {
 	}
 	if js := d.bytes(); len(js) > 0 && d.ok() {
 		if err := json.Unmarshal(js, &r.Batch.Findings); err != nil {
-			return r, 0, fmt.Errorf("%w: findings: %w", ErrDamaged, err)
+			return r, fmt.Errorf("%w: findings: %w", ErrDamaged, err)
 		}
 	}
 	if b[0] == waveVersion {
 		r.Batch.Waveforms = d.waveforms(created)
 	}
 	if !d.ok() || len(d.b) != 0 {
-		return Record{}, 0, fmt.Errorf("%w: length", ErrDamaged)
+		return Record{}, fmt.Errorf("%w: length", ErrDamaged)
 	}
-	return r, cum, nil
+	return r, nil
+}
+
+// createdIn is the creation time in ms that the value of a record names, without
+// looking at the rest.
+func createdIn(b []byte) (int64, bool) {
+	d := decoder{b: b}
+	d.take(1)
+	d.uvarint()
+	created := d.varint()
+	return created, d.ok()
 }
 
 // decoder reads fields off the front of b; after a fault every read gives zero.

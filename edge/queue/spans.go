@@ -49,3 +49,22 @@ func (s spans) count() (n uint64) {
 	}
 	return n
 }
+
+// has reports whether n is in the set.
+func (s spans) has(n uint64) bool {
+	i := sort.Search(len(s), func(i int) bool { return s[i].Last >= n })
+	return i < len(s) && s[i].First <= n
+}
+
+// within is how many numbers of the set lie in c.
+func (s spans) within(c sparkplug.Span) (n uint64) {
+	for i := sort.Search(len(s), func(i int) bool { return s[i].Last >= c.First }); i < len(s) && s[i].First <= c.Last; i++ {
+		n += min(s[i].Last, c.Last) - max(s[i].First, c.First) + 1
+	}
+	return n
+}
+
+// insert puts a range into the set, wherever it belongs.
+func (s spans) insert(c sparkplug.Span) spans {
+	return spans(sparkplug.AddSpan(s, c))
+}

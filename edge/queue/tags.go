@@ -27,7 +27,7 @@ type tagEntry struct {
 
 func (q *Queue) loadTags() error {
 	q.tags = tagTable{byPath: map[string]*tagEntry{}, next: 1}
-	it, err := q.db.NewIter(&pebble.IterOptions{LowerBound: []byte{'t'}, UpperBound: []byte{'t' + 1}})
+	it, err := q.db.NewIter(&pebble.IterOptions{LowerBound: []byte{tagPrefix}, UpperBound: []byte{tagPrefix + 1}})
 	if err != nil {
 		return err
 	}
@@ -102,4 +102,61 @@ func (q *Queue) Devices() map[string][]plant.Tag {
 		}
 	}
 	return out
+}
+
+// allTags is every tag that has a handle.
+func (q *Queue) allTags() []plant.Tag {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	out := make([]plant.Tag, 0, len(q.tags.byPath))
+	for _, e := range q.tags.byPath {
+		out = append(out, e.Tag)
+	}
+	return out
+}
+
+// keepNames has the births go on naming the tags of gaps, whatever becomes of the
+// records that held them.
+func (q *Queue) keepNames(gaps []plant.Gap) {
+	ids := make(map[plant.TagID]bool, len(gaps))
+	for i := range gaps {
+		ids[gaps[i].Tag] = true
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, e := range q.tags.byPath {
+		if ids[e.Tag.ID] {
+			e.used = true
+		}
+	}
+}
+
+// adopt gives tags of another queue handles here and returns them by those that
+// they had there. A tag that is known keeps what is known of it.
+func (q *Queue) adopt(tags map[plant.TagID]tagEntry) (map[plant.TagID]plant.TagID, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	out := make(map[plant.TagID]plant.TagID, len(tags))
+	b := q.db.NewBatch()
+	defer b.Close()
+	for _, old := range slices.Sorted(maps.Keys(tags)) {
+		from := tags[old]
+		e := q.tags.byPath[from.Tag.Path]
+		if e == nil {
+			e = &tagEntry{Device: from.Device, Tag: from.Tag, used: true}
+			e.Tag.ID = plant.TagID(q.tags.next)
+			q.tags.next++
+			q.tags.byPath[e.Tag.Path] = e
+			js, err := json.Marshal(e)
+			if err != nil {
+				return nil, err
+			}
+			_ = b.Set(tagKey(uint32(e.Tag.ID)), js, nil)
+		}
+		out[old] = e.Tag.ID
+	}
+	if b.Empty() {
+		return out, nil
+	}
+	return out, b.Commit(pebble.Sync)
 }

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -9,85 +10,122 @@ import (
 	"millwright/sparkplug"
 )
 
-// waveShare of MaxBytes, on top of it, is what waveforms may take.
-const waveShare = 4
-
 // gapsPerRecord keeps a gap record below 64 KiB.
 const gapsPerRecord = 1500
 
-// thin keeps a lane within its bound: its oldest records, a tenth of the bound,
-// are taken off, and gap records in the findings lane name what went, tag by tag.
-// It runs on the committer's goroutine, so nothing is
-// committed meanwhile.
-func (q *Queue) thin(ln Lane, most int64) {
+// thinStep of a quota is given up at once.
+const thinStep = 50
+
+// thin keeps a lane within its quota: its oldest records go, and gap records in
+// the findings lane name what went, tag by tag.
+func (q *Queue) thin(ln Lane, aged bool) {
+	quota := q.quotas[ln]
+	if quota.Bytes > 0 {
+		q.mu.Lock()
+		over := q.laneBytes(ln) > uint64(quota.Bytes)
+		q.mu.Unlock()
+		if over {
+			q.thinTo(ln, uint64(quota.Bytes-quota.Bytes/thinStep), 0, fmt.Sprintf("more than the quota of %d MB", quota.Bytes/1e6))
+		}
+	}
+	if quota.Age > 0 && aged {
+		before := time.Now().Add(-quota.Age).UnixMilli()
+		for q.closing.Err() == nil && q.thinTo(ln, 1<<62, before, fmt.Sprintf("older than the quota of %d h", int(quota.Age.Hours()))) {
+		}
+	}
+}
+
+const (
+	thinItems = 256 // at a time, so that memory stays small
+	// Times before this are those of a box that did not know the time yet.
+	aClock = 1_577_836_800_000 // 2020-01-01 in ms
+)
+
+// thinTo gives up the oldest items of a lane until it has at most so many bytes
+// and nothing older than before (ms). It reports whether there is more to do.
+func (q *Queue) thinTo(ln Lane, most uint64, before int64, why string) (more bool) {
+	q.mu.Lock()
 	have := q.laneBytes(ln)
-	if have <= uint64(most) {
-		return
-	}
-	cut := have - uint64(most)/10*9
-	var (
-		pos     Pos
-		size    uint64
-		records []Record // without their batches
-		lost    = losses{}
-	)
-	for size < cut {
-		old, next, err := q.Backlog(ln, pos, 64)
-		if err != nil || len(old) == 0 {
-			break
-		}
-		pos = next
-		for _, r := range old {
-			if size >= cut {
-				break
+	var out []place
+scan:
+	for _, o := range q.openings {
+		for _, it := range o.lanes[ln].items {
+			old := it.newest < before && it.newest > aClock
+			if it.broken || have <= most && !old {
+				if it.broken {
+					continue
+				}
+				break scan
 			}
-			size += lost.add(r.Batch)
-			r.Batch = plant.Batch{}
-			records = append(records, r)
+			if len(out) == thinItems {
+				more = true
+				break scan
+			}
+			have -= min(have, uint64(it.bytes))
+			out = append(out, place{it, ln, o.counter, o.epoch})
 		}
 	}
-	// The gaps are committed before the records go: a crash in between declares
-	// too much, never too little.
-	for gaps := range slices.Chunk(lost.gaps(), gapsPerRecord) {
-		if err := q.declare(gaps); err != nil {
-			q.cfg.Log.Error("queue is full and the gap cannot be declared, keeping the data", "err", err)
-			return
+	q.mu.Unlock()
+	if len(out) == 0 {
+		return false
+	}
+	lost := losses{}
+	for i := range out {
+		p := &out[i]
+		records, err := q.read(p)
+		if err != nil {
+			lost.unknown(q, p)
+			continue
 		}
+		for j := range records {
+			if q.isLeft(p, records[j].Number) {
+				lost.add(records[j].Batch)
+			}
+		}
+	}
+	n, ok := q.giveUp(out, lost)
+	if ok {
+		q.tellThinned(ln, n, lost.samples(), len(lost), why)
+	}
+	return more && ok
+}
+
+// giveUp declares what items hold and takes them off the queue. The gaps are
+// committed before the records go: a crash in between declares too much, never
+// too little.
+func (q *Queue) giveUp(list []place, lost losses) (records int, ok bool) {
+	if err := q.declare(lost.gaps()); err != nil {
+		q.cfg.Log.Error("queue: a gap cannot be declared, keeping the data", "err", err)
+		return 0, false
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.stats.Declared += lost.samples()
-	for _, r := range records {
-		if _, err := q.remove(r.Epoch, []sparkplug.Span{one(r.Number)}); err != nil {
-			q.cfg.Log.Error("thin out", "err", err)
+	for i := range list {
+		p := &list[i]
+		for _, o := range q.openings {
+			if o.counter == p.opening {
+				n := q.cut(o, p.lane, sparkplug.Span{First: p.first, Last: p.last})
+				q.stats.Lanes[p.lane].GivenUp += n
+				records += int(n)
+				q.forget(o)
+				break
+			}
 		}
 	}
-	q.cfg.Log.Warn("queue is full: its oldest records are thinned out and declared as gaps", "waveforms", ln == Waveforms,
-		"records", len(records), "samples", lost.samples(), "tags", len(lost))
+	q.stats.Lanes[list[0].lane].Declared += lost.samples()
+	return records, true
 }
 
-// laneBytes is how much is queued in a lane.
+// laneBytes is how much is queued in a lane. The caller holds mu.
 func (q *Queue) laneBytes(ln Lane) (n uint64) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
 	for _, o := range q.openings {
-		cum, _ := q.oldest(o, ln)
-		n += o.lanes[ln].queued - min(cum, o.lanes[ln].queued)
+		n += o.lanes[ln].bytes
 	}
 	return n
 }
 
-// declare commits one gap record at once, outside the group commit.
-func (q *Queue) declare(gaps []plant.Gap) error {
-	q.mu.Lock()
-	r := &Record{Epoch: q.epoch, Lane: Findings, Created: plant.Millis(time.Now().UnixNano()), Batch: plant.Batch{Gaps: gaps}}
-	q.give(r)
-	q.mu.Unlock()
-	_, err := q.commit([]*append1{{records: []*Record{r}, settled: []bool{false}}}, nil)
-	return err
-}
-
-// losses is what thinned records held, by tag.
+// losses is what goes, by tag.
 type losses map[plant.TagID]*loss
 
 type loss struct {
@@ -95,31 +133,28 @@ type loss struct {
 	samples uint64
 }
 
-// add notes a batch and returns about how many bytes it takes in the queue.
-func (l losses) add(b plant.Batch) (size uint64) {
+// add notes a batch.
+func (l losses) add(b plant.Batch) {
 	for _, s := range b.Samples {
-		l.note(s.Tag, s.Time)
+		l.note(s.Tag, s.Time, s.Time+msec, plant.GapQueueFull, 1)
 	}
 	for _, s := range b.States {
-		l.note(s.Tag, s.Time)
-		size += uint64(len(s.Value))
+		l.note(s.Tag, s.Time, s.Time+msec, plant.GapQueueFull, 1)
 	}
 	for i := range b.Waveforms {
 		w := &b.Waveforms[i]
-		l.note(w.Tag, w.Time)
-		size += 24 + 4*uint64(len(w.Values))
+		l.note(w.Tag, w.Time, w.Time+msec, plant.GapQueueFull, 1)
 	}
-	return size + 12*uint64(len(b.Samples)+len(b.States))
 }
 
-func (l losses) note(tag plant.TagID, t int64) {
+func (l losses) note(tag plant.TagID, from, to int64, reason string, samples uint64) {
 	have := l[tag]
 	if have == nil {
-		have = &loss{gap: plant.Gap{Tag: tag, From: t, To: t, Reason: plant.GapQueueFull}}
+		have = &loss{gap: plant.Gap{Tag: tag, From: from, To: to, Reason: reason}}
 		l[tag] = have
 	}
-	have.samples++
-	have.gap.From, have.gap.To = min(have.gap.From, t), max(have.gap.To, t+msec)
+	have.samples += samples
+	have.gap.From, have.gap.To = min(have.gap.From, from), max(have.gap.To, to)
 }
 
 // gaps is one gap per tag, from its first to just behind its last sample.

@@ -36,13 +36,14 @@ func TestWaveformsSurviveRestart(t *testing.T) {
 // TestWaveformsDisplaceNoTelemetry: they have a bound of their own; what goes beyond
 // it is declared.
 func TestWaveformsDisplaceNoTelemetry(t *testing.T) {
-	q := open(t, Config{Dir: t.TempDir(), MaxBytes: 40_000})
+	q := open(t, Config{Dir: t.TempDir(), Quotas: &Quotas{Telemetry: {Bytes: 40_000}, Waveforms: {Bytes: 10_000}}})
 	for i := range 10 {
 		put(t, q, Telemetry, samples(i*50, 50))
 	}
 	for i := range int64(40) {
 		put(t, q, Waveforms, wave(9, 1000+i, 256))
 	}
+	await(t, "thinned", func() bool { return q.Stats().Lanes[Waveforms].Bytes <= 10_000 })
 	if n := len(all(t, q, Telemetry)); n != 10 {
 		t.Errorf("%d of 10 records of telemetry are left", n)
 	}

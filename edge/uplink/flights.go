@@ -135,7 +135,7 @@ func (f *flights) busy(k key) bool {
 // room reports whether another replay of the lane may go out.
 func (f *flights) room(lane queue.Lane) bool {
 	switch lane {
-	case queue.Findings:
+	case queue.Findings, queue.Audit:
 		return f.replays[lane] < findingsWindow
 	case queue.Waveforms:
 		return f.replays[lane] < firstWindow && f.bytes[lane] < mostBytes

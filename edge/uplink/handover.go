@@ -70,7 +70,7 @@ func (h *handover) offer(r *queue.Record) {
 	n := len(r.Batch.Samples) + len(r.Batch.States)
 	h.rate.add(n, time.Now())
 	switch {
-	case !h.open:
+	case !h.open, r.Lane == queue.Audit: // few, and in no hurry: the sweep takes them
 		h.missed = true
 	case r.Lane == queue.Findings:
 		if h.findings.len() < maxFindings {

@@ -288,6 +288,9 @@ func (s *session) step(now time.Time) (did bool, err error) {
 	if did, err := s.again(&s.sweeps[queue.Findings], now); did || err != nil {
 		return did, err
 	}
+	if did, err := s.again(&s.sweeps[queue.Audit], now); did || err != nil {
+		return did, err
+	}
 	if r := s.u.hand.take(queue.Telemetry); r != nil {
 		return true, s.sendRecord(r, false, now)
 	}
@@ -320,7 +323,7 @@ func (s *session) check(now time.Time) {
 	for i := range s.sweeps {
 		w := &s.sweeps[i]
 		every := sweepEvery
-		if w.lane == queue.Findings {
+		if w.lane == queue.Findings || w.lane == queue.Audit {
 			every = quickSweep
 		}
 		if due[i] || !w.active && (missed || now.Sub(w.ended) >= every) {
@@ -333,7 +336,7 @@ func (s *session) check(now time.Time) {
 func (s *session) again(w *sweep, now time.Time) (did bool, err error) {
 	u := s.u
 	f := &u.flights
-	if !f.room(w.lane) || w.lane != queue.Findings && now.Before(s.replayAt) {
+	if !f.room(w.lane) || w.lane != queue.Findings && w.lane != queue.Audit && now.Before(s.replayAt) {
 		return false, nil
 	}
 	r, err := w.next(u.Queue, f, now)

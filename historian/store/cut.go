@@ -6,7 +6,7 @@ import (
 	"math"
 	"time"
 
-	"millwright/historian/store/chunk"
+	"millwright/plant/chunk"
 	"millwright/plant"
 
 	"github.com/cockroachdb/pebble/v2"

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"millwright/historian/store/chunk"
+	"millwright/plant/chunk"
 	"millwright/plant"
 
 	"github.com/cockroachdb/pebble/v2"

@@ -6,7 +6,7 @@ import (
 	"iter"
 	"math"
 
-	"millwright/historian/store/chunk"
+	"millwright/plant/chunk"
 	"millwright/plant"
 
 	"github.com/cockroachdb/pebble/v2"

@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"millwright/historian/store/chunk"
+	"millwright/plant/chunk"
 	"millwright/plant"
 
 	"github.com/cockroachdb/pebble/v2"

@@ -83,6 +83,7 @@ type Edge struct {
 	Data        string // folder
 	QueueMax    int64  // bytes on disk
 	Reserve     int64  // bytes of the disk that telemetry leaves free
+	Queue       Queue  // quotas of what else it holds
 	Assets      []plant.Asset
 	AssetsFiles []string
 	Speed       float64 // plant seconds per second of wall time; 1 except with a simulator
@@ -302,6 +303,7 @@ func (root *table) edge(c *Config) *Edge {
 		Data:        t.folder("data", "millwright-data/edge"),
 		QueueMax:    t.size("queue_max", 4e9, 16<<20),
 		Reserve:     t.size("reserve", 256<<20, 16<<20),
+		Queue:       t.queue(),
 		AssetsFiles: t.files("assets"),
 		Speed:       t.number("speed", 1, 0.001, 1000),
 		Models:      t.checked("models", "", func(s string) error { return checkURL(s, "http", "https") }),

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"time"
 
-	"millwright/historian/store/chunk"
+	"millwright/plant/chunk"
 	"millwright/plant"
 )
 

@@ -643,6 +643,7 @@ export const en = {
   "gap.server-down": "PLC server down",
   "gap.link-down": "Link down",
   "gap.queue-overflow": "Queue overflow",
+  "gap.queue-damaged": "Edge queue damaged",
   "gap.edge-restart": "Edge restarted",
   "gap.fail-over": "Another server took over",
   "gap.queue-full": "Edge queue full",
