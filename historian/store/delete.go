@@ -7,8 +7,8 @@ import (
 	"math"
 	"slices"
 
-	"millwright/plant/chunk"
 	"millwright/plant"
+	"millwright/plant/chunk"
 
 	"github.com/cockroachdb/pebble/v2"
 )

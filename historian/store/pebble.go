@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"millwright/plant/chunk"
 	"millwright/plant"
+	"millwright/plant/chunk"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"

@@ -11,8 +11,8 @@ import (
 	"slices"
 	"time"
 
-	"millwright/plant/chunk"
 	"millwright/plant"
+	"millwright/plant/chunk"
 )
 
 // maxBuckets keeps the memory of one query bounded.
