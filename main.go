@@ -40,6 +40,7 @@ type cli struct {
 	Discover discoverCmd `cmd:"" help:"Draft a tag list from the address space of an OPC UA server."`
 	Doctor   doctorCmd   `cmd:"" help:"Say what is between us and a part, and what to do next."`
 	PKI      pkiCmd      `cmd:"" name:"pki" help:"Certificates between an edge and its PLCs: list, trust, renew, export."`
+	Broker   brokerCmd   `cmd:"" help:"Who may come to the broker: an authority, credentials of devices, what other brokers need."`
 	Detect   detectCmd   `cmd:"" help:"Run the detectors over a recording."`
 	Export   exportCmd   `cmd:"" help:"Write history to a file for data science: Parquet, CSV or Arrow."`
 	Train    trainCmd    `cmd:"" help:"Train the models of an asset on its past, and try them."`

@@ -42,7 +42,7 @@ func (c *runCmd) Run(e *env) error {
 			}
 		}
 		if cfg.Broker != nil {
-			if err := w.startBroker(e.ctx, cfg.Broker, p.users); err != nil {
+			if err := w.startBroker(e.ctx, cfg.Broker); err != nil {
 				return err
 			}
 		}
@@ -69,7 +69,6 @@ func (c *runCmd) Run(e *env) error {
 // process is a configuration and what its parts have read of it.
 type process struct {
 	config    *config.Config
-	users     []broker.User
 	simulator *simulator.Simulator
 }
 
@@ -86,7 +85,7 @@ func loadProcess(path string) (process, []string) {
 		return p, faults
 	}
 	if cfg.Broker != nil && cfg.Broker.UsersFile != "" && readable(cfg.Broker.UsersFile) {
-		if p.users, err = broker.LoadUsers(cfg.Broker.UsersFile); err != nil {
+		if _, err = broker.LoadUsers(cfg.Broker.UsersFile); err != nil {
 			faults = append(faults, strings.Split(err.Error(), "\n")...)
 		}
 	}

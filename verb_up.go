@@ -161,7 +161,7 @@ func (c *upCmd) begin(e *env, w *works, sim *simulator.Simulator, data string) e
 	if err := w.startSimulator(e.ctx, sim); err != nil {
 		return err
 	}
-	if err := w.startBroker(e.ctx, &config.Broker{Listen: "127.0.0.1:0", Data: filepath.Join(data, "broker")}, nil); err != nil {
+	if err := w.startBroker(e.ctx, &config.Broker{Listen: "127.0.0.1:0", Data: filepath.Join(data, "broker")}); err != nil {
 		return err
 	}
 	sms := filepath.Join(data, "sms")

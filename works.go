@@ -29,6 +29,7 @@ import (
 	"millwright/plant"
 	"millwright/plant/config"
 	"millwright/simulator"
+	"millwright/sparkplug/dial"
 )
 
 // works puts the roles of one process together as its configuration says.
@@ -57,9 +58,10 @@ func (w *works) startSimulator(ctx context.Context, s *simulator.Simulator) erro
 }
 
 // startBroker runs the embedded MQTT broker.
-func (w *works) startBroker(ctx context.Context, c *config.Broker, users []broker.User) error {
+func (w *works) startBroker(ctx context.Context, c *config.Broker) error {
 	b := &broker.Broker{
-		Listen: c.Listen, Dir: c.Data, Users: users, TLSCertificate: c.TLSCertificate, TLSKey: c.TLSKey,
+		Listen: c.Listen, Dir: c.Data, UsersFile: c.UsersFile,
+		TLSCertificate: c.TLSCertificate, TLSKey: c.TLSKey, ClientCA: c.ClientCA, ClientRequired: c.ClientRequired,
 		Log: w.log.With("role", "broker"),
 	}
 	if err := w.crew.start(ctx, &role{name: "broker", run: b.Run, started: b.Started()}); err != nil {
@@ -82,9 +84,15 @@ func (w *works) startHistorian(ctx context.Context, c *config.Historian, web *co
 		return fmt.Errorf("historian: %w", err)
 	}
 	m := memory{dir: c.Data, store: st, book: book, hub: &hmi.Hub{}}
+	first, more, access := w.reach(c.Access)
 	m.ingest = &ingest.Ingest{
-		Broker: cmp.Or(c.Broker, w.brokerURL), User: c.BrokerUser, Password: c.BrokerPass, CA: c.BrokerCA,
+		Broker: first, Access: access,
 		HostID: c.HostID, Store: st, Alarms: book, Live: m.hub, Log: w.log.With("role", "historian"),
+	}
+	if c.Cluster {
+		m.ingest.Nodes = more
+	} else {
+		m.ingest.Others = more
 	}
 	w.gauge.historian(st, book, m.ingest)
 	err = w.crew.start(ctx, &role{name: "historian", run: m.ingest.Run, close: func() error {
@@ -109,6 +117,15 @@ func (w *works) startHistorian(ctx context.Context, c *config.Historian, web *co
 	}
 	w.gauge.desk(m.desk)
 	return w.crew.start(ctx, &role{name: "notify", run: m.desk.Run, close: m.desk.Close})
+}
+
+// reach is the first broker, the ones beside it, and what is shown to them.
+func (w *works) reach(c config.Access) (first string, more []string, access dial.Access) {
+	access = dial.Access{User: c.User, PasswordFile: c.PasswordFile, CA: c.CA, Certificate: c.Certificate, Key: c.Key}
+	if len(c.Brokers) == 0 {
+		return w.brokerURL, nil, access
+	}
+	return c.Brokers[0], c.Brokers[1:], access
 }
 
 // memory is what the roles of the plant's side share.
@@ -190,6 +207,7 @@ func (w *works) startEdge(ctx context.Context, c *config.Edge, plcs []config.PLC
 	a := &edge.Agent{
 		Name: c.Name, Version: version, Queue: q, Assets: c.Assets, Derived: detect.Derived(c.Assets),
 		StateFile: filepath.Join(c.Data, stateFile), Log: log,
+		SmallRecords: c.LinkKbit > 0 && c.LinkKbit < edge.ThinLink,
 	}
 	if err := w.outfit(ctx, a, c, plcs); err != nil {
 		_ = q.Close()
@@ -255,12 +273,16 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 	if err := a.Load(); err != nil {
 		a.Log.Warn("models", "err", err)
 	}
+	first, more, access := w.reach(c.Access)
 	up := &uplink.Uplink{
-		Broker: cmp.Or(c.Broker, w.brokerURL), User: c.BrokerUser, Password: c.BrokerPass, CA: c.BrokerCA,
+		Broker: first, Standby: more, Access: access, PrimaryKeepAlive: c.PrimaryKeepAlive, LinkKbit: c.LinkKbit,
 		Group: c.Group, Node: c.Name, PrimaryHost: c.PrimaryHost, Version: version,
 		StateDir: c.Data, Queue: a.Queue, Devices: a.Devices, Status: a.Status, Assets: c.Assets, Log: a.Log,
 	}
-	a.Uplink = up
+	if c.Delivery == config.DeliverState {
+		up.Delivery = uplink.ByState
+	}
+	a.Uplink, a.Connection = up, up.Connection
 	if w.trained, err = followModels(a, set, c, obey(sources)); err != nil {
 		return err
 	}

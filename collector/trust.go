@@ -2,9 +2,7 @@ package collector
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
@@ -13,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"millwright/plant"
 )
 
 // ErrUntrusted is the reason of a server certificate that nobody has trusted.
@@ -267,15 +267,4 @@ func keepRejected(pki string, leaf *x509.Certificate) (string, error) {
 }
 
 // fingerprint is the SHA-256 of a certificate as people compare it.
-func fingerprint(der []byte) string {
-	sum := sha256.Sum256(der)
-	h := strings.ToUpper(hex.EncodeToString(sum[:]))
-	var b strings.Builder
-	for i := 0; i < len(h); i += 2 {
-		if i > 0 {
-			b.WriteByte(':')
-		}
-		b.WriteString(h[i : i+2])
-	}
-	return b.String()
-}
+func fingerprint(der []byte) string { return plant.Fingerprint(der) }

@@ -63,7 +63,11 @@ type Agent struct {
 	Beacon    *Beacon                    // nil: none
 	Models    func() []plant.ModelStatus // trained models, for the status; nil: none
 	Orders    func() *plant.OrderStatus  // of the plant, for the status; nil: none are followed
-	Log       *slog.Logger               // nil = slog.Default()
+
+	Connection   func() plant.BrokerStatus // to the plant, whose certificates are watched; nil: they are not
+	SmallRecords bool                      // of 8 KiB in place of 64, for a link below ThinLink
+
+	Log *slog.Logger // nil = slog.Default()
 
 	fresh   []string   // assets without learned state, from Load
 	mu      sync.Mutex // guards the detector and what follows
@@ -79,6 +83,10 @@ type Agent struct {
 
 // ModelsDevice is the device that derived tags are sent under.
 const ModelsDevice = "models"
+
+// ThinLink, in kbit/s, is what a link must bear for records of 64 KiB: one takes
+// half a second there, and whatever is urgent waits behind it.
+const ThinLink = 1000
 
 // tagsPerDevice keeps births well below what brokers take in one message.
 const tagsPerDevice = 2000
@@ -129,6 +137,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.away = map[string]int64{}
 	a.keepNow = make(chan struct{}, 1)
 	a.begin()
+	a.groups.small = a.SmallRecords
 	if dir := a.Queue.Damaged(); dir != "" {
 		a.Tell(plant.Finding{
 			Asset: a.Name, Key: "queue/damaged", Kind: plant.KindQueue, Class: plant.SystemFault,
@@ -154,6 +163,9 @@ func (a *Agent) Run(ctx context.Context) error {
 		g.Go(func() error { a.watch(ctx, p); return nil })
 	}
 	g.Go(func() error { a.keep(ctx); return nil })
+	if a.Connection != nil {
+		g.Go(func() error { a.guard(ctx); return nil })
+	}
 	if a.Beacon != nil {
 		g.Go(func() error { a.Beacon.Run(ctx); return nil })
 	}

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"time"
 
 	"millwright/plant"
@@ -86,4 +87,26 @@ func kindOf(key string) string {
 		return plant.KindException
 	}
 	return plant.KindCertificate
+}
+
+// guardEvery is how often the certificates of the connection to the plant are
+// judged.
+const guardEvery = 10 * time.Second
+
+// guard tells of certificates of the connection to the plant that run out, as is
+// done for those of the PLCs.
+func (a *Agent) guard(ctx context.Context) {
+	var s security
+	tick := time.NewTicker(guardEvery)
+	defer tick.Stop()
+	for {
+		for _, f := range s.judge(a.Name, plant.PLCStatus{Certificates: a.Connection().Certificates}, time.Now()) {
+			a.Tell(f)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }

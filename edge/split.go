@@ -11,12 +11,23 @@ const (
 	statesPerRecord   = 200
 	gapsPerRecord     = 1500
 	findingsPerRecord = 1
+
+	smaller = 8 // records on a thin link
 )
 
 // groups sorts a batch by device, reusing its memory from call to call.
 type groups struct {
 	names  []string
 	byName map[string]*plant.Batch
+	small  bool
+}
+
+// most is how many of something a record takes.
+func (g *groups) most(n int) int {
+	if g.small {
+		return n / smaller
+	}
+	return n
 }
 
 // split appends the drafts that carry b: findings and gaps for the node, the rest
@@ -25,7 +36,7 @@ func (g *groups) split(dst []queue.Draft, b plant.Batch, device map[plant.TagID]
 	for _, part := range chunks(b.Findings, findingsPerRecord) {
 		dst = append(dst, queue.Draft{Lane: queue.Findings, Batch: plant.Batch{Findings: part}})
 	}
-	for _, part := range chunks(b.Gaps, gapsPerRecord) {
+	for _, part := range chunks(b.Gaps, g.most(gapsPerRecord)) {
 		dst = append(dst, queue.Draft{Lane: queue.Findings, Batch: plant.Batch{Gaps: part}})
 	}
 	if g.byName == nil {
@@ -45,10 +56,10 @@ func (g *groups) split(dst []queue.Draft, b plant.Batch, device map[plant.TagID]
 	}
 	for _, name := range g.names {
 		group := g.byName[name]
-		for _, part := range chunks(group.Samples, samplesPerRecord) {
+		for _, part := range chunks(group.Samples, g.most(samplesPerRecord)) {
 			dst = append(dst, queue.Draft{Lane: queue.Telemetry, Device: name, Batch: plant.Batch{Samples: part}})
 		}
-		for _, part := range chunks(group.States, statesPerRecord) {
+		for _, part := range chunks(group.States, g.most(statesPerRecord)) {
 			dst = append(dst, queue.Draft{Lane: queue.Telemetry, Device: name, Batch: plant.Batch{States: part}})
 		}
 	}

@@ -44,8 +44,8 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if edge.Edge.Broker != "mqtt://"+works.Broker.Listen {
-		t.Errorf("the edge looks for %s, the broker listens on %s", edge.Edge.Broker, works.Broker.Listen)
+	if b := edge.Edge.Access.Brokers; !slices.Equal(b, []string{"mqtt://" + works.Broker.Listen}) {
+		t.Errorf("the edge looks for %s, the broker listens on %s", b, works.Broker.Listen)
 	}
 	if edge.Edge.PrimaryHost != works.Historian.HostID {
 		t.Errorf("the edge waits for host %q, the historian is %q", edge.Edge.PrimaryHost, works.Historian.HostID)
@@ -82,8 +82,8 @@ func TestReference(t *testing.T) {
 			t.Errorf("%v", err)
 			continue
 		}
-		if names[c.Edge.Name] || c.Edge.Broker != "mqtt://"+plantSide.Broker.Listen || c.PLCs[0].URL != plantSide.Simulator.Listen {
-			t.Errorf("%s does not fit: %s, %s, %s", f, c.Edge.Name, c.Edge.Broker, c.PLCs[0].URL)
+		if names[c.Edge.Name] || !slices.Equal(c.Edge.Access.Brokers, []string{"mqtt://" + plantSide.Broker.Listen}) || c.PLCs[0].URL != plantSide.Simulator.Listen {
+			t.Errorf("%s does not fit: %s, %s, %s", f, c.Edge.Name, c.Edge.Access.Brokers, c.PLCs[0].URL)
 		}
 		names[c.Edge.Name] = true
 		for _, tag := range c.PLCs[0].Tags {

@@ -136,4 +136,21 @@ type EdgeStatus struct {
 	Models []ModelStatus `json:"models,omitempty"`
 	Orders *OrderStatus  `json:"orders,omitempty"` // nil: it follows no plant's orders
 	Queue  *Backlog      `json:"queue,omitempty"`  // nil: an edge of before there was any
+	Broker BrokerStatus  `json:"broker,omitzero"`
 }
+
+// BrokerStatus is an edge's connection to the plant.
+type BrokerStatus struct {
+	URL          string              `json:"url"`   // of the broker that it is connected to, or tries
+	State        string              `json:"state"` // "live", "waiting" for the primary host, "down"
+	Since        int64               `json:"since"` // ns UTC
+	Reason       string              `json:"reason,omitempty"`
+	Certificates []CertificateStatus `json:"certificates,omitempty"`
+}
+
+// States of an edge's connection to the plant.
+const (
+	BrokerLive    = "live"
+	BrokerWaiting = "waiting"
+	BrokerDown    = "down"
+)

@@ -49,6 +49,7 @@ type flight struct {
 // flights is the book of what waits for its answer. It belongs to one goroutine
 // and reads no clock.
 type flights struct {
+	delivery  Delivery
 	list      map[key]*flight
 	aside     map[key]bool // quarantined
 	published []sparkplug.Span
@@ -134,6 +135,9 @@ func (f *flights) busy(k key) bool {
 
 // room reports whether another replay of the lane may go out.
 func (f *flights) room(lane queue.Lane) bool {
+	if f.delivery == ByState { // nobody answers, so nothing says how much is too much
+		return len(f.list) < mostFlights
+	}
 	switch lane {
 	case queue.Findings, queue.Audit:
 		return f.replays[lane] < findingsWindow
@@ -205,6 +209,24 @@ func (f *flights) expire(now time.Time) (lanes [queue.Lanes]bool, aside []key) {
 		f.window = max(f.window/2, firstWindow)
 	}
 	return lanes, aside
+}
+
+// stood takes out, by epoch, what was published before t and has been on its way
+// ever since.
+func (f *flights) stood(t time.Time) map[uint64][]sparkplug.Span {
+	var out map[uint64][]sparkplug.Span
+	for k, x := range f.list {
+		if !x.waiting || !x.sent.Before(t) {
+			continue
+		}
+		if out == nil {
+			out = map[uint64][]sparkplug.Span{}
+		}
+		out[k.epoch] = sparkplug.AddSpan(out[k.epoch], sparkplug.Span{First: k.number, Last: k.number})
+		f.land(x)
+		delete(f.list, k)
+	}
+	return out
 }
 
 func (f *flights) setAside(k key) {

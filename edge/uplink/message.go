@@ -161,6 +161,7 @@ func comparePlaces(a, b place) int {
 // send encodes the payload and publishes it.
 func (s *session) send(topic string) error {
 	s.buf = s.payload.AppendTo(s.buf[:0])
+	s.budget.spend(len(topic) + len(s.buf))
 	return s.link.Publish(topic, s.buf)
 }
 
@@ -178,6 +179,7 @@ func (s *session) status() sparkplug.Value {
 	st := s.u.Status()
 	st.Sent = s.u.counts.sent.Load()
 	st.Version = s.u.Version
+	st.Broker = s.u.Connection()
 	b, err := json.Marshal(st)
 	if err != nil {
 		s.u.Log.Error("status not sent", "err", err)

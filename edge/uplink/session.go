@@ -20,19 +20,25 @@ const (
 	flushFor    = 500 * time.Millisecond
 	askLeast    = 250 * time.Millisecond // for the host's STATE, doubling
 	askMost     = 4 * time.Second
+	// hostPatience is how long a broker may say nothing of the primary host, where
+	// there are others.
+	hostPatience = 10 * time.Second
 )
 
 var (
 	errHostOffline = errors.New("the primary host is offline")
+	errHostSilent  = errors.New("the primary host says nothing on this broker")
 	errLost        = errors.New("connection lost")
+	errRenewed     = errors.New("new certificate or password")
 )
 
 // session is one connection: waiting for the host, births, data.
 type session struct {
-	u     *Uplink
-	link  *dial.Link
-	bdSeq uint8
-	seq   uint8
+	u      *Uplink
+	broker string
+	link   *dial.Link
+	bdSeq  uint8
+	seq    uint8
 
 	states   chan sparkplug.HostState
 	commands chan sparkplug.Command
@@ -51,6 +57,7 @@ type session struct {
 
 	sweeps   [queue.Lanes]sweep
 	pace     pace
+	budget   budget
 	replayAt time.Time
 	checked  time.Time
 
@@ -62,13 +69,15 @@ type session struct {
 
 // session connects and works until the connection or the host is lost, or ctx
 // ends. It reports whether births were sent.
-func (u *Uplink) session(ctx context.Context, bdSeq uint8) (born bool, err error) {
-	l, err := u.connect(ctx, bdSeq)
+func (u *Uplink) session(ctx context.Context, broker string, bdSeq uint8) (born bool, err error) {
+	l, err := u.connect(ctx, broker, bdSeq)
 	if err != nil {
 		return false, err
 	}
+	u.connection.stands(l)
+	u.connection.set(broker, plant.BrokerWaiting, "")
 	s := &session{
-		u: u, link: l, bdSeq: bdSeq,
+		u: u, broker: broker, link: l, bdSeq: bdSeq, budget: budget{perSecond: float64(u.LinkKbit) * replayShare * 1000 / 8},
 		states: make(chan sparkplug.HostState, 64), commands: make(chan sparkplug.Command, 256),
 		paths: map[plant.TagID]string{},
 	}
@@ -77,6 +86,9 @@ func (u *Uplink) session(ctx context.Context, bdSeq uint8) (born bool, err error
 		return false, err
 	}
 	if err := s.awaitHost(ctx); err != nil {
+		if ctx.Err() != nil || errors.Is(err, errHostOffline) || errors.Is(err, errHostSilent) || errors.Is(err, errRenewed) {
+			err = errors.Join(err, s.leave())
+		}
 		return false, err
 	}
 	u.flights.reset()
@@ -89,13 +101,17 @@ func (u *Uplink) session(ctx context.Context, bdSeq uint8) (born bool, err error
 		return false, fmt.Errorf("births: %w", err)
 	}
 	s.replayAt = time.Now().Add(delay(u.Queue.Stats().Bytes))
-	u.Log.Info("connected to the plant", "broker", u.Broker, "node", u.Group+"/"+u.Node)
+	u.connection.set(broker, plant.BrokerLive, "")
+	u.Log.Info("connected to the plant", "broker", broker, "node", u.Group+"/"+u.Node)
 	err = s.run(ctx)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		s.flush()
 		return true, errors.Join(ctx.Err(), s.leave())
-	}
-	if errors.Is(err, errHostOffline) {
+	case errors.Is(err, errRenewed):
+		s.flush()
+		return true, errors.Join(err, s.leave())
+	case errors.Is(err, errHostOffline):
 		err = errors.Join(err, s.leave())
 	}
 	return true, err
@@ -158,6 +174,12 @@ func hand[T any](u *Uplink, inbox chan<- T, v T) {
 func (s *session) awaitHost(ctx context.Context) error {
 	told := time.NewTimer(2 * time.Second)
 	defer told.Stop()
+	var patience <-chan time.Time
+	if len(s.u.Standby) > 0 {
+		t := time.NewTimer(hostPatience)
+		defer t.Stop()
+		patience = t.C
+	}
 	pause := askLeast
 	ask := time.NewTimer(pause)
 	defer ask.Stop()
@@ -175,10 +197,20 @@ func (s *session) awaitHost(ctx context.Context) error {
 			pause = min(2*pause, askMost)
 			ask.Reset(pause)
 		case <-told.C:
-			s.u.Log.Info("connected, waiting for the primary host", "host", s.u.PrimaryHost)
+			s.u.Log.Info("connected, waiting for the primary host", "broker", s.broker, "host", s.u.PrimaryHost)
+		case <-patience:
+			return errHostSilent
+		case err := <-s.link.Renewed():
+			if err := s.renewed(err); err != nil {
+				return err
+			}
 		case state := <-s.states:
-			if s.takeState(state) && state.Online {
+			switch {
+			case !s.takeState(state):
+			case state.Online:
 				return nil
+			case patience != nil: // tck-id-operational-behavior-primary-application-state-with-multiple-servers-walk
+				return errHostOffline
 			}
 		}
 	}
@@ -213,6 +245,16 @@ func (s *session) hear(state sparkplug.HostState) error {
 	return nil
 }
 
+// renewed ends the session where the files of the access are new and can be used.
+// A connection stands on what it was made with, so nothing is lost meanwhile.
+func (s *session) renewed(err error) error {
+	if err != nil {
+		s.u.Log.Warn("the new certificate or password cannot be used, the connection stands on the one before", "err", err)
+		return nil
+	}
+	return errRenewed
+}
+
 // run sends until something ends the session.
 func (s *session) run(ctx context.Context) error {
 	tick := time.NewTicker(tickEvery)
@@ -233,6 +275,10 @@ func (s *session) run(ctx context.Context) error {
 			return ctx.Err()
 		case err := <-s.link.Lost():
 			return errors.Join(errLost, err)
+		case err := <-s.link.Renewed():
+			if err := s.renewed(err); err != nil {
+				return err
+			}
 		case c := <-s.commands:
 			s.obey(c)
 		case state := <-s.states:
@@ -255,6 +301,10 @@ func (s *session) receive(ctx context.Context) error {
 			return ctx.Err()
 		case err := <-s.link.Lost():
 			return errors.Join(errLost, err)
+		case err := <-s.link.Renewed():
+			if err := s.renewed(err); err != nil {
+				return err
+			}
 		case state := <-s.states:
 			if err := s.hear(state); err != nil {
 				return err
@@ -300,7 +350,11 @@ func (s *session) step(now time.Time) (did bool, err error) {
 	if did, err := s.again(&s.sweeps[queue.Telemetry], now); did || err != nil {
 		return did, err
 	}
-	// Last, because they are large: telemetry never waits for them.
+	// Last, because they are large: telemetry never waits for them, nor does a link
+	// of few bits carry them for its sake.
+	if !s.budget.left(now) {
+		return false, nil
+	}
 	if r := s.u.hand.take(queue.Waveforms); r != nil {
 		return true, s.sendRecord(r, false, now)
 	}
@@ -315,9 +369,15 @@ func (s *session) check(now time.Time) {
 	}
 	s.checked = now
 	u := s.u
-	due, aside := u.flights.expire(now)
-	for _, k := range aside {
-		s.setAside(k, errors.New("never answered"))
+	var due [queue.Lanes]bool
+	if u.Delivery == ByState {
+		s.settleStood(now)
+	} else {
+		var aside []key
+		due, aside = u.flights.expire(now)
+		for _, k := range aside {
+			s.setAside(k, errors.New("never answered"))
+		}
 	}
 	missed := u.hand.takeMissed()
 	for i := range s.sweeps {
@@ -336,7 +396,7 @@ func (s *session) check(now time.Time) {
 func (s *session) again(w *sweep, now time.Time) (did bool, err error) {
 	u := s.u
 	f := &u.flights
-	if !f.room(w.lane) || w.lane != queue.Findings && w.lane != queue.Audit && now.Before(s.replayAt) {
+	if !f.room(w.lane) || w.lane != queue.Findings && w.lane != queue.Audit && (now.Before(s.replayAt) || !s.budget.left(now)) {
 		return false, nil
 	}
 	r, err := w.next(u.Queue, f, now)
@@ -473,4 +533,20 @@ func (s *session) settle(a sparkplug.Ack) {
 	u.counts.settled.Add(uint64(n))
 	u.heard.Store(time.Now().UnixNano())
 	u.flights.acked(a.Epoch, a.Spans, time.Now())
+}
+
+// settleStood frees what was published so long ago that the connection and the
+// host's STATE, had they failed, would have been noticed since: both end the
+// session, and a new one begins with nothing on its way.
+func (s *session) settleStood(now time.Time) {
+	u := s.u
+	for epoch, spans := range u.flights.stood(now.Add(-u.standFor())) {
+		n, err := u.Queue.Settle(epoch, spans)
+		if err != nil {
+			u.Log.Error("records are not freed", "err", err)
+			return
+		}
+		u.counts.settled.Add(uint64(n))
+		u.heard.Store(time.Now().UnixNano())
+	}
 }

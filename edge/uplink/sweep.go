@@ -80,6 +80,34 @@ func (p *pace) allow(n int, live float64, now time.Time) bool {
 	return true
 }
 
+// replayShare is the part of a link that replay may take together with what is
+// live.
+const replayShare = 0.8
+
+// budget is a token bucket of bytes for a link of known speed. Every message takes
+// from it, live ones also what is not there; replay waits until something is.
+type budget struct {
+	perSecond float64 // 0: the link is not known, nothing waits
+	tokens    float64
+	at        time.Time
+}
+
+func (b *budget) spend(n int) { b.tokens -= float64(n) }
+
+// left reports whether replay may go out. At most half a second is saved up, and a
+// debt of more than two is forgiven.
+func (b *budget) left(now time.Time) bool {
+	if b.perSecond == 0 {
+		return true
+	}
+	if !b.at.IsZero() {
+		b.tokens += b.perSecond * now.Sub(b.at).Seconds()
+	}
+	b.tokens = min(max(b.tokens, -2*b.perSecond), b.perSecond/2)
+	b.at = now
+	return b.tokens > 0
+}
+
 // delay is how long an edge waits after its births before it replays, so that a
 // hundred edges do not start in step: up to 5 s, less for a small backlog.
 func delay(backlog uint64) time.Duration {

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -25,15 +26,18 @@ type Device struct {
 
 // Uplink is the node. Fill in the fields, then Run.
 type Uplink struct {
-	Broker      string // "tcp://host:1883" or "ssl://host:8883"
-	User        string
-	Password    string
-	CA          string // file with the broker's CA; empty: those of the system
+	Broker      string   // "tcp://host:1883" or "ssl://host:8883"
+	Standby     []string // brokers to walk on to, in this order and round again
+	Access      dial.Access
 	Group       string
 	Node        string
 	PrimaryHost string // host id whose STATE and acknowledgements count; empty: births at once, nothing is ever settled
 	Version     string
 	StateDir    string // where the number of the connection survives a restart
+
+	Delivery         Delivery
+	PrimaryKeepAlive time.Duration // of the primary host, with ByState; what is shorter than the edge's own is that
+	LinkKbit         int           // what the link to the plant bears, kbit/s; 0: not known
 
 	Queue   *queue.Queue
 	Devices func() []Device
@@ -48,7 +52,21 @@ type Uplink struct {
 	flights flights       // of the Run goroutine
 	counts  counts
 	heard   atomic.Int64 // ns UTC
+
+	connection connection
 }
+
+// Delivery is what frees a record.
+type Delivery int
+
+// Acknowledged, the historian's own word, is the only proof that a record is
+// stored. ByState is for a primary host that does not know it: what was published
+// while the connection stood and the host said that it was online, and both held
+// for one and a half of its keep-alives more, counts as delivered.
+const (
+	Acknowledged Delivery = iota
+	ByState
+)
 
 // Heard is when the plant last freed a record with its word, 0 before that.
 // Nothing else proves that it is there: a broker may outlive its historian.
@@ -79,12 +97,23 @@ func (u *Uplink) Counts() Counts {
 	}
 }
 
+// standFor is how long connection and STATE must have stood after a publish:
+// whoever fails is noticed within one and a half keep-alives.
+func (u *Uplink) standFor() time.Duration {
+	return 3 * max(u.PrimaryKeepAlive, dial.KeepAlive) / 2
+}
+
 // Pause between two attempts to connect. It is short because a plant's broker
 // that is back should have its values within seconds, and drawn at random
 // because a hundred edges see it come back at the same moment.
 const (
 	pauseLeast = 200 * time.Millisecond
 	pauseMost  = 1500 * time.Millisecond
+
+	// With several brokers each round in which none has the primary host makes the
+	// pause longer by one of these, up to mostRounds: a connection costs a write.
+	pauseRound = time.Second
+	mostRounds = 4
 )
 
 func (u *Uplink) init() {
@@ -109,24 +138,41 @@ func (u *Uplink) Run(ctx context.Context) error {
 		return fmt.Errorf("uplink: %w", err)
 	}
 	u.flights.init()
+	u.flights.delivery = u.Delivery
+	brokers := append([]string{u.Broker}, u.Standby...)
 	var told string
+	at, fruitless := 0, 0
 	for ctx.Err() == nil {
 		bdSeq, err := numbers.next()
 		if err != nil {
 			return fmt.Errorf("uplink: %w", err)
 		}
-		born, err := u.session(ctx, bdSeq)
+		broker := brokers[at]
+		born, err := u.session(ctx, broker, bdSeq)
 		u.hand.close()
 		if ctx.Err() != nil {
 			return nil
 		}
-		if reason := err.Error(); born || reason != told { // each reason once, not at every attempt
-			u.Log.Warn("not connected to the plant, records are kept", "broker", u.Broker, "err", err)
+		if errors.Is(err, errRenewed) {
+			u.Log.Info("new certificate or password, connecting with it", "broker", broker)
+			continue
+		}
+		reason := err.Error()
+		if born || reason != told { // each reason once, not at every attempt
+			u.Log.Warn("not connected to the plant, records are kept", "broker", broker, "err", err)
 			told = reason
+		}
+		u.connection.set(broker, plant.BrokerDown, reason)
+		at = (at + 1) % len(brokers)
+		switch {
+		case born:
+			fruitless = 0
+		case at == 0 && len(brokers) > 1:
+			fruitless = min(fruitless+1, mostRounds)
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(pauseLeast + rand.N(pauseMost-pauseLeast)):
+		case <-time.After(pauseLeast + rand.N(pauseMost-pauseLeast) + time.Duration(fruitless)*pauseRound):
 		}
 	}
 	return nil
@@ -143,7 +189,12 @@ func (u *Uplink) check() error {
 			return fmt.Errorf("primary host: %w", err)
 		}
 	}
-	return dial.Check(u.Broker, u.CA)
+	for _, broker := range append([]string{u.Broker}, u.Standby...) {
+		if err := dial.Check(broker, u.Access); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Offer hands a new record over. It never blocks: what finds no room is sent

@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,24 +23,34 @@ import (
 
 // Broker is an MQTT 3.1.1 broker. Fill in the fields, then Run.
 type Broker struct {
-	Listen string // "host:port"; port 0 takes a free one
-	Dir    string // where retained messages and sessions are kept
-	Users  []User // none: anonymous, on a loopback address only
+	Listen    string // "host:port"; port 0 takes a free one
+	Dir       string // where retained messages and sessions are kept
+	Users     []User // none: anonymous, on a loopback address only
+	UsersFile string // in place of Users; it is read again when it changes
 
-	TLSCertificate string // file; empty: no TLS
+	TLSCertificate string // file; empty: no TLS. The files are read again when they change
 	TLSKey         string // file
+	ClientCA       string // file with the authorities of clients' certificates; empty: none are asked for
+	ClientRequired bool   // who shows no certificate does not come in
 
 	Log *slog.Logger // nil = slog.Default()
 
 	once    sync.Once
 	started chan struct{}
 	url     string // set before started is closed
+	guard   *guard // nil: anonymous
+	papers  *papers
+	told    string // what was wrong when the files were last read again
 }
 
 const (
 	// Redelivery of a retained death or STATE to a host that came back waits
 	// for this, out of order; the default of 30 s would be an eternity.
 	ackWait = 5 * time.Second
+
+	// lookEvery is how often users and certificates are read again. What is taken
+	// away from a user ends its connection by then.
+	lookEvery = 2 * time.Second
 
 	startTimeout = 10 * time.Second
 	stopTimeout  = 5 * time.Second
@@ -112,13 +121,50 @@ func (b *Broker) Run(ctx context.Context) error {
 	}
 	b.url = b.address(opts)
 	close(b.started)
-	b.Log.Info("broker listens", "url", b.url, "users", len(b.Users))
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-log.fatal:
-		return fmt.Errorf("broker: %w", err)
+	users := 0
+	if b.guard != nil {
+		users = len(b.guard.accounts.Load().users)
 	}
+	b.Log.Info("broker listens", "url", b.url, "users", users)
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-log.fatal:
+			return fmt.Errorf("broker: %w", err)
+		case <-look.C:
+			b.look(srv)
+		}
+	}
+}
+
+// look reads users and certificates again. What cannot be read is said once, and
+// what was there before goes on.
+func (b *Broker) look(srv *server.Server) {
+	var errs []error
+	if b.guard != nil {
+		if b.UsersFile != "" {
+			errs = append(errs, b.guard.renew(func() ([]User, error) { return LoadUsers(b.UsersFile) }))
+		}
+		b.guard.sweep(srv)
+	}
+	if b.papers != nil {
+		changed, err := b.papers.renew()
+		errs = append(errs, err)
+		if changed {
+			b.Log.Info("certificates read again")
+		}
+	}
+	told := ""
+	if err := errors.Join(errs...); err != nil {
+		told = err.Error()
+		if told != b.told {
+			b.Log.Error("users and certificates stay as they were", "err", err)
+		}
+	}
+	b.told = told
 }
 
 // ready waits until the server listens.
@@ -148,10 +194,16 @@ func (b *Broker) options() (*server.Options, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen %q: port must be 0 to 65535", b.Listen)
 	}
-	if len(b.Users) == 0 && !loopback(host) {
+	users := b.Users
+	if b.UsersFile != "" {
+		if users, err = LoadUsers(b.UsersFile); err != nil {
+			return nil, err
+		}
+	}
+	if len(users) == 0 && !loopback(host) {
 		return nil, fmt.Errorf("listen %q: without users only a loopback address such as 127.0.0.1 is allowed", b.Listen)
 	}
-	users, err := serverUsers(b.Users)
+	accounts, err := newAccounts(users, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +228,6 @@ func (b *Broker) options() (*server.Options, error) {
 		JetStreamMaxMemory: 64 << 20,
 		JetStreamMaxStore:  1 << 30,
 		MaxPayload:         sparkplug.MaxPayload,
-		Users:              users,
 
 		DisableJetStreamBanner: true,
 	}
@@ -184,12 +235,17 @@ func (b *Broker) options() (*server.Options, error) {
 	if port == 0 {
 		o.MQTT.Port = server.RANDOM_PORT
 	}
+	if len(users) > 0 {
+		b.guard = &guard{log: b.Log, there: map[uint64]visitor{}}
+		b.guard.set(accounts)
+		o.CustomClientAuthentication = b.guard
+	}
 	if b.TLSCertificate != "" {
-		cert, err := tls.LoadX509KeyPair(b.TLSCertificate, b.TLSKey)
-		if err != nil {
-			return nil, fmt.Errorf("TLS: %w", err)
+		b.papers = &papers{certificate: b.TLSCertificate, key: b.TLSKey, clientCA: b.ClientCA, required: b.ClientRequired}
+		if _, err := b.papers.renew(); err != nil {
+			return nil, err
 		}
-		o.MQTT.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+		o.MQTT.TLSConfig = b.papers.server()
 		o.MQTT.TLSTimeout = 5
 	}
 	return o, nil

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -369,7 +370,7 @@ func TestLoadUsers(t *testing.T) {
 	write("pw", "from a file\n")
 	good := write("users.csv", "name,role,group,node,password\n# the finishing mill\nedge1,edge,mill,e1,"+string(hash)+"\nplant,host,,plant,file:pw\n")
 	users, err := LoadUsers(good)
-	if err != nil || len(users) != 2 || users[1].Password != "from a file" || users[0] != (User{"edge1", Edge, "mill", "e1", string(hash)}) {
+	if err != nil || len(users) != 2 || users[1].Password != "from a file" || !reflect.DeepEqual(users[0], User{Name: "edge1", Role: Edge, Group: "mill", Node: "e1", Password: string(hash)}) {
 		t.Errorf("%+v, %v", users, err)
 	}
 	bad := write("bad.csv", "name,role,group,node,password\na,king,,n,file:pw\nb,edge,g g,n,file:pw\nc,host,,n,plain\nd,host,,n\ne,host,,n,file:none\nf,host,,n,file:pw\nf,host,,n,file:pw\n")
@@ -419,7 +420,7 @@ func FuzzUsers(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := serverUsers(users); err != nil {
+		if _, err := newAccounts(users, nil); err != nil {
 			t.Fatalf("users that were read are refused: %v", err)
 		}
 	})

@@ -2,7 +2,9 @@ package broker
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/csv"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -10,9 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/nats-io/nats-server/v2/server"
-	"golang.org/x/crypto/bcrypt"
 
 	"millwright/sparkplug"
 )
@@ -27,17 +26,19 @@ const (
 	Reader Role = "reader" // another host: hears all, publishes its own STATE only
 )
 
-// User is an account of the broker.
+// User is an account of the broker. What it lists of password and certificates must
+// be shown, both where both are listed.
 type User struct {
-	Name     string
-	Role     Role
-	Group    string // of an edge
-	Node     string // node id of an edge, host id of a host or reader
-	Password string // bcrypt hash, or the password itself
+	Name         string
+	Role         Role
+	Group        string   // of an edge
+	Node         string   // node id of an edge, host id of a host or reader; a reader without one only hears
+	Password     string   // hashes with blanks between them (see NewPassword), or the password itself
+	Certificates []string // SHA-256 of the certificates that it may show: colons and case do not matter
 }
 
-// userColumns is the header of a users file.
-var userColumns = []string{"name", "role", "group", "node", "password"}
+// userColumns is the header of a users file. The last one may be absent.
+var userColumns = []string{"name", "role", "group", "node", "password", "certificate"}
 
 // maxPassword is what bcrypt takes.
 const maxPassword = 72
@@ -47,11 +48,13 @@ const maxUsersFile = 1 << 20
 
 // LoadUsers reads a users file: CSV with the header
 //
-//	name,role,group,node,password
+//	name,role,group,node,password,certificate
 //
-// where # begins a comment line and password is a bcrypt hash ("$2a$…") or
-// "file:NAME", a file with the password itself, relative to the users file. All
-// faults are reported at once, as file:line.
+// where # begins a comment line. The password is a bcrypt hash ("$2a$…"), a hash of
+// Mosquitto ("$7$…"), or both with a blank between them, or "file:NAME", a file with
+// the password itself, relative to the users file; the certificate is its SHA-256, or
+// several with blanks between them. One of the two may be empty, and the last column
+// may be absent. All faults are reported at once, as file:line.
 func LoadUsers(path string) ([]User, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -75,7 +78,11 @@ func parseUsers(path string, b []byte) ([]User, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: no header %s", path, strings.Join(userColumns, ","))
 	}
-	if !slices.Equal(header, userColumns) {
+	columns := len(userColumns)
+	if len(header) == columns-1 {
+		columns--
+	}
+	if !slices.Equal(header, userColumns[:columns]) {
 		return nil, fmt.Errorf("%s:1: header is %.80q, must be %s", path, strings.Join(header, ","), strings.Join(userColumns, ","))
 	}
 	var users []User
@@ -90,18 +97,21 @@ func parseUsers(path string, b []byte) ([]User, error) {
 		}
 		line, _ := r.FieldPos(0)
 		fault := func(err error) { faults = append(faults, fmt.Errorf("%s:%d: %w", path, line, err)) }
-		if len(row) != len(userColumns) {
-			fault(fmt.Errorf("%d columns, must be %d", len(row), len(userColumns)))
+		if len(row) != columns {
+			fault(fmt.Errorf("%d columns, must be %d", len(row), columns))
 			continue
 		}
 		u := User{Name: row[0], Role: Role(row[1]), Group: row[2], Node: row[3], Password: row[4]}
+		if columns == len(userColumns) {
+			u.Certificates = strings.Fields(row[5])
+		}
 		if name, ok := strings.CutPrefix(u.Password, "file:"); ok {
 			if u.Password, err = readPassword(path, name); err != nil {
 				fault(err)
 				continue
 			}
-		} else if _, err := bcrypt.Cost([]byte(u.Password)); err != nil {
-			fault(errors.New(`password: must be a bcrypt hash or "file:NAME"`))
+		} else if u.Password != "" && len(hashes(u.Password)) == 0 {
+			fault(errors.New(`password: must be a hash that millwright broker add makes, or "file:NAME"`))
 			continue
 		}
 		if err := u.check(); err != nil {
@@ -113,6 +123,9 @@ func parseUsers(path string, b []byte) ([]User, error) {
 			continue
 		}
 		users = append(users, u)
+	}
+	if err := apart(users); err != nil {
+		faults = append(faults, fmt.Errorf("%s: %w", path, err))
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
@@ -143,11 +156,19 @@ func readPassword(users, name string) (string, error) {
 }
 
 func (u *User) check() error {
-	if u.Name == "" {
-		return errors.New("name: is missing")
+	if u.Name == "" || strings.ContainsAny(u.Name, ":\n") {
+		return fmt.Errorf("name: %q, must not be empty, without : and line ends", u.Name)
 	}
-	if u.Password == "" || len(u.Password) > maxPassword {
+	if u.Password == "" && len(u.Certificates) == 0 {
+		return errors.New("password: is missing, and so is a certificate: whoever comes must show one of them")
+	}
+	if len(hashes(u.Password)) == 0 && len(u.Password) > maxPassword {
 		return fmt.Errorf("password: %d bytes, must be 1 to %d", len(u.Password), maxPassword)
+	}
+	for _, c := range u.Certificates {
+		if _, err := fingerprint(c); err != nil {
+			return err
+		}
 	}
 	switch u.Role {
 	case Edge:
@@ -155,10 +176,37 @@ func (u *User) check() error {
 			return err
 		}
 		return subjectID("node", u.Node)
-	case Host, Reader:
+	case Reader:
+		if u.Node == "" {
+			return nil
+		}
+		return subjectID("node", u.Node)
+	case Host:
 		return subjectID("node", u.Node)
 	}
 	return fmt.Errorf("role: %q, must be %s, %s or %s", u.Role, Edge, Host, Reader)
+}
+
+// apart says which users would speak for each other: a reader with the id of a host
+// could say that it is offline.
+func apart(users []User) error {
+	for _, r := range users {
+		for _, h := range users {
+			if r.Role == Reader && h.Role == Host && r.Node == h.Node {
+				return fmt.Errorf("%q has the host id of %q: a reader needs one of its own, or none", r.Name, h.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// fingerprint is the SHA-256 of a certificate without colons, in upper case.
+func fingerprint(text string) (string, error) {
+	s := strings.ToUpper(strings.ReplaceAll(text, ":", ""))
+	if b, err := hex.DecodeString(s); err != nil || len(b) != sha256.Size {
+		return "", fmt.Errorf("certificate: %.80q is no SHA-256 of a certificate, which has 64 hexadecimal digits", text)
+	}
+	return s, nil
 }
 
 // subjectID checks an id that becomes part of a permission, where * and > would
@@ -171,65 +219,4 @@ func subjectID(what, id string) error {
 		return fmt.Errorf("%s: %q, no * or > allowed", what, id)
 	}
 	return nil
-}
-
-// serverUsers are the accounts with their permissions. MQTT topics are subjects
-// inside the server: / becomes ., and . becomes //.
-func serverUsers(users []User) ([]*server.User, error) {
-	var out []*server.User
-	for _, u := range users {
-		if err := u.check(); err != nil {
-			return nil, fmt.Errorf("user %q: %w", u.Name, err)
-		}
-		var p server.Permissions
-		p.Publish, p.Subscribe = &server.SubjectPermission{}, &server.SubjectPermission{}
-		// What the server delivers to an MQTT session at QoS 1 passes here.
-		p.Subscribe.Allow = []string{"$MQTT.sub.>", "$MQTT.deliver.pubrel.>"}
-		switch u.Role {
-		case Edge:
-			for _, k := range []sparkplug.Kind{sparkplug.NBIRTH, sparkplug.NDATA, sparkplug.NDEATH} {
-				p.Publish.Allow = append(p.Publish.Allow, subject(u.Group, string(k), u.Node))
-			}
-			for _, k := range []sparkplug.Kind{sparkplug.DBIRTH, sparkplug.DDATA, sparkplug.DDEATH} {
-				p.Publish.Allow = append(p.Publish.Allow, subject(u.Group, string(k), u.Node)+".*")
-			}
-			p.Subscribe.Allow = append(p.Subscribe.Allow,
-				subject(u.Group, string(sparkplug.NCMD), u.Node),
-				subject(u.Group, string(sparkplug.DCMD), u.Node)+".*",
-				subject(string(sparkplug.STATE))+".*")
-		case Host:
-			p.Publish.Allow = []string{
-				subject("*", string(sparkplug.NCMD), "*"),
-				subject("*", string(sparkplug.DCMD), "*", "*"),
-				subject(string(sparkplug.STATE), u.Node)}
-			p.Subscribe.Allow = append(p.Subscribe.Allow, subject(), subject(">"))
-		case Reader:
-			p.Publish.Allow = []string{subject(string(sparkplug.STATE), u.Node)}
-			p.Subscribe.Allow = append(p.Subscribe.Allow, subject(), subject(">"))
-		}
-		password, err := hashed(u.Password)
-		if err != nil {
-			return nil, fmt.Errorf("user %q: %w", u.Name, err)
-		}
-		out = append(out, &server.User{Username: u.Name, Password: password, Permissions: &p})
-	}
-	return out, nil
-}
-
-// hashed keeps no password in clear in the server. The cheapest hash does: it is
-// never written down.
-func hashed(password string) (string, error) {
-	if _, err := bcrypt.Cost([]byte(password)); err == nil {
-		return password, nil
-	}
-	b, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-	return string(b), err
-}
-
-func subject(levels ...string) string {
-	s := strings.ReplaceAll(sparkplug.Namespace, ".", "//")
-	for _, l := range levels {
-		s += "." + strings.ReplaceAll(l, ".", "//")
-	}
-	return s
 }

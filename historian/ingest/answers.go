@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -24,8 +25,8 @@ type answers struct {
 	g    *Ingest
 	wake chan struct{} // buffered 1: something urgent
 
-	mu    sync.Mutex // guards what follows
-	link  *dial.Link // nil while not connected
+	mu    sync.Mutex         // guards what follows
+	links map[int]*dial.Link // those that stand, by index of the broker
 	edges map[string]*edgeAnswers
 
 	payload sparkplug.Payload // of the run goroutine
@@ -129,12 +130,17 @@ func (a *answers) signal() {
 	}
 }
 
-// setLink gives the connection on which to answer, or nil. With a new one births
-// may be asked for at once: an edge that was there first has sent them to nobody.
-func (a *answers) setLink(l *dial.Link) {
+// setLink gives the connection to a broker on which to answer, or nil. With a new
+// one births may be asked for at once: an edge that was there first has sent them to
+// nobody.
+func (a *answers) setLink(broker int, l *dial.Link) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.link = l
+	if l == nil {
+		delete(a.links, broker)
+	} else {
+		a.links[broker] = l
+	}
 	for _, e := range a.edges {
 		e.asked = time.Time{}
 	}
@@ -163,10 +169,12 @@ func (a *answers) run(ctx context.Context) {
 // something.
 func (a *answers) turn(now time.Time) bool {
 	a.mu.Lock()
-	l, topic, parts := a.link, "", [][]sparkplug.Span(nil)
+	// An edge is on one broker at a time, and what is said on the others is heard by
+	// nobody: so all are told, and none need know where an edge is.
+	links, topic, parts := slices.Collect(maps.Values(a.links)), "", [][]sparkplug.Span(nil)
 	var number uint64
 	ask := false
-	if l != nil {
+	if len(links) > 0 {
 		for _, e := range a.edges {
 			if ask = e.ask && now.Sub(e.asked) >= askEvery; ask {
 				e.ask, e.asked, topic = false, now, e.topic
@@ -185,21 +193,24 @@ func (a *answers) turn(now time.Time) bool {
 	if ask {
 		a.g.counts.rebirths.Add(1)
 		a.payload.SetRebirth(now.UnixNano())
-		a.send(l, topic)
+		a.send(links, topic)
 	}
 	for _, spans := range parts {
 		a.g.counts.answers.Add(1)
 		a.payload.SetAck(now.UnixNano(), sparkplug.Ack{Host: a.g.HostID, Epoch: number, Spans: spans})
-		a.send(l, topic)
+		a.send(links, topic)
 	}
 	return true
 }
 
 // send publishes the payload. A command that is lost is made good by the next
 // answer, or when the record comes again.
-func (a *answers) send(l *dial.Link, topic string) {
-	if err := l.Publish(topic, a.payload.AppendTo(nil)); err != nil {
-		a.g.Log.Debug("command not sent", "topic", topic, "err", err)
+func (a *answers) send(links []*dial.Link, topic string) {
+	b := a.payload.AppendTo(nil)
+	for _, l := range links {
+		if err := l.Publish(topic, b); err != nil {
+			a.g.Log.Debug("command not sent", "topic", topic, "err", err)
+		}
 	}
 }
 

@@ -71,7 +71,7 @@ func (d *decoder) tick(now int64) {
 // take handles one message of the broker.
 func (d *decoder) take(m *message) {
 	if m.lost {
-		d.lose(time.Now().UnixNano())
+		d.lose(m.broker, time.Now().UnixNano())
 		return
 	}
 	t, err := sparkplug.ParseTopic(m.topic)
@@ -87,6 +87,9 @@ func (d *decoder) take(m *message) {
 	if n == nil {
 		d.g.counts.dropped.Add(1)
 		return
+	}
+	if t.Kind != sparkplug.NDEATH { // a Will may come long after the node has walked on
+		n.broker = m.broker
 	}
 	if err := d.payload.Decode(m.payload); err != nil {
 		d.g.counts.unreadable.Add(1)
@@ -140,8 +143,11 @@ func (d *decoder) node(t sparkplug.Topic) *node {
 }
 
 // lose forgets all sessions: this host was away and does not know what it missed.
-func (d *decoder) lose(now int64) {
+func (d *decoder) lose(broker int, now int64) {
 	for _, n := range d.nodes {
+		if n.broker != broker {
+			continue // it has walked on to another one
+		}
 		if n.session.Born() {
 			n.session.Lose()
 			d.stale(n, "", true)

@@ -14,6 +14,7 @@ type message struct {
 	topic   string
 	payload []byte
 	arrived int64 // ns UTC
+	broker  int   // index of the connection
 	lost    bool
 }
 

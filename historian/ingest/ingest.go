@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,12 +42,12 @@ type Live interface {
 // Ingest is the host. Fill in the fields, then Run. An edge is named by its
 // group and node, "mill/f3", towards Store and Alarms.
 type Ingest struct {
-	Broker   string // "tcp://host:1883" or "ssl://host:8883"
-	User     string
-	Password string
-	CA       string // file with the broker's CA; empty: those of the system
-	HostID   string // the edges have it as their primary host
-	Standby  bool   // store, but never answer nor ask: another host is the primary one
+	Broker  string   // "tcp://host:1883" or "ssl://host:8883"
+	Nodes   []string // further nodes of the cluster that is this broker, tried one after the other
+	Others  []string // further brokers, which edges walk on to: this host is on all of them at once
+	Access  dial.Access
+	HostID  string // the edges have it as their primary host
+	Standby bool   // store, but never answer nor ask: another host is the primary one
 
 	Store  Store
 	Alarms Alarms
@@ -111,7 +110,7 @@ func (g *Ingest) init() {
 		g.commit = committer{g: g, wake: make(chan struct{}, 1)}
 		g.find = finder{g: g, jobs: make(chan finding, maxJobs)}
 		g.known = known{g: g, sets: map[epoch]*set{}}
-		g.answers = answers{g: g, edges: map[string]*edgeAnswers{}, wake: make(chan struct{}, 1)}
+		g.answers = answers{g: g, edges: map[string]*edgeAnswers{}, links: map[int]*dial.Link{}, wake: make(chan struct{}, 1)}
 		g.view.edges = map[string]*edgeView{}
 	})
 }
@@ -131,22 +130,11 @@ func (g *Ingest) Run(ctx context.Context) error {
 	defer parts.Wait()
 	defer stop()
 
-	var told string
-	for ctx.Err() == nil {
-		online, err := g.connection(ctx)
-		g.inbox.put(message{lost: true})
-		if ctx.Err() != nil {
-			return nil
-		}
-		if reason := err.Error(); online || reason != told {
-			g.Log.Warn("historian is not connected to the broker", "broker", g.Broker, "err", err)
-			told = reason
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pauseLeast + rand.N(pauseMost-pauseLeast)):
-		}
+	var stays sync.WaitGroup
+	for _, b := range g.brokers() {
+		stays.Go(func() { g.stay(ctx, b) })
 	}
+	stays.Wait()
 	return nil
 }
 
@@ -157,7 +145,14 @@ func (g *Ingest) check() error {
 	if err := sparkplug.CheckID(g.HostID); err != nil {
 		return fmt.Errorf("host: %w", err)
 	}
-	return dial.Check(g.Broker, g.CA)
+	for _, b := range g.brokers() {
+		for _, node := range b.nodes {
+			if err := dial.Check(node, g.Access); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Assets are those of all edges, as their births described them.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"millwright/sparkplug"
@@ -13,31 +14,82 @@ import (
 var (
 	errLost  = errors.New("connection lost")
 	errNewer = errors.New("another host with this id was online later")
+
+	errRenewed = errors.New("new certificate or password")
 )
 
+// place is one broker that this host is on: the index of its connection, and the
+// nodes of a cluster that are one broker.
+type place struct {
+	index int
+	nodes []string
+}
+
+// brokers are those that this host is on at once.
+func (g *Ingest) brokers() []place {
+	list := []place{{0, append([]string{g.Broker}, g.Nodes...)}}
+	for _, other := range g.Others {
+		list = append(list, place{len(list), []string{other}})
+	}
+	return list
+}
+
+// stay is on a broker, again and again, until ctx ends.
+func (g *Ingest) stay(ctx context.Context, b place) {
+	var told string
+	for i := 0; ctx.Err() == nil; i = (i + 1) % len(b.nodes) {
+		broker := b.nodes[i]
+		online, err := g.connection(ctx, b.index, broker)
+		g.inbox.put(message{lost: true, broker: b.index})
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, errRenewed) {
+			g.Log.Info("new certificate or password, connecting with it", "broker", broker)
+			i += len(b.nodes) - 1 // once more
+			continue
+		}
+		if reason := err.Error(); online || reason != told {
+			g.Log.Warn("historian is not connected to the broker", "broker", broker, "err", err)
+			told = reason
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pauseLeast + rand.N(pauseMost-pauseLeast)):
+		}
+	}
+}
+
 // connection connects, announces this host, and works until the connection is
-// lost or ctx ends. It reports whether the host was online.
-func (g *Ingest) connection(ctx context.Context) (online bool, err error) {
+// lost or ctx ends. It reports whether the host was online. Each broker has a
+// STATE with a time of its own
+// (tck-id-operational-behavior-host-application-multi-server-timestamp).
+func (g *Ingest) connection(ctx context.Context, index int, broker string) (online bool, err error) {
 	at := time.Now().UnixMilli() // Will and birth share it
-	l, err := g.connect(ctx, at)
+	l, err := g.connect(ctx, broker, at)
 	if err != nil {
 		return false, err
 	}
 	defer l.Close()
 	own := make(chan sparkplug.HostState, 16)
-	if err := g.subscribe(ctx, l, own); err != nil {
+	if err := g.subscribe(ctx, l, index, own); err != nil {
 		return false, err
 	}
 	if err := g.announce(ctx, l, at); err != nil {
 		return false, err
 	}
-	g.answers.setLink(l)
-	defer g.answers.setLink(nil)
-	g.Log.Info("historian is online", "broker", g.Broker, "host", g.HostID)
+	g.answers.setLink(index, l)
+	defer g.answers.setLink(index, nil)
+	g.Log.Info("historian is online", "broker", broker, "host", g.HostID)
 	for {
 		select {
 		case <-ctx.Done():
 			return true, errors.Join(ctx.Err(), g.leave(l))
+		case err := <-l.Renewed():
+			if err == nil {
+				return true, errors.Join(errRenewed, g.leave(l))
+			}
+			g.Log.Warn("the new certificate or password cannot be used, the connection stands on the one before", "err", err)
 		case err := <-l.Lost():
 			return true, errors.Join(errLost, err)
 		case s := <-own:
@@ -64,9 +116,9 @@ func (g *Ingest) leave(l *dial.Link) error {
 }
 
 // connect opens a connection whose Will is the offline STATE of this time.
-func (g *Ingest) connect(ctx context.Context, at int64) (*dial.Link, error) {
+func (g *Ingest) connect(ctx context.Context, broker string, at int64) (*dial.Link, error) {
 	return dial.Client{
-		Broker: g.Broker, CA: g.CA, User: g.User, Password: g.Password,
+		Broker: broker, Access: g.Access,
 		ID: dial.ClientID("host", g.HostID),
 		// Or data would overtake the births that it needs. The handlers only put
 		// into the inbox, so the deadlock of ordered handlers cannot happen.
@@ -83,7 +135,7 @@ func (g *Ingest) stateTopic() string {
 // subscribe asks for this host's STATE and for the whole namespace before
 // anything is said (tck-id-host-topic-phid-birth-sub-required). At QoS 1 data
 // still comes at QoS 0, deaths at QoS 1.
-func (g *Ingest) subscribe(ctx context.Context, l *dial.Link, own chan<- sparkplug.HostState) error {
+func (g *Ingest) subscribe(ctx context.Context, l *dial.Link, index int, own chan<- sparkplug.HostState) error {
 	err := l.Subscribe(ctx, g.stateTopic(), func(_ string, payload []byte) {
 		s, err := sparkplug.ParseHostState(payload)
 		if err != nil {
@@ -98,7 +150,7 @@ func (g *Ingest) subscribe(ctx context.Context, l *dial.Link, own chan<- sparkpl
 		return err
 	}
 	return l.Subscribe(ctx, sparkplug.Namespace+"/#", func(topic string, payload []byte) {
-		if !g.inbox.put(message{topic: topic, payload: payload, arrived: time.Now().UnixNano()}) {
+		if !g.inbox.put(message{topic: topic, payload: payload, arrived: time.Now().UnixNano(), broker: index}) {
 			g.counts.dropped.Add(1)
 		}
 	})

@@ -57,6 +57,7 @@ const (
 type node struct {
 	edge    string // "group/node"
 	name    string
+	broker  int // index of the connection that it was heard on last
 	session sparkplug.Node
 
 	version uint64 // of the acknowledgement; 0: a foreign edge

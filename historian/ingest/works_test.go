@@ -26,6 +26,7 @@ import (
 	"millwright/historian/store"
 	"millwright/plant"
 	"millwright/sparkplug"
+	"millwright/sparkplug/dial"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -407,6 +408,9 @@ type box struct {
 	silent []string // stale tags
 	sent   map[sampleKey]float64
 	lastAt int64
+
+	standby []string // further brokers
+	access  dial.Access
 }
 
 func newBox(t testing.TB, dir, url string, tags map[string][]plant.Tag) *box {
@@ -430,7 +434,8 @@ func (b *box) open(url string) {
 	}
 	b.queue = q
 	b.up = &uplink.Uplink{
-		Broker: url, Group: "mill", Node: "e1", PrimaryHost: "plant", Version: "test", StateDir: b.dir,
+		Broker: url, Standby: b.standby, Access: b.access,
+		Group: "mill", Node: "e1", PrimaryHost: "plant", Version: "test", StateDir: b.dir,
 		Queue: q, Devices: b.devices, Log: quiet(b.t),
 		Status: func() plant.EdgeStatus {
 			b.mu.Lock()

@@ -75,11 +75,13 @@ type PLC struct {
 // Edge is the agent beside the PLCs, section [edge].
 type Edge struct {
 	Name, Group string // Sparkplug edge node and group id
-	Broker      string // URL; empty: the [broker] of this file
-	BrokerUser  string
-	BrokerPass  string
-	BrokerCA    string // PEM file; empty: the system's
-	PrimaryHost string // host id of the historian
+	Access      Access // to the brokers, which it walks over
+	PrimaryHost string // host id of the historian; empty: births at once
+
+	Delivery         string        // DeliverAcknowledged, DeliverState
+	PrimaryKeepAlive time.Duration // of the primary host, with DeliverState
+	LinkKbit         int           // what the link to the plant bears, kbit/s; 0: not known
+
 	Data        string // folder
 	QueueMax    int64  // bytes on disk
 	Reserve     int64  // bytes of the disk that telemetry leaves free
@@ -94,26 +96,15 @@ type Edge struct {
 	Beacon      *Beacon
 }
 
-// Broker is the embedded MQTT broker, section [broker].
-type Broker struct {
-	Listen         string // HOST:PORT
-	Data           string // folder
-	UsersFile      string // accounts, which the broker reads itself; empty: everybody, on loopback only
-	TLSCertificate string // PEM files
-	TLSKey         string
-}
-
 // Historian is the plant's store and alarm book, section [historian].
 type Historian struct {
-	Data       string // folder
-	Reserve    int64  // bytes of the disk that samples leave free
-	Broker     string // URL; empty: the [broker] of this file
-	BrokerUser string
-	BrokerPass string
-	BrokerCA   string
-	HostID     string
-	Store      string  // StorePebble, StoreInflux
-	Influx     *Influx // with StoreInflux
+	Data    string // folder
+	Reserve int64  // bytes of the disk that samples leave free
+	Access  Access // to the brokers
+	Cluster bool   // they are the nodes of one cluster: it is on one of them, and not on all
+	HostID  string
+	Store   string  // StorePebble, StoreInflux
+	Influx  *Influx // with StoreInflux
 }
 
 // HMI is the web server, section [hmi]. It needs [historian].
@@ -298,7 +289,6 @@ func (root *table) edge(c *Config) *Edge {
 	e := &Edge{
 		Name:        t.need("name", "edge1"),
 		Group:       t.checked("group", "plant", checkName),
-		BrokerCA:    t.readable("broker_ca"),
 		PrimaryHost: t.checked("primary_host", "millwright", checkName),
 		Data:        t.folder("data", "millwright-data/edge"),
 		QueueMax:    t.size("queue_max", 4e9, 16<<20),
@@ -321,7 +311,7 @@ func (root *table) edge(c *Config) *Edge {
 	if err := checkName(e.Name); err != nil {
 		t.fault("name", "%v", err)
 	}
-	e.Broker, e.BrokerUser, e.BrokerPass = t.brokerAccess(c.Broker != nil)
+	e.delivery(t, c.Broker != nil)
 	if len(e.AssetsFiles) == 0 {
 		e.assign(c, nil)
 		return e
@@ -345,37 +335,6 @@ func (e *Edge) assign(c *Config, assets []plant.Asset) {
 	}
 }
 
-// brokerAccess reads the keys that name an MQTT broker.
-func (t *table) brokerAccess(local bool) (url, user, password string) {
-	url = t.checked("broker", "", func(s string) error { return checkURL(s, "mqtt", "mqtts", "tcp", "ssl") })
-	if url == "" && !local {
-		t.fault("broker", "is missing, for example broker = \"mqtts://plant:8883\" (only beside a [broker] it may be left out)")
-	}
-	user = t.text("broker_user", "")
-	password = t.secret("broker_password_file")
-	t.credentials("broker_user", "broker_password_file")
-	return url, user, password
-}
-
-func (root *table) broker() *Broker {
-	t := root.table("broker")
-	if t == nil {
-		return nil
-	}
-	defer t.close()
-	b := &Broker{
-		Listen: t.checked("listen", "127.0.0.1:1883", checkListen),
-		Data:   t.folder("data", "millwright-data/broker"),
-
-		UsersFile: t.guarded("users"),
-	}
-	b.TLSCertificate, b.TLSKey = t.tlsPair("tls_certificate", "tls_key")
-	if !loopback(b.Listen) && b.UsersFile == "" && checkListen(b.Listen) == nil {
-		t.fault("users", "is missing, a broker that listens on %s needs users (only on 127.0.0.1 it may go without)", b.Listen)
-	}
-	return b
-}
-
 func (root *table) historian(local bool) *Historian {
 	t := root.table("historian")
 	if t == nil {
@@ -383,13 +342,16 @@ func (root *table) historian(local bool) *Historian {
 	}
 	defer t.close()
 	h := &Historian{
-		Data:     t.folder("data", "millwright-data/historian"),
-		Reserve:  t.size("reserve", 64<<20, 16<<20),
-		BrokerCA: t.readable("broker_ca"),
-		HostID:   t.checked("host_id", "millwright", checkName),
+		Data:    t.folder("data", "millwright-data/historian"),
+		Reserve: t.size("reserve", 64<<20, 16<<20),
+		HostID:  t.checked("host_id", "millwright", checkName),
 	}
 	t.store(h)
-	h.Broker, h.BrokerUser, h.BrokerPass = t.brokerAccess(local)
+	h.Access = t.access(local)
+	h.Cluster = t.oneOf("broker_list", "independent", "independent", "cluster") == "cluster"
+	if t.has("broker_list") && len(h.Access.Brokers) < 2 {
+		t.fault("broker_list", "is of no use with one broker, it says what several in broker are to each other")
+	}
 	return h
 }
 

@@ -133,11 +133,11 @@ broker_password_file = "password"
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Historian.BrokerPass != "a:b" || c.Broker.UsersFile != filepath.Join(dir, "users") {
+	if c.Historian.Access.PasswordFile != filepath.Join(dir, "password") || c.Broker.UsersFile != filepath.Join(dir, "users") {
 		t.Errorf("historian %+v broker %+v", c.Historian, c.Broker)
 	}
-	if c.Historian.Broker != "" {
-		t.Errorf("broker URL %q, want none beside a broker", c.Historian.Broker)
+	if len(c.Historian.Access.Brokers) > 0 {
+		t.Errorf("broker URL %q, want none beside a broker", c.Historian.Access.Brokers)
 	}
 
 	if f := c.Fault("broker.users", "is %s", "odd"); f.String() != file+":3: broker.users: is odd" {

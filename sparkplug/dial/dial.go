@@ -11,36 +11,39 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"syscall"
 	"time"
 )
 
-// SendBuffer is asked of the system for each connection: what is waiting in
-// front of an urgent message is at most about twice this.
+// SendBuffer is asked of the system for a connection that wants no other: what is
+// waiting in front of an urgent message is at most about twice this.
 const SendBuffer = 64 << 10
 
 const timeout = 5 * time.Second
 
-// Check says what is wrong with a broker's URL or a CA file before anything is
-// dialled.
-func Check(broker, ca string) error {
-	_, _, err := parse(broker, ca)
-	return err
+// Check says what is wrong with a broker's URL or the files of an access before
+// anything is dialled.
+func Check(broker string, a Access) error {
+	if _, _, err := parse(broker, a); err != nil {
+		return err
+	}
+	return a.check()
 }
 
 // Dial connects to a broker's URL: tcp:// or mqtt:// plain, ssl://, tls:// or
-// mqtts:// with TLS, checked against the certificates in the file ca or, where
-// that is empty, those of the system.
-func Dial(ctx context.Context, broker, ca string) (net.Conn, error) {
-	u, config, err := parse(broker, ca)
+// mqtts:// with TLS, with this send buffer in bytes (0: SendBuffer).
+func Dial(ctx context.Context, broker string, a Access, buffer int) (net.Conn, error) {
+	u, config, err := parse(broker, a)
 	if err != nil {
 		return nil, err
+	}
+	if buffer <= 0 {
+		buffer = SendBuffer
 	}
 	d := net.Dialer{Timeout: timeout, Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
 		cerr := c.Control(func(fd uintptr) {
-			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, SendBuffer)
+			err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF, buffer)
 		})
 		return errors.Join(cerr, err)
 	}}
@@ -68,7 +71,8 @@ func next(err error) string {
 	return ""
 }
 
-func parse(broker, ca string) (*url.URL, *tls.Config, error) {
+// parse reads a broker's URL. The TLS configuration is nil where none is spoken.
+func parse(broker string, a Access) (*url.URL, *tls.Config, error) {
 	u, err := url.Parse(broker)
 	if err != nil {
 		return nil, nil, fmt.Errorf("broker %q: %w", broker, err)
@@ -90,17 +94,6 @@ func parse(broker, ca string) (*url.URL, *tls.Config, error) {
 	if !secure {
 		return u, nil, nil
 	}
-	config := &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12}
-	if ca == "" {
-		return u, config, nil
-	}
-	pem, err := os.ReadFile(ca)
-	if err != nil {
-		return nil, nil, fmt.Errorf("broker CA: %w", err)
-	}
-	config.RootCAs = x509.NewCertPool()
-	if !config.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, nil, fmt.Errorf("broker CA: %s holds no certificate", ca)
-	}
-	return u, config, nil
+	config, err := a.config(u.Hostname())
+	return u, config, err
 }

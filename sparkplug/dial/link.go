@@ -3,6 +3,8 @@ package dial
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -13,13 +15,18 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"millwright/plant"
 )
+
+// KeepAlive is that of every connection: a broker notices a silent client, and a
+// client a silent broker, within one and a half of it.
+const KeepAlive = 10 * time.Second
 
 // Settings of the MQTT client. There is a new client for every connection: the
 // Will differs each time, and with paho's own reconnect a token can say success
 // without any PUBACK.
 const (
-	keepAlive    = 10 * time.Second
 	pingTimeout  = 5 * time.Second
 	writeTimeout = 10 * time.Second
 	handshake    = 5 * time.Second // CONNECT to CONNACK, each SUBSCRIBE, each QoS 1 message
@@ -34,9 +41,10 @@ var errTimeout = errors.New("no answer from the broker in time")
 // (tck-id-principles-persistence-clean-session-311,
 // tck-id-message-flow-phid-sparkplug-clean-session-311).
 type Client struct {
-	Broker, CA     string // see Dial
-	User, Password string
-	ID             string // see ClientID
+	Broker string // see Dial
+	Access Access
+	ID     string // see ClientID
+	Buffer int    // bytes; 0: SendBuffer
 
 	// Ordered hands messages on one after the other: the handlers must not block.
 	// Without it paho starts a goroutine for each message, and they overtake.
@@ -57,8 +65,13 @@ func ClientID(kind, name string) string {
 
 // Link is one connection to a broker.
 type Link struct {
-	client mqtt.Client
-	lost   chan error // buffered 1
+	client  mqtt.Client
+	lost    chan error // buffered 1
+	renewed chan error
+	stop    chan struct{}
+	once    sync.Once
+	watcher sync.WaitGroup
+	own     *x509.Certificate // nil: none shown
 
 	mu   sync.Mutex // guards conn, which paho's goroutine sets
 	conn net.Conn
@@ -66,19 +79,31 @@ type Link struct {
 
 // Connect opens the connection.
 func (c Client) Connect(ctx context.Context) (*Link, error) {
-	l := &Link{lost: make(chan error, 1)}
+	l := &Link{lost: make(chan error, 1), renewed: make(chan error), stop: make(chan struct{})}
+	was := c.Access.content() // before the files are read: what changes from now on is noticed
+	password, err := c.Access.password()
+	if err != nil {
+		return nil, err
+	}
+	if c.Access.Certificate != "" {
+		own, err := c.Access.own()
+		if err != nil {
+			return nil, err
+		}
+		l.own = own.Leaf
+	}
 	o := mqtt.NewClientOptions().AddBroker(c.Broker).
 		SetClientID(c.ID).
-		SetUsername(c.User).SetPassword(c.Password).
+		SetUsername(c.Access.User).SetPassword(password).
 		SetProtocolVersion(4).
 		SetCleanSession(true).
 		SetAutoReconnect(false).SetConnectRetry(false).
 		SetOrderMatters(c.Ordered).
-		SetKeepAlive(keepAlive).SetPingTimeout(pingTimeout).
+		SetKeepAlive(KeepAlive).SetPingTimeout(pingTimeout).
 		SetConnectTimeout(handshake).SetWriteTimeout(writeTimeout).
 		SetBinaryWill(c.WillTopic, c.Will, 1, c.WillRetain)
 	o.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
-		conn, err := Dial(ctx, c.Broker, c.CA)
+		conn, err := Dial(ctx, c.Broker, c.Access, c.Buffer)
 		l.mu.Lock()
 		l.conn = conn
 		l.mu.Unlock()
@@ -94,11 +119,44 @@ func (c Client) Connect(ctx context.Context) (*Link, error) {
 	if err := wait(ctx, l.client.Connect(), 3*handshake); err != nil {
 		l.Close()
 		if errors.Is(err, packets.ErrorRefusedNotAuthorised) || errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword) {
-			err = fmt.Errorf("the broker does not let user %q in: check broker_user and broker_password_file: %w", c.User, err)
+			err = fmt.Errorf("the broker does not let user %q in: check broker_user, broker_password_file and broker_certificate: %w", c.Access.User, err)
 		}
 		return nil, err
 	}
+	if len(c.Access.files()) > 0 {
+		l.watcher.Go(func() { c.Access.watch(was, l.renewed, l.stop) })
+	}
 	return l, nil
+}
+
+// Renewed has nil when the files of the access have changed and can be used, which
+// a new connection does, and the reason when they have changed and cannot.
+func (l *Link) Renewed() <-chan error { return l.renewed }
+
+// Certificates are those that the connection stands on: the client's own, the
+// broker's, and the authorities that signed the broker's, in the terms of
+// plant.CertificateStatus. None without TLS.
+func (l *Link) Certificates(now time.Time) (list []plant.CertificateStatus) {
+	l.mu.Lock()
+	conn, _ := l.conn.(*tls.Conn)
+	l.mu.Unlock()
+	if conn == nil {
+		return nil
+	}
+	if l.own != nil {
+		list = append(list, plant.CertificateOf("own", l.own, now))
+	}
+	for _, chain := range conn.ConnectionState().VerifiedChains {
+		for i, c := range chain {
+			who := "server"
+			if i > 0 {
+				who = "issuer"
+			}
+			list = append(list, plant.CertificateOf(who, c, now))
+		}
+		break // the others end in other authorities, and one is enough
+	}
+	return list
 }
 
 // Lost has the reason when the connection is lost.
@@ -113,6 +171,8 @@ func (l *Link) Close() {
 		_ = conn.Close() // paho reports what matters
 	}
 	l.client.Disconnect(0)
+	l.once.Do(func() { close(l.stop) })
+	l.watcher.Wait()
 }
 
 // Subscribe asks for a filter at QoS 1. f gets topic and payload, which is its
