@@ -45,6 +45,7 @@ type cli struct {
 	Export   exportCmd   `cmd:"" help:"Write history to a file for data science: Parquet, CSV or Arrow."`
 	Train    trainCmd    `cmd:"" help:"Train the models of an asset on its past, and try them."`
 	Users    usersCmd    `cmd:"" help:"Accounts of the HMI and its API."`
+	Edge     edgeCmd     `cmd:"" help:"Boxes beside PLCs: spares, and how one takes the place of another."`
 	Models   modelsCmd   `cmd:"" help:"Trained models: keys, bundles, and which asset runs which."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 

@@ -32,8 +32,11 @@ func (c *runCmd) Run(e *env) error {
 	if err := p.checkAddresses(); err != nil {
 		return err
 	}
-	if cfg.Edge != nil && cfg.Historian == nil {
+	if (cfg.Edge != nil || cfg.Spare != nil) && cfg.Historian == nil {
 		debug.SetGCPercent(50) // a box beside a PLC has more processor than memory to spare
+	}
+	if cfg.Spare != nil {
+		return runSpare(e, cfg.Spare)
 	}
 	begin := func() error {
 		if cfg.Simulator != nil {
@@ -52,7 +55,7 @@ func (c *runCmd) Run(e *env) error {
 			}
 		}
 		if cfg.Edge != nil {
-			return w.startEdge(e.ctx, cfg.Edge, cfg.PLCs)
+			return w.startEdge(e.ctx, cfg)
 		}
 		return nil
 	}

@@ -195,7 +195,7 @@ func (c *upCmd) begin(e *env, w *works, sim *simulator.Simulator, data string) e
 			return err
 		}
 	}
-	return w.startEdge(e.ctx, ed, []config.PLC{plc})
+	return w.startEdge(e.ctx, &config.Config{Edge: ed, PLCs: []config.PLC{plc}})
 }
 
 // makeRepository makes the repository of trained models at the first start, with

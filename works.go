@@ -16,6 +16,7 @@ import (
 	follow "millwright/edge/rollout"
 	"millwright/edge/uplink"
 	"millwright/historian/alarm"
+	"millwright/historian/boxes"
 	"millwright/historian/broker"
 	"millwright/historian/export"
 	"millwright/historian/ingest"
@@ -148,12 +149,20 @@ func (w *works) startHMI(ctx context.Context, web *config.HMI, m *memory) error 
 	if err != nil {
 		return err
 	}
+	box, err := w.openBoxes(m)
+	if err != nil {
+		return err
+	}
+	w.gauge.boxes(box)
+	if err := w.crew.start(ctx, &role{name: "boxes", run: box.Run}); err != nil {
+		return err
+	}
 	exports := &export.Service{Source: export.Works{Store: m.store, Book: m.book}, Version: version, Dir: m.dir}
 	server := &hmi.Server{
 		Listen: web.Listen, TLSCertificate: web.TLSCertificate, TLSKey: web.TLSKey, NoLogin: web.NoLogin, Data: web.Data,
 		History: m.store, Alarms: m.book, Plant: m.ingest, Hub: m.hub, Metrics: w.gauge.handler(), Roles: w.crew.health,
 		Version: version, Log: w.log.With("role", "hmi"),
-		Labels: m.book, Models: models, Orders: models, Export: exports.Serve, Refusals: refusals(),
+		Labels: m.book, Models: models, Orders: models, Export: exports.Serve, Boxes: box, Refusals: refusals(),
 		Causes: func(a *plant.Asset, f plant.Finding) []plant.Cause { return diagnose.Rank(library.Find(a.Class), a, f) },
 	}
 	if m.desk != nil {
@@ -189,8 +198,10 @@ func refusals() map[error]int {
 		rollout.ErrNotFit:   http.StatusConflict,
 		rollout.ErrReason:   http.StatusBadRequest,
 		rollout.ErrNothing:  http.StatusConflict,
-		export.ErrTooLarge:  http.StatusRequestEntityTooLarge,
-		export.ErrBusy:      http.StatusServiceUnavailable,
+		boxes.ErrUnknown:    http.StatusNotFound, boxes.ErrRetired: http.StatusGone, boxes.ErrOther: http.StatusConflict,
+		boxes.ErrAlive: http.StatusConflict, boxes.ErrBad: http.StatusBadRequest,
+		export.ErrTooLarge: http.StatusRequestEntityTooLarge,
+		export.ErrBusy:     http.StatusServiceUnavailable,
 	}
 }
 
@@ -198,8 +209,14 @@ func refusals() map[error]int {
 const stateFile = "models.state"
 
 // startEdge runs the agent: PLCs → models → queue → uplink.
-func (w *works) startEdge(ctx context.Context, c *config.Edge, plcs []config.PLC) error {
+func (w *works) startEdge(ctx context.Context, cfg *config.Config) error {
+	c, plcs := cfg.Edge, cfg.PLCs
 	log := w.log.With("role", "edge")
+	if c.Plant != "" {
+		if err := w.awaitPlace(ctx, plantOf(c), c, log); err != nil {
+			return fmt.Errorf("edge: %w", err)
+		}
+	}
 	q, err := queue.Open(queue.Config{Dir: filepath.Join(c.Data, "queue"), Quotas: quotas(c), Reserve: c.Reserve, Log: log})
 	if err != nil {
 		return fmt.Errorf("edge: %w", err)
@@ -214,8 +231,23 @@ func (w *works) startEdge(ctx context.Context, c *config.Edge, plcs []config.PLC
 		return fmt.Errorf("edge: %w", err)
 	}
 	w.gauge.edge(a)
-	if err := w.crew.start(ctx, &role{name: "edge", run: a.Run, close: q.Close}); err != nil || w.trained == nil {
+	if err := w.crew.start(ctx, &role{name: "edge", run: a.Run, close: q.Close}); err != nil {
 		return err
+	}
+	err = w.crew.start(ctx, &role{name: "recovery", run: func(ctx context.Context) error {
+		return takeRecovered(ctx, q, filepath.Join(c.Data, "queue"))
+	}})
+	if err != nil {
+		return err
+	}
+	if k := w.keeper(a, cfg); k != nil {
+		w.gauge.keeper(k)
+		if err := w.crew.start(ctx, &role{name: "checkpoints", run: k.Run}); err != nil {
+			return err
+		}
+	}
+	if w.trained == nil {
+		return nil
 	}
 	return w.crew.start(ctx, &role{name: "edge models", run: w.trained.Run})
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -79,7 +81,14 @@ type Agent struct {
 	groups  groups           // reused
 	sources sync.WaitGroup
 	keepNow chan struct{} // buffered 1: a finding changed, save the learned state
+	found   atomic.Uint64 // batches in which the models found or learned something
+
+	modelTags map[plant.TagID]bool // that say how far a model has learned
 }
+
+// Found grows with what the models find and learn. Their state is on disk a moment
+// later.
+func (a *Agent) Found() uint64 { return a.found.Load() }
 
 // ModelsDevice is the device that derived tags are sent under.
 const ModelsDevice = "models"
@@ -103,7 +112,16 @@ func (a *Agent) Intern() error {
 	if err := a.internStates(); err != nil {
 		return err
 	}
-	return a.intern(ModelsDevice, a.Derived)
+	if err := a.intern(ModelsDevice, a.Derived); err != nil {
+		return err
+	}
+	a.modelTags = map[plant.TagID]bool{}
+	for _, t := range a.Derived {
+		if strings.HasSuffix(t.Path, "/"+plant.TagModel) {
+			a.modelTags[t.ID] = true
+		}
+	}
+	return nil
 }
 
 func (a *Agent) intern(name string, tags []plant.Tag) error {
@@ -219,7 +237,8 @@ func (f *feed) Write(_ context.Context, b plant.Batch) error {
 	a.Detector.Observe(&a.derived, b)
 	// The source's batch counts as durable only when what the models said of it
 	// is durable too: a crash in between makes the server send it again.
-	if len(a.derived.Findings) > 0 {
+	if len(a.derived.Findings) > 0 || slices.ContainsFunc(a.derived.States, func(s plant.State) bool { return a.modelTags[s.Tag] }) {
+		a.found.Add(1)
 		select {
 		case a.keepNow <- struct{}{}:
 		default:

@@ -98,4 +98,5 @@ var english = map[string]string{
 	"kind.plc.alarm":          "PLC alarm",
 	"kind.plc.flood":          "Many PLC alarms",
 	"kind.system.exception":   "PLC read without security",
+	"kind.system.checkpoint":  "No fresh checkpoint of the edge",
 }

@@ -66,4 +66,5 @@ var russian = map[string]string{
 	"kind.plc.alarm":          "Тревога ПЛК",
 	"kind.plc.flood":          "Много тревог ПЛК",
 	"kind.system.exception":   "ПЛК читается без защиты",
+	"kind.system.checkpoint":  "Нет свежей контрольной точки",
 }

@@ -66,4 +66,5 @@ var urdu = map[string]string{
 	"kind.plc.alarm":          "پی ایل سی کا الارم",
 	"kind.plc.flood":          "پی ایل سی کے بہت سے الارم",
 	"kind.system.exception":   "PLC بغیر سیکیورٹی کے پڑھا جا رہا ہے",
+	"kind.system.checkpoint":  "ایج کا تازہ چیک پوائنٹ موجود نہیں",
 }

@@ -19,6 +19,7 @@ type edgeBody struct {
 
 	Models []modelStatusBody `json:"models"`
 	Orders bool              `json:"orders"` // it carries out what engineers decide on the HMI
+	Box    *edgeBoxBody      `json:"box"`    // null: it keeps no checkpoint here
 }
 
 func (s *Server) edges(w http.ResponseWriter, r *http.Request) error {
@@ -26,10 +27,11 @@ func (s *Server) edges(w http.ResponseWriter, r *http.Request) error {
 		return q.err
 	}
 	edges := []edgeBody{}
+	boxes := s.edgeBoxes()
 	for _, e := range s.Plant.Edges() {
 		b := edgeBody{Name: e.Name, State: e.State, Since: when(e.Since), QueueBytes: e.QueueBytes, Oldest: when(e.Oldest),
 			Sent: e.Sent, Acked: e.Acked, Declared: e.Declared, ClockMS: e.ClockMS, Version: e.Version, PLCs: []plcBody{},
-			Models: []modelStatusBody{}, Orders: e.Orders != nil}
+			Models: []modelStatusBody{}, Orders: e.Orders != nil, Box: boxes[e.Name]}
 		for i := range e.PLCs {
 			b.PLCs = append(b.PLCs, newPLCBody(&e.PLCs[i]))
 		}

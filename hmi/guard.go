@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"millwright/hmi/account"
+	"millwright/plant/checkpoint"
 )
 
 // contentPolicy lets the page load from this server only, and nothing inline.
@@ -54,6 +55,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		limit := int64(maxBody)
 		if r.URL.Path == rosterPath {
 			limit = maxRoster
+		}
+		if strings.HasPrefix(r.URL.Path, boxesPath) && strings.HasSuffix(r.URL.Path, "/checkpoint") {
+			limit = checkpoint.MaxSize
 		}
 		if r.ContentLength > limit {
 			h.Set("Connection", "close")

@@ -215,9 +215,18 @@ func TestOpenAPIBodies(t *testing.T) {
 		check("GET", c[0], c[1], s.get(c[0]))
 	}
 	post("DELETE", "labels/9", "labels/{id}", "")
+	check("GET", "boxes", "boxes", s.get("boxes"))
+	check("GET", "place", "boxes/{box}/place", s.get("boxes/b/place?group=works&edge=e"))
+	check("GET", "place", "boxes/{box}/place", s.get("boxes/old/place?group=works&edge=e"))
+	check("GET", "checkpoint", "boxes/{box}/checkpoint", s.get("boxes/b/checkpoint?edge=e"))
+	check("GET", "edges", "boxes/{box}/edges", s.get("boxes/b/edges"))
+	post("POST", "boxes/b/checkpoint", "boxes/{box}/checkpoint", `raw`)
+	post("POST", "boxes/b/report", "boxes/{box}/report", `{"ready":[]}`)
+	post("POST", "boxes/b/adopt", "boxes/{box}/adopt", `{"edge":"e"}`)
+	post("POST", "boxes/b/release", "boxes/{box}/release", `{"edge":"e"}`)
 	check("POST", "ack", "alarms/{id}/ack", s.ask("POST", "/api/v1/alarms/1/ack", `{"if_state":"unacked"}`, "Content-Type", "application/json"))
 	check("POST", "ack again", "alarms/{id}/ack", s.ask("POST", "/api/v1/alarms/1/ack", `{"if_state":"unacked"}`, "Content-Type", "application/json"))
-	if checked != 22+31 {
+	if checked != 22+31+9 {
 		t.Errorf("%d answers checked", checked)
 	}
 	// The checker itself must be able to fail.

@@ -308,10 +308,11 @@ func exported(_ context.Context, w http.ResponseWriter, values url.Values) error
 // outfit gives a server all the parts that a works may lack.
 func outfit(s *Server, w *works) {
 	s.Labels, s.Alerts, s.Models, s.Orders, s.Export = &answers{works: w}, newDesk(), &shelf{}, &orderBook{}, exported
+	s.Boxes = &rack{}
 	s.Causes = func(*plant.Asset, plant.Finding) []plant.Cause {
 		return []plant.Cause{{Mode: "bearing", Name: "Bearing defect", Score: 0.8, Present: []string{"VIB_ENV up"}, Absent: []string{}}}
 	}
-	s.Refusals = map[error]int{errNoAlarm: 404, errMoved: 409, errNoRow: 404, errRaced: 409, errBusy: 429, errRemote: 409, errCursor: 400}
+	s.Refusals = map[error]int{errNoAlarm: 404, errMoved: 409, errNoRow: 404, errRaced: 409, errBusy: 429, errRemote: 409, errCursor: 400, errGone: 410}
 }
 
 func (s *site) desk() *desk       { return s.Alerts.(*desk) }

@@ -81,6 +81,7 @@ type Server struct {
 	Models Models
 	Orders Orders
 	Export Export
+	Boxes  Boxes
 
 	// Causes are the failure modes that a finding may come from, the likeliest
 	// first: empty where none fits, nil where there is nothing to compare. May be nil.

@@ -95,6 +95,8 @@ const (
 
 	KindCertificate = "system.certificate" // of a connection to a PLC: runs out
 	KindException   = "system.exception"   // a PLC is read without security
+
+	KindCheckpoint = "system.checkpoint" // the plant has no fresh one of an edge
 )
 
 var titles = map[string]string{
@@ -121,6 +123,8 @@ var titles = map[string]string{
 
 	KindCertificate: "Certificate expires",
 	KindException:   "PLC read without security",
+
+	KindCheckpoint: "No fresh checkpoint of the edge",
 }
 
 // Title is the finding in a few English words, and in the PLC's own.

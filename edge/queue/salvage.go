@@ -60,7 +60,9 @@ func (q *Queue) salvageAll() {
 	if len(folders) == 0 {
 		return
 	}
+	q.mu.Lock()
 	q.salvage = salvageState{running: true, folders: folders}
+	q.mu.Unlock()
 	q.kept.Add(1)
 	go func() {
 		defer q.kept.Done()

@@ -62,6 +62,7 @@ type Ingest struct {
 	find    finder
 	view    view
 	counts  counts
+	latest  atomic.Int64 // timestamp of the newest STATE of this host that was seen, ms UTC
 }
 
 // Counts are counters since the start.

@@ -13,7 +13,7 @@ import (
 
 var (
 	errLost  = errors.New("connection lost")
-	errNewer = errors.New("another host with this id was online later")
+	errNewer = errors.New("a STATE of this host is newer than its clock: going on behind it")
 
 	errRenewed = errors.New("new certificate or password")
 )
@@ -65,7 +65,9 @@ func (g *Ingest) stay(ctx context.Context, b place) {
 // STATE with a time of its own
 // (tck-id-operational-behavior-host-application-multi-server-timestamp).
 func (g *Ingest) connection(ctx context.Context, index int, broker string) (online bool, err error) {
-	at := time.Now().UnixMilli() // Will and birth share it
+	// Will and birth share it. It never goes back: edges ignore a STATE that is older
+	// than what they have seen, and a machine may start with its clock in the past.
+	at := max(time.Now().UnixMilli(), g.latest.Load()+1)
 	l, err := g.connect(ctx, broker, at)
 	if err != nil {
 		return false, err
@@ -94,11 +96,12 @@ func (g *Ingest) connection(ctx context.Context, index int, broker string) (onli
 			return true, errors.Join(errLost, err)
 		case s := <-own:
 			switch {
-			case s.Online:
-			case s.Timestamp > at:
-				// Edges ignore an online older than this offline: only a new
-				// connection has a newer time.
+			case s.Timestamp > at && s.Timestamp < sparkplug.MaxNumber:
+				// Edges ignore what is older than this: only a new connection has a
+				// newer time.
+				g.latest.Store(max(g.latest.Load(), s.Timestamp))
 				return true, errors.Join(errNewer, g.leave(l))
+			case s.Online:
 			default: // tck-id-message-flow-hid-sparkplug-state-message-delivered
 				if err := g.announce(ctx, l, at); err != nil {
 					return true, err
@@ -111,7 +114,7 @@ func (g *Ingest) connection(ctx context.Context, index int, broker string) (onli
 // leave says that this host is offline, and goes
 // (tck-id-host-topic-phid-death-payload-timestamp-disconnect-clean).
 func (g *Ingest) leave(l *dial.Link) error {
-	offline := sparkplug.HostState{Timestamp: time.Now().UnixMilli()}
+	offline := sparkplug.HostState{Timestamp: max(time.Now().UnixMilli(), g.latest.Load()+1)}
 	return l.Leave(g.stateTopic(), true, offline.AppendTo(nil))
 }
 

@@ -9,6 +9,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,6 +31,9 @@ type Config struct {
 	HMI       *HMI
 	Notify    *Notify
 	Simulator *Simulator
+	Spare     *Spare
+
+	Files []File // that were read
 
 	lines map[string]int // of the keys
 }
@@ -94,6 +98,12 @@ type Edge struct {
 	ModelsCA    string  // PEM file for https; empty: the system's
 	Orders      string  // "plant": engineers may decide about PLCs on the HMI, by way of that repository; "box": on this machine alone
 	Beacon      *Beacon
+
+	// Where the box keeps what a spare needs to take its place; empty: nowhere.
+	Plant      string // URL of the plant's page
+	PlantCA    string // PEM file for https; empty: the system's
+	PlantToken string // of the box's account; empty: none, for a page without login
+	Box        string // name of the box, which is that of its account: a spare that takes its place has another
 }
 
 // Historian is the plant's store and alarm book, section [historian].
@@ -166,6 +176,12 @@ func load(path, src string, faults *Faults) *Config {
 	if root == nil {
 		return nil
 	}
+	return root.process()
+}
+
+// process reads all sections.
+func (root *table) process() *Config {
+	path, faults := root.file, root.faults
 	c := &Config{File: path, lines: root.lines}
 	for _, t := range root.tables("plc") {
 		c.PLCs = append(c.PLCs, t.plc())
@@ -176,10 +192,14 @@ func load(path, src string, faults *Faults) *Config {
 	c.HMI = root.hmi(c.Historian)
 	c.Notify = root.notify(c.Historian)
 	c.Simulator = root.simulator()
+	c.Spare = root.spare()
+	c.Files = root.named
 	root.close()
 	switch {
 	case len(root.m) == 0:
-		faults.add(path, 1, "", "names no role, allowed are the sections [[plc]] with [edge], [broker], [historian], [hmi], [notify], [simulator]")
+		faults.add(path, 1, "", "names no role, allowed are the sections [[plc]] with [edge], [broker], [historian], [hmi], [notify], [simulator], [spare]")
+	case c.Spare != nil && (c.Edge != nil || len(c.PLCs) > 0):
+		root.fault("spare", "stands beside an edge, allowed is one of them: what a spare becomes it is told by millwright edge adopt")
 	case len(c.PLCs) > 0 && c.Edge == nil && !root.has("edge"):
 		root.fault("plc", "has no [edge] section that reads it")
 	case c.Edge != nil && !root.has("plc"):
@@ -302,6 +322,7 @@ func (root *table) edge(c *Config) *Edge {
 		Orders:      t.oneOf("orders", "plant", "plant", "box"),
 		Beacon:      t.beacon(),
 	}
+	e.Plant, e.PlantCA, e.PlantToken = t.plantAccess()
 	if e.Models != "" && !t.has("models_root") {
 		t.fault("models_root", "is missing, models needs the file root.json of the plant's repository (millwright models init made it)")
 	}
@@ -312,6 +333,7 @@ func (root *table) edge(c *Config) *Edge {
 		t.fault("name", "%v", err)
 	}
 	e.delivery(t, c.Broker != nil)
+	e.Box = t.checked("box", cmp.Or(e.Access.User, e.Name), checkName)
 	if len(e.AssetsFiles) == 0 {
 		e.assign(c, nil)
 		return e

@@ -21,6 +21,29 @@ type document struct {
 	file   string
 	lines  map[string]int
 	faults *Faults
+	named  []File // files that were asked for
+}
+
+// File is a file that a configuration names.
+type File struct {
+	Key  string // "plc[0].tags"
+	Text string // as the configuration has it: a path, or a pattern
+	Path string
+	Own  bool // a password, a key or the certificate of a key: of this machine alone
+}
+
+// name notes a file that a key names.
+func (t *table) name(key, text, path string) {
+	t.named = append(t.named, File{Key: join(t.path, key), Text: text, Path: path})
+}
+
+// own marks the file of a key as one of this machine alone.
+func (t *table) own(key string) {
+	for i := range t.named {
+		if t.named[i].Key == join(t.path, key) {
+			t.named[i].Own = true
+		}
+	}
 }
 
 // table reads typed values out of a TOML table. Every key that is asked for is
@@ -320,9 +343,10 @@ func (t *table) folder(key, fallback string) string {
 
 // readable is a path of a file that must be there.
 func (t *table) readable(key string) string {
-	s := t.at(t.text(key, ""))
-	if s != "" {
-		t.opens(key, s)
+	text := t.text(key, "")
+	s := t.at(text)
+	if s != "" && t.opens(key, s) {
+		t.name(key, text, s)
 	}
 	return s
 }
@@ -355,6 +379,7 @@ func (t *table) creatable(key string) string {
 // guarded is a path of a file that must be there and that not everybody may read.
 func (t *table) guarded(key string) string {
 	path := t.readable(key)
+	t.own(key)
 	if info, err := os.Stat(path); path != "" && err == nil && !info.IsDir() && info.Mode().Perm()&0o004 != 0 {
 		t.fault(key, "%s can be read by everybody (mode %04o), allowed is mode 0600 or 0640", path, info.Mode().Perm())
 	}
@@ -381,6 +406,8 @@ func (t *table) secret(key string) string {
 // pair is a certificate and its key, both or neither.
 func (t *table) pair(certificate, key string) (string, string) {
 	c, k := t.readable(certificate), t.readable(key)
+	t.own(certificate)
+	t.own(key)
 	switch {
 	case c != "" && k == "":
 		t.fault(key, "is missing, %s needs it", certificate)

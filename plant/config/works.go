@@ -72,6 +72,7 @@ func (t *table) files(key string) []string {
 				t.fault(key, "names %s twice", file)
 				continue
 			}
+			t.name(key, name, file)
 			out = append(out, file)
 		}
 	}

@@ -505,6 +505,7 @@ function edges() {
       declared: 0,
       clock_offset_ms: 3,
       version: "0.1.0",
+      box: { edge: "mill-edge-1", group: "works", box: "box-3", since: iso(now - 86_000_000), number: 12, saved: iso(now - 720_000), size: 48_211, old: false, ready: ["spare1"], retired: [] },
       plcs: [
         {
           name: "mill",

@@ -310,6 +310,20 @@ export interface Edge {
   models?: ModelStatus[] | null;
   /** it carries out what is decided here */
   orders: boolean;
+  /** null: it keeps no checkpoint at the plant */
+  box?: EdgeBox | null;
+}
+
+/** The machine that is an edge, and those that could take its place. */
+export interface EdgeBox {
+  box: string | null;
+  number: number;
+  saved: string | null;
+  size: number;
+  /** no checkpoint has come for hours */
+  old: boolean;
+  ready: string[];
+  retired: { box: string; at: string | null; by: string }[];
 }
 
 export interface ModelStatus {

@@ -5,7 +5,7 @@ import { useEffect } from "preact/hooks";
 import { LinkMark, linkLook } from "../alarm/link.tsx";
 import { now, tick } from "../data/clock.ts";
 import { isFresh, usePoll } from "../data/poll.ts";
-import type { Edge, Order } from "../data/types.ts";
+import type { Edge, EdgeBox, Order } from "../data/types.ts";
 import { bytes, fixed, integer, short, span } from "../format.ts";
 import { Rich } from "../i18n/rich.tsx";
 import { t } from "../i18n/text.ts";
@@ -90,6 +90,7 @@ function EdgeCard(props: { edge: Edge; orders: readonly Order[]; old: boolean })
           note={clockOff ? t("edges.clockOff") : t("edges.clockText")}
           strong={clockOff}
         />
+        {e.box ? <Swap box={e.box} /> : null}
       </dl>
       <h3>{t("edges.plcs")}</h3>
       {(e.plcs ?? []).length === 0 ? (
@@ -108,6 +109,21 @@ function EdgeCard(props: { edge: Edge; orders: readonly Order[]; old: boolean })
         </ul>
       )}
     </section>
+  );
+}
+
+/** Whether a spare could take the place of the box tonight. */
+function Swap(props: { box: EdgeBox }): JSX.Element {
+  const b = props.box;
+  const ready = b.ready.length > 0 && b.number > 0 && !b.old;
+  const age = b.saved ? span(tick.value - Date.parse(b.saved)) : "–";
+  return (
+    <Figure
+      label={t("edges.spare")}
+      value={ready ? t("edges.spareReady") : t("edges.spareNone")}
+      note={b.old ? t("edges.checkpointOld", { age }) : t("edges.checkpoint", { age })}
+      strong={!ready}
+    />
   );
 }
 
