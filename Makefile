@@ -127,6 +127,13 @@ soak-line: build ## 100 kills of edge and plant in slices of 20, appended to res
 	done
 	@awk '{ n += $$2 } END { print n " kills of each process in all" }' $(RESULTS)/line.txt
 
+CLUSTER ?= 5
+
+soak-cluster: build ## each of three nats-servers and their leaf killed 5 times while values flow, appended to results/cluster.txt
+	@mkdir -p $(RESULTS)
+	MILLWRIGHT_CLUSTER=$(CLUSTER) MILLWRIGHT_BINARY=$(CURDIR)/millwright go test -count=1 -timeout 60m -v -run 'TestCluster$$' ./e2e | tee $(RESULTS)/slice.txt
+	@echo "$$(date -u +%FT%TZ) $(CLUSTER) kills of each of four: $$(grep -o '|L|.*' $(RESULTS)/slice.txt)" | tee -a $(RESULTS)/cluster.txt
+
 soak-users: build ## 1,000 kills of the plant under an alarm load in slices of 100, appended to results/users.txt; stop and go on at will
 	@mkdir -p $(RESULTS); touch $(RESULTS)/users.txt
 	@while [ "$$(awk '{ n += $$2 } END { print n + 0 }' $(RESULTS)/users.txt)" -lt 1000 ]; do \
@@ -182,4 +189,4 @@ dist: build ## one archive per architecture, with units, examples and checksums
 clean: ## remove what was built
 	rm -rf millwright dist hmi/web/dist/*
 
-.PHONY: help run build web tools check test bench bench-line bench-users bench-collector bench-mill soak-line soak-users soak-collector soak-collector-hour soak-mill dist clean
+.PHONY: help run build web tools check test bench bench-line bench-users bench-collector bench-mill soak-line soak-cluster soak-users soak-collector soak-collector-hour soak-mill dist clean

@@ -19,6 +19,7 @@ import (
 type brokerCmd struct {
 	Init   brokerInitCmd   `cmd:"" help:"Make an authority, the broker's certificate, and the users file with the historian in it."`
 	Add    brokerAddCmd    `cmd:"" help:"Make the credentials of a device and let it in."`
+	Node   brokerNodeCmd   `cmd:"" help:"Make the certificate of a further broker, or of a node or leaf of a cluster."`
 	Renew  brokerRenewCmd  `cmd:"" help:"Make a new certificate for a user; the one before stays good."`
 	Revoke brokerRevokeCmd `cmd:"" help:"Let a user in no longer; its connection ends within seconds."`
 	List   brokerListCmd   `cmd:"" help:"List who may come in."`
@@ -220,6 +221,34 @@ func (c *brokerAddCmd) Run(e *env) error {
 	if !made.until.IsZero() {
 		fmt.Fprintf(e.stdout, "\nThe certificate is good until %s; a month before the page says so.\n", made.until.Format(time.DateOnly))
 	}
+	return nil
+}
+
+type brokerNodeCmd struct {
+	rosterFlag
+	Name  string   `arg:"" help:"Its name, by which the files are named too."`
+	Hosts []string `arg:"" optional:"" help:"Further names and addresses by which it is called."`
+	Out   string   `short:"o" help:"Folder for the two files." default:"." placeholder:"DIR"`
+}
+
+// Run makes the certificate of one broker. Nobody is let in by it.
+func (c *brokerNodeCmd) Run(e *env) error {
+	a, err := c.authority()
+	if err != nil {
+		return err
+	}
+	pair, err := a.Broker(append([]string{c.Name}, c.Hosts...))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Out, 0o750); err != nil {
+		return err
+	}
+	file, key := filepath.Join(c.Out, c.Name+".pem"), filepath.Join(c.Out, c.Name+".key")
+	if err := pair.Replace(file, key); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "%s and %s are made, good until %s\n", file, key, pair.Until.Format(time.DateOnly))
 	return nil
 }
 

@@ -20,7 +20,7 @@ for arch in $arches; do
   mkdir -p "$dir"
   CGO_ENABLED=0 GOOS=linux GOARCH=$goarch GOARM=$goarm \
     go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$dir/millwright" .
-  cp -r firmware-configs/examples firmware-configs/systemd "$dir/"
+  cp -r firmware-configs/examples firmware-configs/systemd firmware-configs/brokers "$dir/"
   cp README.md "$dir/"
   mkdir "$dir/docs" && cp docs/*.md docs/*.png "$dir/docs/"
   (cd "$dir" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum > SHA256SUMS)
