@@ -307,7 +307,7 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 	}
 	first, more, access := w.reach(c.Access)
 	up := &uplink.Uplink{
-		Broker: first, Standby: more, Access: access, PrimaryKeepAlive: c.PrimaryKeepAlive, LinkKbit: c.LinkKbit,
+		Broker: first, Standby: more, Access: access, PrimaryKeepAlive: c.PrimaryKeepAlive, LinkKbit: c.LinkKbit, NewestFirst: c.NewestFirst,
 		Group: c.Group, Node: c.Name, PrimaryHost: c.PrimaryHost, Version: version,
 		StateDir: c.Data, Queue: a.Queue, Devices: a.Devices, Status: a.Status, Assets: c.Assets, Log: a.Log,
 	}

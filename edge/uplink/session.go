@@ -95,6 +95,7 @@ func (u *Uplink) session(ctx context.Context, broker string, bdSeq uint8) (born 
 	u.hand.begin()
 	for i := range s.sweeps {
 		s.sweeps[i].lane = queue.Lane(i)
+		s.sweeps[i].newest = u.NewestFirst && queue.Lane(i) == queue.Telemetry
 		s.sweeps[i].start()
 	}
 	if err := s.births(); err != nil {

@@ -21,18 +21,19 @@ const (
 	quickSweep = time.Second     // the same in the lane of findings
 )
 
-// sweep walks over the unsettled records of one lane, oldest first, and passes
-// over those that are on their way.
+// sweep walks over the unsettled records of one lane, oldest first or newest first,
+// and passes over those that are on their way.
 type sweep struct {
 	lane   queue.Lane
+	newest bool
 	pos    queue.Pos
 	buf    []queue.Record
 	active bool
 	ended  time.Time
 }
 
-// start goes back to the oldest record.
-func (w *sweep) start() { *w = sweep{lane: w.lane, active: true} }
+// start goes back to the first record.
+func (w *sweep) start() { *w = sweep{lane: w.lane, newest: w.newest, active: true} }
 
 // next returns the next record to be sent, or nil at the end.
 func (w *sweep) next(q *queue.Queue, f *flights, now time.Time) (*queue.Record, error) {
@@ -44,7 +45,11 @@ func (w *sweep) next(q *queue.Queue, f *flights, now time.Time) (*queue.Record, 
 			}
 			w.buf = w.buf[1:]
 		}
-		list, pos, err := q.Backlog(w.lane, w.pos, chunk)
+		walk := q.Backlog
+		if w.newest {
+			walk = q.Newest
+		}
+		list, pos, err := walk(w.lane, w.pos, chunk)
 		if err != nil {
 			return nil, err
 		}

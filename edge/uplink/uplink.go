@@ -38,6 +38,7 @@ type Uplink struct {
 	Delivery         Delivery
 	PrimaryKeepAlive time.Duration // of the primary host, with ByState; what is shorter than the edge's own is that
 	LinkKbit         int           // what the link to the plant bears, kbit/s; 0: not known
+	NewestFirst      bool          // telemetry of an outage is sent from its end backwards
 
 	Queue   *queue.Queue
 	Devices func() []Device

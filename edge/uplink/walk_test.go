@@ -282,3 +282,37 @@ func TestCheckStandby(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// After an outage telemetry goes out from either end, as it was chosen.
+func TestReplayOrder(t *testing.T) {
+	for _, newest := range []bool{false, true} {
+		a := newTown(t)
+		e := newEdge(t, a.broker.URL())
+		e.NewestFirst = newest
+		for range 30 {
+			e.record()
+		}
+		var times []int64
+		if err := a.link.Subscribe(t.Context(), "spBv1.0/g/DDATA/n/d", func(_ string, payload []byte) {
+			var p sparkplug.Payload
+			if err := p.Decode(payload); err != nil {
+				t.Error(err)
+				return
+			}
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			times = append(times, p.Metrics[0].Time)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		stop := start(t, e.Run)
+		a.say(true, 1)
+		a.await(sparkplug.DDATA, firstWindow)
+		stop()
+		a.mu.Lock()
+		if n := len(times); n < firstWindow || (times[0] > times[n-1]) != newest {
+			t.Errorf("newest first %v: %d records, %d to %d", newest, n, times[0], times[n-1])
+		}
+		a.mu.Unlock()
+	}
+}

@@ -116,5 +116,6 @@ func (e *Edge) delivery(t *table, local bool) {
 	if t.has("primary_keepalive") && e.Delivery != DeliverState {
 		t.fault("primary_keepalive", "is of no use without delivery = \"state\"")
 	}
+	e.NewestFirst = t.oneOf("replay", "oldest", "oldest", "newest") == "newest"
 	e.LinkKbit = int(t.integer("link_kbit", 0, 8, 10_000_000))
 }

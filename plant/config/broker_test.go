@@ -34,6 +34,7 @@ delivery = "state"
 primary_keepalive = "45s"
 primary_host = "ignition"
 link_kbit = 256
+replay = "newest"
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +43,7 @@ link_kbit = 256
 	if a := e.Access; len(a.Brokers) != 2 || a.Brokers[1] != "mqtts://b:8883" || a.PasswordFile != filepath.Join(dir, "password") || a.CA != filepath.Join(dir, "ca.pem") {
 		t.Errorf("%+v", a)
 	}
-	if e.Delivery != DeliverState || e.PrimaryKeepAlive != 45*time.Second || e.LinkKbit != 256 {
+	if e.Delivery != DeliverState || e.PrimaryKeepAlive != 45*time.Second || e.LinkKbit != 256 || !e.NewestFirst {
 		t.Errorf("%+v", e)
 	}
 	c, err = Load(put("plant.toml", "[historian]\nbroker = [\"mqtts://a\", \"mqtts://b\"]\nbroker_list = \"cluster\"\n"))

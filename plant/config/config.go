@@ -85,6 +85,7 @@ type Edge struct {
 	Delivery         string        // DeliverAcknowledged, DeliverState
 	PrimaryKeepAlive time.Duration // of the primary host, with DeliverState
 	LinkKbit         int           // what the link to the plant bears, kbit/s; 0: not known
+	NewestFirst      bool          // after an outage the newest values are sent first
 
 	Data        string // folder
 	QueueMax    int64  // bytes on disk
