@@ -219,7 +219,7 @@ func (c *brokerAddCmd) Run(e *env) error {
 	}
 	fmt.Fprintf(e.stdout, "Copy the files of %s to the device, mode 0600, and delete them here. Its configuration:\n\n%s", dir, made.toml("", cmp.Or(ca, "ca.pem")))
 	if !made.until.IsZero() {
-		fmt.Fprintf(e.stdout, "\nThe certificate is good until %s; a month before the page says so.\n", made.until.Format(time.DateOnly))
+		fmt.Fprintf(e.stdout, "\nThe certificate is good until %s; a month before an alarm says so.\n", made.until.Format(time.DateOnly))
 	}
 	return nil
 }

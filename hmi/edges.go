@@ -2,6 +2,8 @@ package hmi
 
 import (
 	"net/http"
+
+	"millwright/plant"
 )
 
 type edgeBody struct {
@@ -20,6 +22,21 @@ type edgeBody struct {
 	Models []modelStatusBody `json:"models"`
 	Orders bool              `json:"orders"` // it carries out what engineers decide on the HMI
 	Box    *edgeBoxBody      `json:"box"`    // null: it keeps no checkpoint here
+	Broker *brokerBody       `json:"broker"` // null: an edge that does not tell
+}
+
+// brokerBody is the connection of an edge to the plant.
+type brokerBody struct {
+	URL          string            `json:"url"`
+	Since        *stamp            `json:"since"`
+	Certificates []certificateBody `json:"certificates"`
+}
+
+func newBrokerBody(b *plant.BrokerStatus) *brokerBody {
+	if b.URL == "" {
+		return nil
+	}
+	return &brokerBody{URL: b.URL, Since: when(b.Since), Certificates: newCertificateBodies(b.Certificates)}
 }
 
 func (s *Server) edges(w http.ResponseWriter, r *http.Request) error {
@@ -31,7 +48,7 @@ func (s *Server) edges(w http.ResponseWriter, r *http.Request) error {
 	for _, e := range s.Plant.Edges() {
 		b := edgeBody{Name: e.Name, State: e.State, Since: when(e.Since), QueueBytes: e.QueueBytes, Oldest: when(e.Oldest),
 			Sent: e.Sent, Acked: e.Acked, Declared: e.Declared, ClockMS: e.ClockMS, Version: e.Version, PLCs: []plcBody{},
-			Models: []modelStatusBody{}, Orders: e.Orders != nil, Box: boxes[e.Name]}
+			Models: []modelStatusBody{}, Orders: e.Orders != nil, Box: boxes[e.Name], Broker: newBrokerBody(&e.Broker)}
 		for i := range e.PLCs {
 			b.PLCs = append(b.PLCs, newPLCBody(&e.PLCs[i]))
 		}

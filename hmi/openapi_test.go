@@ -143,7 +143,8 @@ func TestOpenAPIBodies(t *testing.T) {
 	s.works.states[mode] = []plant.State{{Tag: mode, Time: epoch - 1, Value: "a"}, {Tag: mode, Time: epoch, Value: "b"}}
 	s.works.gaps[id] = []plant.Gap{{Tag: id, From: epoch, To: epoch + second, Reason: "link-down"}}
 	s.works.waveforms[id] = []plant.Waveform{{Tag: id, Time: epoch, Rate: 100, Values: []float32{1, -2, float32(math.NaN())}}, {Tag: id, Time: epoch + second, Quality: plant.Bad}}
-	s.works.edges = []plant.EdgeStatus{{Name: "demo", State: "live", PLCs: []plant.PLCStatus{fullPLC()}}}
+	s.works.edges = []plant.EdgeStatus{{Name: "demo", State: "live", PLCs: []plant.PLCStatus{fullPLC()},
+		Broker: plant.BrokerStatus{URL: "mqtts://plant:8883", State: plant.BrokerLive, Since: epoch, Certificates: fullPLC().Certificates}}}
 	s.works.enter(alarmAt(1, plant.Unacked, plant.Advisory, 2))
 	s.Hub.Values(plant.Batch{States: []plant.State{{Tag: s.id(gearbox + "/$MODEL"), Time: epoch, Value: `{"phase":"learning"}`}}})
 	span := "?tag=" + vibration + "&from=2026-11-22T00:05:00Z&to=2026-11-22T00:06:00Z"

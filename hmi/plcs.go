@@ -95,7 +95,7 @@ func newPLCBody(p *plant.PLCStatus) plcBody {
 		Stale: p.Stale, StaleTags: list(p.StaleTags), Quarantine: []quarantinedBody{}, Quarantined: len(p.Quarantined) + p.QuarantinedMore,
 		Revised: []revisedBody{}, RevisedAll: p.RevisedCount, Overflowing: p.Overflowing, Deadbands: p.Deadbands,
 		Conditions: p.Conditions, Servers: []serverBody{},
-		Certificates: []certificateBody{}, Clock: optional(p.Clock), Exception: optional(p.Exception), ExceptionOver: p.ExceptionOver}
+		Clock: optional(p.Clock), Exception: optional(p.Exception), ExceptionOver: p.ExceptionOver}
 	if b.Overflowing == nil {
 		b.Overflowing = []plant.TagCount{}
 	}
@@ -112,8 +112,14 @@ func newPLCBody(p *plant.PLCStatus) plcBody {
 		}
 		b.Servers = append(b.Servers, v)
 	}
-	for _, c := range p.Certificates {
-		b.Certificates = append(b.Certificates, certificateBody{c.Who, c.Subject, c.Fingerprint, when(c.NotAfter), c.Days, c.State, optional(c.Reason)})
-	}
+	b.Certificates = newCertificateBodies(p.Certificates)
 	return b
+}
+
+func newCertificateBodies(list []plant.CertificateStatus) []certificateBody {
+	all := []certificateBody{}
+	for _, c := range list {
+		all = append(all, certificateBody{c.Who, c.Subject, c.Fingerprint, when(c.NotAfter), c.Days, c.State, optional(c.Reason)})
+	}
+	return all
 }
