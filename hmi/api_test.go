@@ -223,8 +223,11 @@ func TestEdges(t *testing.T) {
 		"link":{"connects":0,"last_error":null,"last_error_at":null,"rtt_ms":0,"in_flight":0,"window":0,"sequence_gaps":0,"republished":0,"holes":0,"backfilled":0},
 		"stale":0,"stale_tags":[],"quarantine":[],"quarantined":0,"revised":[],"revised_count":0,"overflowing":[],"deadbands":{"server":0,"edge":0,"none":0,"thinned":0},"conditions":0,"servers":[],
 		"certificates":[],"clock":null,"exception":null,"exception_over":false}],
-		"models":[{"asset":"HSM/FM/F3/GBX","running":"GBX-1","shadow":null,"fallback":null,"refused":"GBX-2: not signed","since":"2026-11-22T00:05:00.000Z"}],"orders":false},
-		{"name":"away","state":"down","since":null,"queue_bytes":0,"oldest":null,"sent":0,"acked":0,"declared":0,"clock_offset_ms":0,"version":"","plcs":[],"models":[],"orders":false}]}`)
+		"models":[{"asset":"HSM/FM/F3/GBX","running":"GBX-1","shadow":null,"fallback":null,"refused":"GBX-2: not signed","since":"2026-11-22T00:05:00.000Z"}],"orders":false,
+		"box":{"edge":"demo","group":"works","box":"b","since":"2026-11-22T00:05:00.000Z","number":3,"saved":"2026-11-22T00:05:00.000Z","size":100,"old":false,
+		"ready":["spare1"],"retired":[{"box":"old","at":"2026-11-22T00:05:00.000Z","by":"b"}]},"broker":null},
+		{"name":"away","state":"down","since":null,"queue_bytes":0,"oldest":null,"sent":0,"acked":0,"declared":0,"clock_offset_ms":0,"version":"","plcs":[],"models":[],"orders":false,
+		"box":null,"broker":null}]}`)
 }
 
 // fullPLC has something of everything that a connection may tell.
