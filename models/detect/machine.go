@@ -150,7 +150,7 @@ func (m *machine) tardy(i int, t int64, v float64, q plant.Quality) {
 	if t > s.time && !m.recording() && usable(v, q) {
 		s.time, s.value, s.ok, s.silent = t, v, true, 0
 		if i < m.watch { // the rows in which it stood still did not know better
-			m.sense[i].pastN, m.sense[i].excursion = 0, 0
+			m.sense[i].pastN, m.sense[i].excursion, m.sense[i].run, m.sense[i].runFresh = 0, 0, 0, 0
 		}
 	}
 }
