@@ -85,7 +85,7 @@ test: tools web ## everything: Go with the race detector, web unit tests, real s
 	CI=true go test -count=1 -run 'TestKill|TestMemory|TestReadBack|TestFlood$$|TestPlanner' ./historian/export ./historian/notify
 	CI=true go test -count=1 -run 'TestSecureWithUser$$|TestTokenRenewal$$' ./collector ./simulator/server
 
-bench: bench-line bench-users bench-collector bench-mill ## every figure
+bench: bench-line bench-users bench-collector bench-mill bench-delivery ## every figure
 
 bench-line: tools build ## the figures of the whole line, about 8 minutes: FIGURE lines
 	./e2e/cold.sh
@@ -114,6 +114,19 @@ bench-collector: tools ## the figures of the collector, about 10 minutes: FIGURE
 bench-mill: build ## the figures of the simulated mill, about 3 minutes: FIGURE lines
 	MILLWRIGHT_BINARY=$(CURDIR)/millwright $(FIGURES) -v -run 'TestFigureMill$$' . | grep -E '^(FIGURE|--- |FAIL|ok)| assets,| tags,'
 
+TELEGRAF := github.com/influxdata/telegraf@v1.37.2
+
+# The peer of bench-delivery: a module of its own, which ours knows nothing of.
+.ci/bin/telegraf: testdata/foreign/telegraf/main.go
+	rm -rf .ci/telegraf; mkdir -p .ci/telegraf .ci/bin
+	cp $< .ci/telegraf/
+	cd .ci/telegraf && go mod init peer && go get $(TELEGRAF) && go mod tidy && go build -trimpath -ldflags "-s -w" -o ../bin/telegraf .
+
+bench-delivery: build ## the figures of delivery, beside Telegraf where it can be built, about 12 minutes: FIGURE and PEER lines
+	-@$(MAKE) --no-print-directory .ci/bin/telegraf
+	MILLWRIGHT_TELEGRAF=$(CURDIR)/.ci/bin/telegraf MILLWRIGHT_BINARY=$(CURDIR)/millwright $(FIGURES) -v -run 'TestFigureDelivery' ./e2e | $(TELL)
+	$(FIGURES) -v -run 'TestFigure' ./historian/ingest ./edge/queue | $(TELL)
+
 RESULTS := results
 KILLS ?= 20
 DISTURB = MILLWRIGHT_DISTURBANCES=20 MILLWRIGHT_SOAK=$(CURDIR)/$(RESULTS)/collector.txt
@@ -133,6 +146,48 @@ soak-cluster: build ## each of three nats-servers and their leaf killed 5 times 
 	@mkdir -p $(RESULTS)
 	MILLWRIGHT_CLUSTER=$(CLUSTER) MILLWRIGHT_BINARY=$(CURDIR)/millwright go test -count=1 -timeout 60m -v -run 'TestCluster$$' ./e2e | tee $(RESULTS)/slice.txt
 	@echo "$$(date -u +%FT%TZ) $(CLUSTER) kills of each of four: $$(grep -o '|L|.*' $(RESULTS)/slice.txt)" | tee -a $(RESULTS)/cluster.txt
+
+DELIVERED := MILLWRIGHT_SOAK=$(CURDIR)/$(RESULTS)/delivery.txt MILLWRIGHT_BINARY=$(CURDIR)/millwright \
+	MILLWRIGHT_BEFORE=$(CURDIR)/.ci/bin/millwright-before MILLWRIGHT_STEPPED=$(CURDIR)/.ci/bin/millwright-stepped
+LINES ?= 3
+ROUNDS ?= 20
+FAULTS := TestR01BrokerAway TestR01BrokerDiskLost TestR02HistorianAway TestR04PowerCut TestHistorianDiskFull TestEdgeDiskFull \
+	TestR08SlowDisk TestR09RoughLink TestR09Namespace TestR10Flapping TestR11HalfOpen TestR16Stamps TestR18Clock TestR23Memory \
+	TestR24Burst TestR25Twins TestR27Versions TestR29PageGone
+
+# The program of the release before, for fault R27: the last one with queue format 2.
+BEFORE := c12b03a
+.ci/bin/millwright-before:
+	rm -rf .ci/before; mkdir -p .ci/before/hmi/web .ci/bin
+	git archive $(BEFORE) | tar -x -C .ci/before
+	cp -r hmi/web/dist .ci/before/hmi/web/
+	cd .ci/before && CGO_ENABLED=0 go build -trimpath -o ../bin/millwright-before .
+	rm -rf .ci/before
+
+.ci/bin/millwright-stepped: build e2e/stepped.sh
+	e2e/stepped.sh $@
+
+soak-delivery: build tools .ci/bin/millwright-before .ci/bin/millwright-stepped ## every fault of delivery, with 1,000 kills of each process, appended to results/delivery.txt; stop and go on at will
+	@mkdir -p $(RESULTS); touch $(RESULTS)/delivery.txt
+	@while [ "$$(awk '$$2 ~ /^TestKill/ { n += $$3 } END { print n + 0 }' $(RESULTS)/delivery.txt)" -lt 1000 ]; do \
+	  MILLWRIGHT_LINES=$(LINES) MILLWRIGHT_KILLS=34 $(DELIVERED) go test -count=1 -timeout 60m -v -run 'TestKill$$' ./e2e > $(RESULTS)/slice.txt \
+	    || { cat $(RESULTS)/slice.txt; exit 1; }; \
+	  tail -n $(LINES) $(RESULTS)/delivery.txt; \
+	done
+	@for t in $(FAULTS); do \
+	  while [ "$$(awk -v t="$$t" '{ sub("/.*", "", $$2) } $$2 == t { n += $$3 } END { print n + 0 }' $(RESULTS)/delivery.txt)" -lt $(ROUNDS) ]; do \
+	    MILLWRIGHT_AWAY=5 MILLWRIGHT_FAULTS=10 $(DELIVERED) go test -count=1 -timeout 120m -v -run "$$t\$$" ./e2e > $(RESULTS)/slice.txt || { cat $(RESULTS)/slice.txt; exit 1; }; \
+	    if grep -q -e '--- SKIP' $(RESULTS)/slice.txt; then grep -A1 -e '--- SKIP' $(RESULTS)/slice.txt; break; fi; \
+	    tail -n 1 $(RESULTS)/delivery.txt; \
+	  done; \
+	done
+	MILLWRIGHT_QUEUE_FAULTS=200 go test -count=1 -timeout 120m -v -run 'PowerCut|EIO|DiskFull|SlowDisk|Damage|Flip|Bit|Model' ./edge/queue | tee $(RESULTS)/queue.txt
+	MILLWRIGHT_HISTORIES=100000 go test -count=1 -timeout 120m -v -run 'Model|Histories' ./historian/ingest | tee $(RESULTS)/histories.txt
+	@$(MAKE) --no-print-directory soak-delivery-sum
+
+soak-delivery-sum: ## what results/delivery.txt adds up to
+	@awk '{ sub("/.*", "", $$2); n[$$2] += $$3; o[$$2] += $$6; d[$$2] += $$8; u[$$2] += $$10; s[$$2] += $$12; x[$$2] += $$14; if ($$17 > b[$$2]) b[$$2] = $$17 } \
+	  END { for (k in n) printf "%-24s %6d times, offered %10d, declared %6d, undeclared %d, surplus %d, differing %d, back after at most %.1f s\n", k, n[k], o[k], d[k], u[k], s[k], x[k], b[k] }' $(RESULTS)/delivery.txt | sort
 
 soak-users: build ## 1,000 kills of the plant under an alarm load in slices of 100, appended to results/users.txt; stop and go on at will
 	@mkdir -p $(RESULTS); touch $(RESULTS)/users.txt
@@ -189,4 +244,4 @@ dist: build ## one archive per architecture, with units, examples and checksums
 clean: ## remove what was built
 	rm -rf millwright dist hmi/web/dist/*
 
-.PHONY: help run build web tools check test bench bench-line bench-users bench-collector bench-mill soak-line soak-cluster soak-users soak-collector soak-collector-hour soak-mill dist clean
+.PHONY: help run build web tools check test bench bench-line bench-users bench-collector bench-mill soak-line soak-cluster soak-users soak-collector soak-collector-hour soak-mill bench-delivery soak-delivery soak-delivery-sum dist clean

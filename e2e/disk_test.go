@@ -155,8 +155,7 @@ func TestHistorianDiskFull(t *testing.T) {
 	if w.plant.ended() {
 		w.startPlant()
 	}
-	w.account().check(t)
-	w.noAlarmTwice()
+	w.well(3, 60*time.Second)
 }
 
 // TestEdgeDiskFull fills the disk of the edge in the same way. The OPC UA server
@@ -194,6 +193,5 @@ func TestEdgeDiskFull(t *testing.T) {
 	if w.edge.ended() {
 		w.startEdge()
 	}
-	w.account().check(t)
-	w.noAlarmTwice()
+	w.well(3, 60*time.Second)
 }

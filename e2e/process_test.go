@@ -27,6 +27,13 @@ var binary string
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
+	if os.Getenv(offerEnv) != "" {
+		if err := offerProcess(os.Args[1]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	}
 	// Tests that are parallel here wait most of their time.
 	flag.Parse()
 	if err := flag.Set("test.parallel", "3"); err != nil {
@@ -194,6 +201,7 @@ type proxy struct {
 	silent   bool
 	down     bool // connections are closed as they come
 	rough    rough
+	carried  int64 // bytes towards the target
 	conns    map[net.Conn]bool
 }
 
@@ -238,12 +246,12 @@ func (p *proxy) accept() {
 		p.mu.Lock()
 		p.conns[in], p.conns[out] = true, true
 		p.mu.Unlock()
-		go p.relay(p.through(out), in)
-		go p.relay(p.through(in), out)
+		go p.relay(p.through(out), in, true)
+		go p.relay(p.through(in), out, false)
 	}
 }
 
-func (p *proxy) relay(dst io.WriteCloser, src net.Conn) {
+func (p *proxy) relay(dst io.WriteCloser, src net.Conn, onward bool) {
 	defer dst.Close()
 	buf := make([]byte, 32<<10)
 	for {
@@ -253,6 +261,9 @@ func (p *proxy) relay(dst io.WriteCloser, src net.Conn) {
 		}
 		p.mu.Lock()
 		silent := p.silent
+		if onward {
+			p.carried += int64(n)
+		}
 		p.mu.Unlock()
 		if silent {
 			continue // swallowed: the bytes never arrive, the connection stays
@@ -270,6 +281,13 @@ func (p *proxy) cut() {
 		_ = c.Close()
 		delete(p.conns, c)
 	}
+}
+
+// bytes is how many went towards the target so far.
+func (p *proxy) bytes() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.carried
 }
 
 // close takes the link away, or gives it back.

@@ -54,6 +54,10 @@ func (w *works) configure() {
 		}
 		w.tags, w.assets = filepath.Join(demo, "tags.csv"), filepath.Join(demo, "assets.toml")
 	}
+	assets := ""
+	if w.assets != "" {
+		assets = fmt.Sprintf("assets = %q", w.assets)
+	}
 	writeFile(w.t, filepath.Join(w.dir, "edge.toml"), fmt.Sprintf(`
 [[plc]]
 name = "mill"
@@ -67,8 +71,8 @@ group = "Works"
 broker = %q
 primary_host = "historian"
 data = "edge"
-assets = %q
-%s`, w.plcPort, w.tags, w.plcKeys, w.broker, w.assets, w.edgeKeys))
+%s
+%s`, w.plcPort, w.tags, w.plcKeys, w.broker, assets, w.edgeKeys))
 	own := ""
 	if w.broker == fmt.Sprintf("tcp://127.0.0.1:%d", w.mqtt) {
 		own = fmt.Sprintf("[broker]\nlisten = \"127.0.0.1:%d\"\ndata = \"broker\"\n", w.mqtt)

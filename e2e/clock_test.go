@@ -1,0 +1,74 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// stepped is a clock that a process can be started with (stepped.sh).
+type stepped struct {
+	t       *testing.T
+	program string
+	file    string
+}
+
+func newStepped(t *testing.T) *stepped {
+	t.Helper()
+	c := &stepped{t, os.Getenv("MILLWRIGHT_STEPPED"), filepath.Join(t.TempDir(), "step")}
+	if _, err := os.Stat(c.program); err != nil {
+		t.Skip("MILLWRIGHT_STEPPED is no program: make soak-delivery builds it")
+	}
+	c.off(0)
+	return c
+}
+
+// off is how far the clock is off from now on.
+func (c *stepped) off(d time.Duration) {
+	c.t.Helper()
+	next := c.file + ".next"
+	writeFile(c.t, next, fmt.Sprint(int64(d/time.Second)))
+	if err := os.Rename(next, c.file); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *stepped) run(name, config string) *process {
+	c.t.Helper()
+	cmd := exec.Command(c.program, "run", "-c", config)
+	cmd.Env = append(os.Environ(), "MILLWRIGHT_STEP="+c.file)
+	return run(c.t, name, cmd)
+}
+
+// TestR18Clock steps the clock of the edge, then that of the plant, an hour ahead,
+// an hour back and right again, and starts the edge in 1970 (R18). The mill's clock,
+// by which values are known, stays.
+func TestR18Clock(t *testing.T) {
+	n := times(t, 0)
+	edge, plant := newStepped(t), newStepped(t)
+	l := newLine(t)
+	l.configure()
+	l.startBroker()
+	l.startMill("--speed", "10")
+	l.plant = plant.run("plant", filepath.Join(l.dir, "plant.toml"))
+	edge.off(-time.Duration(time.Now().Unix()) * time.Second)
+	l.works.edge = edge.run("edge", filepath.Join(l.dir, "edge.toml"))
+	l.waitLive(60 * time.Second)
+	time.Sleep(5 * time.Second)
+	edge.off(0)
+	for range n {
+		for _, clock := range []*stepped{edge, plant} {
+			for _, d := range []time.Duration{time.Hour, -time.Hour, 0} {
+				clock.off(d)
+				time.Sleep(5 * time.Second)
+			}
+		}
+	}
+	if l.edge.ended() || l.plant.ended() {
+		t.Fatal("a process has ended")
+	}
+	l.well(6*n+1, 60*time.Second)
+}
