@@ -183,6 +183,7 @@ soak-delivery: build tools .ci/bin/millwright-before .ci/bin/millwright-stepped 
 	done
 	MILLWRIGHT_QUEUE_FAULTS=200 go test -count=1 -timeout 120m -v -run 'PowerCut|EIO|DiskFull|SlowDisk|Damage|Flip|Bit|Model' ./edge/queue | tee $(RESULTS)/queue.txt
 	MILLWRIGHT_HISTORIES=100000 go test -count=1 -timeout 120m -v -run 'Model|Histories' ./historian/ingest | tee $(RESULTS)/histories.txt
+	@$(MAKE) --no-print-directory soak-cluster CLUSTER=10
 	@$(MAKE) --no-print-directory soak-delivery-sum
 
 soak-delivery-sum: ## what results/delivery.txt adds up to

@@ -415,6 +415,7 @@ func TestLogOnce(t *testing.T) {
 func FuzzUsers(f *testing.F) {
 	f.Add([]byte("name,role,group,node,password\nedge1,edge,mill,e1,$2a$04$abcdefghijklmnopqrstuuMXkzbZ1b0gk3mQpQJ7bK9jZ0m1l5c9W\n"))
 	f.Add([]byte("name,role,group,node,password\n#x\na,host,,p,file:pw\n"))
+	f.Add([]byte("name,role,group,node,password,certificate\ne1,edge,mill,e1,,AB:CD " + strings.Repeat("0a", 32) + "\nr,reader,,,$7$101$AAAAAAAAAAAAAAAA$" + strings.Repeat("A", 86) + "==,\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		users, err := parseUsers("users.csv", b)
 		if err != nil {
