@@ -88,7 +88,7 @@ export async function open(browser, path, options = {}) {
   page.on("requestfailed", count(-1));
   const query = lang ? `${path.includes("?") ? "&" : "?"}lang=${lang}` : "";
   await page.goto(base + path + query);
-  await page.waitForSelector('[data-link="live"]', { timeout: 15_000 });
+  await page.waitForSelector('[data-link="live"]', { timeout: 60_000 });
   // Drawn is what has asked for nothing more for a while.
   for (const most = Date.now() + 15_000; Date.now() < most && (pending > 0 || Date.now() - since < 500); ) {
     await page.waitForTimeout(50);
