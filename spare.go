@@ -18,6 +18,7 @@ import (
 	"millwright/edge/spare"
 	"millwright/historian/alarm"
 	"millwright/historian/boxes"
+	"millwright/historian/broker"
 	"millwright/plant"
 	"millwright/plant/checkpoint"
 	"millwright/plant/config"
@@ -34,14 +35,33 @@ const (
 	placeEvery   = 30 * time.Second
 )
 
-// openBoxes opens the plant's record of boxes.
-func (w *works) openBoxes(m *memory) (*boxes.Book, error) {
-	tell := &teller{host: m.ingest.HostID, book: m.book}
-	b := &boxes.Book{
-		Dir: filepath.Join(m.dir, boxesFolder), Memory: m.store, Edges: m.ingest.Edges, Tell: tell.tell,
-		Log: w.log.With("role", "boxes"),
+// openBoxes opens the plant's record of boxes, once.
+func (w *works) openBoxes(historian string) (*boxes.Book, error) {
+	if w.boxes == nil {
+		w.boxes = &boxes.Book{Dir: filepath.Join(historian, boxesFolder), Log: w.log.With("role", "boxes")}
+		if err := w.boxes.Open(); err != nil {
+			return nil, err
+		}
 	}
-	return b, b.Open()
+	return w.boxes, nil
+}
+
+// assign makes the users of the broker what their boxes are now: a spare that took
+// a place is that edge, and the account of the box that was is nobody's.
+func (w *works) assign(users []broker.User) []broker.User {
+	nodes, retired := w.boxes.Accounts()
+	out := make([]broker.User, 0, len(users))
+	for _, u := range users {
+		group, node, _ := strings.Cut(nodes[u.Name], "/")
+		switch {
+		case u.Role == broker.Edge && retired[u.Name] == u.Group+"/"+u.Node:
+			continue
+		case u.Role == broker.Spare && node != "" && group == u.Group:
+			u.Role, u.Node = broker.Edge, node
+		}
+		out = append(out, u)
+	}
+	return out
 }
 
 // awaitPlace returns when this box may be its edge. One that was retired waits, and

@@ -45,6 +45,11 @@ func (c *runCmd) Run(e *env) error {
 			}
 		}
 		if cfg.Broker != nil {
+			if cfg.Historian != nil { // a retired box must not come in before the rest has started
+				if _, err := w.openBoxes(cfg.Historian.Data); err != nil {
+					return err
+				}
+			}
 			if err := w.startBroker(e.ctx, cfg.Broker); err != nil {
 				return err
 			}

@@ -39,9 +39,10 @@ type works struct {
 	crew  *crew
 	gauge *gauges
 
-	brokerURL string // of the embedded broker, once it runs
-	page      string // URL of the HMI, once it runs
-	setupCode string // for the first account, while there is none
+	boxes     *boxes.Book // which box is which edge; nil: this process does not know
+	brokerURL string      // of the embedded broker, once it runs
+	page      string      // URL of the HMI, once it runs
+	setupCode string      // for the first account, while there is none
 	simulator *simulator.Simulator
 	trained   *follow.Agent // of the edge, where it follows a plant's models
 }
@@ -64,6 +65,9 @@ func (w *works) startBroker(ctx context.Context, c *config.Broker) error {
 		Listen: c.Listen, Dir: c.Data, UsersFile: c.UsersFile,
 		TLSCertificate: c.TLSCertificate, TLSKey: c.TLSKey, ClientCA: c.ClientCA, ClientRequired: c.ClientRequired,
 		Log: w.log.With("role", "broker"),
+	}
+	if w.boxes != nil {
+		b.Assign = w.assign
 	}
 	if err := w.crew.start(ctx, &role{name: "broker", run: b.Run, started: b.Started()}); err != nil {
 		return err
@@ -149,10 +153,11 @@ func (w *works) startHMI(ctx context.Context, web *config.HMI, m *memory) error 
 	if err != nil {
 		return err
 	}
-	box, err := w.openBoxes(m)
+	box, err := w.openBoxes(m.dir)
 	if err != nil {
 		return err
 	}
+	box.Attend(m.store, m.ingest.Edges, (&teller{host: m.ingest.HostID, book: m.book}).tell)
 	w.gauge.boxes(box)
 	if err := w.crew.start(ctx, &role{name: "boxes", run: box.Run}); err != nil {
 		return err

@@ -11,13 +11,18 @@ import (
 	"millwright/plant/disk"
 )
 
-// behindMargin is what the values of a record may be older than the record.
-const behindMargin = time.Minute
+// Margins: what the values of a record may be older than the record, and how long a
+// message that was lost on its way may go unnoticed, so that later ones are stored
+// and it is not.
+const (
+	behindMargin = time.Minute
+	flightMargin = 15 * time.Second
+)
 
 // Rejoin makes the state file of a PLC that another box wrote one of this box,
 // before the first connection. The session and the subscription are that box's and
 // are left to it; what the other box read last of a tag is what the plant has of
-// it (ns UTC, by handle), so that the gap begins there. What the other box had
+// it (ns UTC, by handle), so that the gap begins there, or shortly before. What the other box had
 // made since behind (ns UTC, 0: nothing) may be missing in between, and is declared
 // as well. Without a file nothing is done: the other box had not read the PLC.
 func Rejoin(file string, last map[plant.TagID]int64, behind int64) error {
@@ -32,6 +37,7 @@ func Rejoin(file string, last map[plant.TagID]int64, behind int64) error {
 		if !ok {
 			continue
 		}
+		at -= int64(flightMargin)
 		if behind != 0 {
 			at = min(at, behind-int64(behindMargin))
 		}

@@ -67,16 +67,27 @@ url = "opc.tcp://127.0.0.1:%d"
 tags = %q
 [edge]
 name = "hsm"
-box = "box-a"
 group = "Works"
 broker = %q
+broker_user = "box-a"
+broker_password_file = "password"
 primary_host = "historian"
 data = "data"
 assets = "assets.toml"
 speed = 20
 plant = %q
 `, w.plcPort, filepath.Join(elsewhere, "tags.csv"), w.broker, w.api.base))
-	writeFile(t, spare.file, fmt.Sprintf("[spare]\nname = \"box-b\"\nplant = %q\ndata = \"data\"\n", w.api.base))
+	writeFile(t, spare.file, fmt.Sprintf("[spare]\nname = \"box-b\"\nplant = %q\nbroker_user = \"box-b\"\nbroker_password_file = \"password\"\ndata = \"data\"\n", w.api.base))
+	writeFile(t, filepath.Join(edge.dir, "password"), "of box a\n")
+	writeFile(t, filepath.Join(spare.dir, "password"), "of box b\n")
+	writeFile(t, filepath.Join(w.dir, "plant.password"), "of the plant\n")
+	writeFile(t, filepath.Join(w.dir, "users.csv"), fmt.Sprintf("name,role,group,node,password\nbox-a,edge,Works,hsm,file:%s\nbox-b,spare,Works,,file:%s\nplant,host,,historian,file:plant.password\n",
+		filepath.Join(edge.dir, "password"), filepath.Join(spare.dir, "password")))
+	file := filepath.Join(w.dir, "plant.toml")
+	toml := mustRead(t, file)
+	toml = strings.Replace(toml, "[broker]\n", "[broker]\nusers = \"users.csv\"\n", 1)
+	toml = strings.Replace(toml, "[historian]\n", "[historian]\nbroker_user = \"plant\"\nbroker_password_file = \"plant.password\"\n", 1)
+	writeFile(t, file, toml)
 	return w, edge, spare
 }
 
@@ -192,6 +203,13 @@ func TestSwap(t *testing.T) {
 	}
 	back.kill()
 
+	// Even where it does not ask the plant, the broker refuses it.
+	old := filepath.Join(a.dir, "old.toml")
+	writeFile(t, old, regexp.MustCompile(`(?m)^plant = .*$`).ReplaceAllString(mustRead(t, a.file), ""))
+	back = start(t, "box a that does not ask", binary, "run", "-c", old)
+	back.find(`does not let user`, 20*time.Second)
+	back.kill()
+
 	// Its disk, in a case on the desk.
 	if out, ok := b.run("edge", "recover", filepath.Join(a.dir, "data")); !ok || !strings.Contains(out, "taken all of it in") {
 		t.Error("the old disk was not recovered")
@@ -215,7 +233,16 @@ func TestSwap(t *testing.T) {
 	noSecrets(t, filepath.Join(w.dir, "historian", "boxes"))
 }
 
-// noSecrets fails when a file below a folder holds a private key.
+func mustRead(t *testing.T, file string) string {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// noSecrets fails when a file below a folder holds a key or a password.
 func noSecrets(t *testing.T, dir string) {
 	t.Helper()
 	if err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
@@ -223,8 +250,8 @@ func noSecrets(t *testing.T, dir string) {
 			return err
 		}
 		b, err := os.ReadFile(path)
-		if err == nil && bytes.Contains(b, []byte("PRIVATE KEY")) {
-			t.Errorf("%s holds a private key", path)
+		if err == nil && (bytes.Contains(b, []byte("PRIVATE KEY")) || bytes.Contains(b, []byte("of box a"))) {
+			t.Errorf("%s holds a key or a password", path)
 		}
 		return err
 	}); err != nil {

@@ -21,8 +21,9 @@ for arch in $arches; do
   CGO_ENABLED=0 GOOS=linux GOARCH=$goarch GOARM=$goarm \
     go build -trimpath -ldflags "-s -w -X main.version=$version" -o "$dir/millwright" .
   cp -r firmware-configs/examples firmware-configs/systemd firmware-configs/brokers "$dir/"
+  cp firmware-configs/swap "$dir/"
   cp README.md "$dir/"
-  mkdir "$dir/docs" && cp docs/*.md docs/*.png "$dir/docs/"
+  mkdir "$dir/docs" && cp docs/*.md docs/*.html docs/*.png "$dir/docs/"
   (cd "$dir" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum > SHA256SUMS)
   tar -C "$DIST" --sort=name --owner=0 --group=0 --numeric-owner -czf "$DIST/$name.tar.gz" "$name"
   rm -rf "$dir"

@@ -12,7 +12,7 @@ type EdgeBox struct {
 	Saved  int64  `json:"saved"`  // when it came last, changed or not
 	Size   int64  `json:"size"`   // bytes
 	Epoch  uint64 `json:"epoch"`  // of the box's queue then
-	Oldest int64  `json:"oldest"` // creation time of the oldest record that was not stored then, 0 none
+	Oldest int64  `json:"oldest"` // creation time of the oldest record that was not stored then, where it lagged behind; else 0
 	SHA256 string `json:"sha256"`
 
 	Retired []RetiredBox `json:"retired"` // newest last
@@ -49,7 +49,6 @@ type Adoption struct {
 	Edge   string           `json:"edge"`
 	Box    string           `json:"box"`    // that was retired, empty: none
 	Number int64            `json:"number"` // of the checkpoint
-	BdSeq  int              `json:"bdseq"`  // of the last birth that was heard, -1 unknown
 	Behind int64            `json:"behind"` // creation time of the oldest record that was not stored, ns UTC, 0 none
 	Last   map[string]int64 `json:"last"`   // newest source time stored of each tag, ns UTC
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -305,11 +304,6 @@ func (s *Spare) settle(c *checkpoint.Checkpoint, a plant.Adoption) error {
 			return err
 		}
 		if err := os.Rename(from, to); err != nil {
-			return err
-		}
-	}
-	if a.BdSeq >= 0 {
-		if err := disk.Replace(filepath.Join(data, bdSeqFile), []byte(strconv.Itoa(a.BdSeq)+"\n"), 0o600); err != nil {
 			return err
 		}
 	}

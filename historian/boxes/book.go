@@ -41,6 +41,10 @@ var (
 // kept is how many checkpoints of an edge are kept.
 const kept = 5
 
+// inStep is how old the oldest record of an edge may be that is not catching up: its
+// status may be half a minute old, and its death is noticed some seconds late.
+const inStep = time.Minute
+
 // mostEdges bounds what a box that makes up names can fill.
 const mostEdges = 1000
 
@@ -62,12 +66,11 @@ type Book struct {
 	Log    *slog.Logger                               // nil: slog.Default()
 	Now    func() time.Time                           // nil: time.Now
 
-	mu      sync.Mutex // guards what follows
-	record  record
-	changed []chan struct{}
-	late    map[string]bool      // edges whose old checkpoint is told
-	heard   map[string]time.Time // of this process, by its monotonic clock
-	began   time.Time
+	mu     sync.Mutex // guards what follows
+	record record
+	late   map[string]bool      // edges whose old checkpoint is told
+	heard  map[string]time.Time // of this process, by its monotonic clock
+	began  time.Time
 }
 
 // record is what is on disk.
@@ -110,7 +113,7 @@ func (b *Book) now() int64 {
 	return time.Now().UnixNano()
 }
 
-// save writes the record and tells those who wait. The caller holds mu.
+// save writes the record. The caller holds mu.
 func (b *Book) save() error {
 	raw, err := json.MarshalIndent(b.record, "", " ")
 	if err == nil {
@@ -119,22 +122,15 @@ func (b *Book) save() error {
 	if err != nil {
 		return fmt.Errorf("boxes: %w", err)
 	}
-	for _, c := range b.changed {
-		select {
-		case c <- struct{}{}:
-		default:
-		}
-	}
 	return nil
 }
 
-// Changed has a value whenever which box is which edge may have changed.
-func (b *Book) Changed() <-chan struct{} {
-	c := make(chan struct{}, 1)
+// Attend gives the book what it asks and whom it tells, once they run: the store,
+// the edges as they are heard, and the alarm book.
+func (b *Book) Attend(m Memory, edges func() []plant.EdgeStatus, tell func(context.Context, plant.Finding) error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.changed = append(b.changed, c)
-	return c
+	b.Memory, b.Edges, b.Tell = m, edges, tell
 }
 
 // Save keeps a checkpoint that a box has sent. It is on disk when Save returns
@@ -168,7 +164,10 @@ func (b *Book) Save(_ context.Context, box string, raw []byte) (plant.EdgeBox, e
 	if next.Box == "" {
 		next.Box, next.Since = box, b.now()
 	}
-	next.Saved, next.Size, next.Epoch, next.Oldest = b.now(), int64(len(raw)), c.Epoch, c.Oldest
+	next.Saved, next.Size, next.Epoch, next.Oldest = b.now(), int64(len(raw)), c.Epoch, 0
+	if c.Oldest != 0 && c.Created-c.Oldest > int64(inStep) {
+		next.Oldest = c.Oldest
+	}
 	if is := hex.EncodeToString(sum[:]); is != next.SHA256 {
 		next.Number, next.SHA256 = e.Number+1, is
 		if err := os.MkdirAll(b.folder(&next), 0o700); err != nil {
@@ -332,7 +331,7 @@ func (b *Book) Adopt(ctx context.Context, edge, box string, force bool) (plant.A
 	}
 	next, name := *e, e.Group+"/"+e.Edge
 	next.Retired = slices.DeleteFunc(slices.Clone(e.Retired), func(r plant.RetiredBox) bool { return r.Box == box || r.Box == e.Box })
-	a := plant.Adoption{Group: e.Group, Edge: e.Edge, Number: e.Number, BdSeq: -1}
+	a := plant.Adoption{Group: e.Group, Edge: e.Edge, Number: e.Number}
 	if e.Box != "" && e.Box != box {
 		a.Box = e.Box
 		next.Retired = append(next.Retired, plant.RetiredBox{Box: e.Box, At: b.now(), By: box, Epoch: e.Epoch})
@@ -349,14 +348,11 @@ func (b *Book) Adopt(ctx context.Context, edge, box string, force bool) (plant.A
 	}
 	b.mu.Unlock()
 	b.Log.Warn("a box has taken the place of another", "edge", name, "box", box, "retired", a.Box)
-	if b.BdSeq != nil {
-		if n, ok := b.BdSeq(name); ok {
-			a.BdSeq = n
-		}
-	}
 	a.Behind = next.Oldest
-	if s := b.status(e.Edge); s != nil && s.Oldest != 0 {
-		a.Behind = s.Oldest
+	if s := b.status(e.Edge); s != nil {
+		if a.Behind = 0; s.Oldest != 0 && s.Since-s.Oldest > int64(inStep) {
+			a.Behind = s.Oldest
+		}
 	}
 	a.Last, err = b.last(ctx, name)
 	return a, err

@@ -28,6 +28,10 @@ type Broker struct {
 	Users     []User // none: anonymous, on a loopback address only
 	UsersFile string // in place of Users; it is read again when it changes
 
+	// Assign says, again and again, who the users of the file are at present: which
+	// spare is which edge, and which edge's box is retired. nil: as the file has them.
+	Assign func([]User) []User
+
 	TLSCertificate string // file; empty: no TLS. The files are read again when they change
 	TLSKey         string // file
 	ClientCA       string // file with the authorities of clients' certificates; empty: none are asked for
@@ -146,7 +150,7 @@ func (b *Broker) look(srv *server.Server) {
 	var errs []error
 	if b.guard != nil {
 		if b.UsersFile != "" {
-			errs = append(errs, b.guard.renew(func() ([]User, error) { return LoadUsers(b.UsersFile) }))
+			errs = append(errs, b.guard.renew(b.load))
 		}
 		b.guard.sweep(srv)
 	}
@@ -165,6 +169,15 @@ func (b *Broker) look(srv *server.Server) {
 		}
 	}
 	b.told = told
+}
+
+// load reads the users as they are at present.
+func (b *Broker) load() ([]User, error) {
+	users, err := LoadUsers(b.UsersFile)
+	if err == nil && b.Assign != nil {
+		users = b.Assign(users)
+	}
+	return users, err
 }
 
 // ready waits until the server listens.
@@ -196,7 +209,7 @@ func (b *Broker) options() (*server.Options, error) {
 	}
 	users := b.Users
 	if b.UsersFile != "" {
-		if users, err = LoadUsers(b.UsersFile); err != nil {
+		if users, err = b.load(); err != nil {
 			return nil, err
 		}
 	}

@@ -23,6 +23,7 @@ type Role string
 const (
 	Edge   Role = "edge"   // publishes below its own group and node, hears its commands and STATE
 	Host   Role = "host"   // the primary host: hears all, publishes commands and its own STATE
+	Spare  Role = "spare"  // a box that waits: nothing, before it is told to be an edge of its group (Broker.Assign)
 	Reader Role = "reader" // another host: hears all, publishes its own STATE only
 )
 
@@ -31,7 +32,7 @@ const (
 type User struct {
 	Name         string
 	Role         Role
-	Group        string   // of an edge
+	Group        string   // of an edge or a spare
 	Node         string   // node id of an edge, host id of a host or reader; a reader without one only hears
 	Password     string   // hashes with blanks between them (see NewPassword), or the password itself
 	Certificates []string // SHA-256 of the certificates that it may show: colons and case do not matter
@@ -176,6 +177,11 @@ func (u *User) check() error {
 			return err
 		}
 		return subjectID("node", u.Node)
+	case Spare:
+		if u.Node != "" {
+			return fmt.Errorf("node: %q, a spare has none before it is told to be an edge", u.Node)
+		}
+		return subjectID("group", u.Group)
 	case Reader:
 		if u.Node == "" {
 			return nil
@@ -184,7 +190,7 @@ func (u *User) check() error {
 	case Host:
 		return subjectID("node", u.Node)
 	}
-	return fmt.Errorf("role: %q, must be %s, %s or %s", u.Role, Edge, Host, Reader)
+	return fmt.Errorf("role: %q, must be %s, %s, %s or %s", u.Role, Edge, Host, Spare, Reader)
 }
 
 // apart says which users would speak for each other: a reader with the id of a host
