@@ -135,8 +135,15 @@ func (a api) box() (e struct {
 // TestSwap is the drill: an edge learns its machines, its box is destroyed, and a
 // spare takes its place. Values flow, nothing is learned again, no machine is
 // accused, the dead box does not fight when it comes back, and what its disk still
-// held is sent with the numbers that it had.
+// held is sent with the numbers that it had. make soak-delivery does it again and
+// again.
 func TestSwap(t *testing.T) {
+	for range times(t, 1) {
+		t.Run("drill", drill)
+	}
+}
+
+func drill(t *testing.T) {
 	w, a, b := newSwap(t)
 	w.startMill("--speed", "20")
 	w.startPlant()

@@ -87,6 +87,7 @@ func (a *Agent) watch(ctx context.Context, p *PLC) {
 	defer tick.Stop()
 	was := p.Source.Status()
 	a.tellState(p, was)
+	seen, patient := time.Now(), time.Time{}
 	var security security
 	var quarantine quarantine
 	var described description
@@ -108,7 +109,14 @@ func (a *Agent) watch(ctx context.Context, p *PLC) {
 		}
 		was = now
 		a.tellState(p, now)
-		a.judge(p.Name, now)
+		// A clock that is set makes every moment of before seem long ago, or to come.
+		at := time.Now()
+		if set := at.Round(0).Sub(seen.Round(0)) - at.Sub(seen); set.Abs() > time.Second {
+			patient = at.Add(plcPatience)
+		}
+		if seen = at; at.After(patient) {
+			a.judge(p.Name, now)
+		}
 		for _, f := range security.judge(a.Name+"/"+p.Name, now, time.Now()) {
 			a.Tell(f)
 		}

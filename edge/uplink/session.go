@@ -18,8 +18,11 @@ const (
 	statusEvery = 30 * time.Second
 	statusLeast = time.Second // between two, however much changes
 	flushFor    = 500 * time.Millisecond
-	askLeast    = 250 * time.Millisecond // for the host's STATE, doubling
-	askMost     = 4 * time.Second
+	// clockBack is how far the clock is set back before the node is born anew: what
+	// comes would count as older than the birth, and nobody would see it live.
+	clockBack = time.Second
+	askLeast  = 250 * time.Millisecond // for the host's STATE, doubling
+	askMost   = 4 * time.Second
 	// hostPatience is how long a broker may say nothing of the primary host, where
 	// there are others.
 	hostPatience = 10 * time.Second
@@ -324,7 +327,7 @@ func (s *session) receive(ctx context.Context) error {
 func (s *session) step(now time.Time) (did bool, err error) {
 	s.check(now)
 	switch {
-	case s.rebirth || s.u.again.Swap(false):
+	case s.rebirth || s.u.again.Swap(false) || s.birth-now.UnixNano() > int64(clockBack):
 		return true, s.births()
 	case s.changed && now.Sub(s.statusAt) >= statusLeast:
 		s.changed = false
