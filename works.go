@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"millwright/collector"
@@ -320,6 +321,7 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 		up.Delivery = uplink.ByState
 	}
 	a.Uplink, a.Connection = up, up.Connection
+	a.AuditFiles, a.AuditState = auditFiles(c, plcs), filepath.Join(c.Data, "audit.state")
 	if w.trained, err = followModels(a, set, c, obey(sources)); err != nil {
 		return err
 	}
@@ -330,6 +332,19 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 		}
 	}
 	return nil
+}
+
+// auditFiles are what other parts of an edge, and people on its box, write down:
+// whom it trusts, and what it did with the plant's models and orders.
+func auditFiles(c *config.Edge, plcs []config.PLC) []string {
+	files := []string{filepath.Join(c.Data, modelsFolder, "audit.jsonl")}
+	for _, p := range plcs {
+		name := filepath.Join(securityOf(p, c.Data).PKI, "audit.log")
+		if !slices.Contains(files, name) {
+			files = append(files, name)
+		}
+	}
+	return files
 }
 
 // newSource is the reader of one PLC. Its certificates and its memory of the

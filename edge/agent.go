@@ -71,6 +71,9 @@ type Agent struct {
 
 	Log *slog.Logger // nil = slog.Default()
 
+	AuditFiles []string // files of lines, by other parts of the edge, that go into its audit
+	AuditState string   // file: how far they have gone; empty: they are not read
+
 	fresh   []string   // assets without learned state, from Load
 	mu      sync.Mutex // guards the detector and what follows
 	derived plant.Batch
@@ -80,6 +83,7 @@ type Agent struct {
 	drafts  []queue.Draft    // reused
 	groups  groups           // reused
 	sources sync.WaitGroup
+	audit   audit
 	keepNow chan struct{} // buffered 1: a finding changed, save the learned state
 	found   atomic.Uint64 // batches in which the models found or learned something
 
@@ -184,6 +188,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	if a.Connection != nil {
 		g.Go(func() error { a.guard(ctx); return nil })
 	}
+	a.sources.Add(1) // its last entry goes out before the goodbye
+	g.Go(func() error { defer a.sources.Done(); a.keepAudit(ctx); return nil })
 	if a.Beacon != nil {
 		g.Go(func() error { a.Beacon.Run(ctx); return nil })
 	}

@@ -55,6 +55,7 @@ func (s *script) Changed() <-chan struct{} { return s.changed }
 type sent struct {
 	mu      sync.Mutex
 	records []*queue.Record
+	audit   []*queue.Record
 }
 
 func (s *sent) Run(ctx context.Context) error { <-ctx.Done(); return nil }
@@ -62,6 +63,10 @@ func (s *sent) Changed()                      {}
 func (s *sent) Offer(r *queue.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if r.Lane == queue.Audit {
+		s.audit = append(s.audit, r)
+		return
+	}
 	s.records = append(s.records, r)
 }
 
@@ -161,7 +166,7 @@ func TestBatchIsQueuedSentJudgedAndCommitted(t *testing.T) {
 	if findings != 2 || gaps != 1 || len(devices) < 5 || devices[0] != "plc" || devices[1] != "plc-2" {
 		t.Errorf("sent %v with %d findings and %d gaps", devices, findings, gaps)
 	}
-	if s := a.Queue.Stats(); int(s.Records) != len(up.records) {
+	if s := a.Queue.Stats(); int(s.Records) != len(up.records)+len(up.audit) {
 		t.Errorf("%d records queued, %d sent", s.Records, len(up.records))
 	}
 }

@@ -42,9 +42,13 @@ func (a *Agent) internStates() error {
 		p.states = newStates(a.Name, p.Name)
 		all = append(all, p.states.tags...)
 	}
+	all = append(all, plant.Tag{
+		Path: a.Name + "/" + plant.TagAudit, Asset: a.Name, Kind: plant.Text, Description: "What the edge did", Derived: true,
+	})
 	if err := a.intern(StateDevice, all); err != nil {
 		return err
 	}
+	a.audit.tag = all[len(all)-1]
 	for i := range a.PLCs {
 		copy(a.PLCs[i].states.tags, all[3*i:])
 	}

@@ -100,6 +100,7 @@ const (
 	TagState  = "$STATE"  // state: a PLCState
 	TagReason = "$REASON" // state: why, for people; empty where there is nothing to say
 	TagRate   = "$RATE"   // sample: values received a second, once a minute
+	TagAudit  = "$AUDIT"  // text, of an edge: what it did that people may want to check
 )
 
 // ModelState is the JSON value of the $MODEL state: what the asset's model can

@@ -160,12 +160,19 @@ func (q *Queue) read(p *place) ([]Record, error) {
 		return c.records, nil
 	}
 	c.key, c.records = nil, nil
-	v, closer, err := q.db.Get(key)
-	if err != nil {
-		return nil, fmt.Errorf("read pack: %w", err)
+	var pack []byte
+	for part := 0; len(pack) < int(p.bytes); part++ {
+		v, closer, err := q.db.Get(partKey(p.lane, p.opening, p.last, part))
+		if err != nil {
+			return nil, fmt.Errorf("read pack: %w", err)
+		}
+		pack = append(pack, v...)
+		if err := closer.Close(); err != nil {
+			return nil, err
+		}
 	}
-	records, err := decodePack(v)
-	if err := errors.Join(err, closer.Close()); err != nil {
+	records, err := decodePack(pack)
+	if err != nil {
 		return nil, err
 	}
 	for i := range records {

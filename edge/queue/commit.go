@@ -161,7 +161,7 @@ func (d dead) from(b *pebble.Batch) {
 	case d.epoch:
 		_ = b.Delete(epochKey(d.opening), nil)
 	case d.pack:
-		_ = b.Delete(placeKey(packPrefix, d.lane, d.opening, d.last), nil)
+		_ = b.DeleteRange(placeKey(packPrefix, d.lane, d.opening, d.last), placeKey(packPrefix, d.lane, d.opening, d.last+1), nil)
 		_ = b.Delete(placeKey(indexPrefix, d.lane, d.opening, d.last), nil)
 	case d.first == d.last:
 		_ = b.Delete(recordKey(d.lane, d.opening, d.last), nil)

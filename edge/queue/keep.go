@@ -155,8 +155,7 @@ func (q *Queue) packSome(p *packer, now time.Time) (bool, error) {
 	to := x.item()
 	b := q.db.NewBatch()
 	defer b.Close()
-	_ = b.Set(placeKey(packPrefix, first.lane, first.opening, to.last), value, nil)
-	_ = b.Set(placeKey(indexPrefix, first.lane, first.opening, to.last), x.append(nil), nil)
+	setPack(b, first.lane, first.opening, &x, value)
 	_ = b.DeleteRange(recordKey(first.lane, first.opening, to.first), recordKey(first.lane, first.opening, to.last+1), nil)
 	// Not synced: until it is durable the records are there as they were.
 	if err := b.Commit(pebble.NoSync); err != nil {

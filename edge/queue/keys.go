@@ -2,6 +2,9 @@ package queue
 
 import (
 	"encoding/binary"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"millwright/sparkplug"
 )
@@ -36,6 +39,25 @@ func placeKey(prefix byte, lane Lane, opening uint32, number uint64) []byte {
 	k = append(k, prefix, byte(lane))
 	k = binary.BigEndian.AppendUint32(k, opening)
 	return binary.BigEndian.AppendUint64(k, number)
+}
+
+// partBytes of a pack stand under one key: looking for the bit that turned in a
+// damaged block costs Pebble the square of its size.
+const partBytes = 32 << 10
+
+func partKey(lane Lane, opening uint32, last uint64, part int) []byte {
+	return append(placeKey(packPrefix, lane, opening, last), byte(part))
+}
+
+// setPack puts a pack and its index into a batch.
+func setPack(b *pebble.Batch, lane Lane, opening uint32, x *index, pack []byte) {
+	last := x.numbers[len(x.numbers)-1].Last
+	i := 0
+	for part := range slices.Chunk(pack, partBytes) {
+		_ = b.Set(partKey(lane, opening, last, i), part, nil)
+		i++
+	}
+	_ = b.Set(placeKey(indexPrefix, lane, opening, last), x.append(nil), nil)
 }
 
 func recordKey(lane Lane, opening uint32, number uint64) []byte {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -97,6 +98,7 @@ func (m *model) check(t fataler, what string, fs vfs.FS, dir string) {
 	}
 	defer q.Close()
 	for q.Stats().Salvage {
+		time.Sleep(time.Millisecond)
 	}
 	there := map[string]int{}
 	var gaps []plant.Gap

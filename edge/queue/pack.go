@@ -22,6 +22,7 @@ const (
 
 	maxPackRecords = 1 << 16
 	maxPackSamples = 1 << 19
+	maxPackBytes   = 255 * partBytes
 )
 
 // How the times of a tag are written.
@@ -93,6 +94,9 @@ func (p *packer) appendPack(dst []byte, records []Record) ([]byte, error) {
 	dst = p.appendShapes(dst, records)
 	if total > 0 {
 		dst = p.appendColumns(dst, records, total, base)
+	}
+	if len(dst)-start > maxPackBytes {
+		return dst[:start], fmt.Errorf("pack of %d bytes", len(dst)-start)
 	}
 	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli)), nil
 }

@@ -161,7 +161,14 @@ func (q *Queue) options(lock *pebble.Lock) *pebble.Options {
 		CacheSize:          8 << 20,
 		FS:                 vfs.OnDiskFull(q.fs, q.waitForSpace),
 		Lock:               lock,
-		EventListener:      &pebble.EventListener{BackgroundError: q.backgroundError},
+		EventListener: &pebble.EventListener{
+			BackgroundError: q.backgroundError,
+			// Without it Pebble ends the process at any damaged block, those of reads too:
+			// again and again, if it is read at every start.
+			DataCorruption: func(info pebble.DataCorruptionInfo) {
+				q.cfg.Log.Error("queue: damaged block", "what", info.String())
+			},
+		},
 	}
 	opts.FlushDelayDeleteRange = 10 * time.Second
 	opts.ApplyCompressionSettings(func() pebble.DBCompressionSettings { return pebble.DBCompressionNone })
@@ -352,7 +359,21 @@ func (q *Queue) Close() error {
 	q.signal()
 	q.committed.Wait()
 	q.unpacked.forget()
+	q.flush()
 	return errors.Join(q.db.Close(), q.lock.Close())
+}
+
+// flush leaves nothing in the log, of whose last 32 KiB damage cannot be told from a
+// torn end. It does not wait for a disk that has no room.
+func (q *Queue) flush() {
+	done, err := q.db.AsyncFlush()
+	if err != nil {
+		return
+	}
+	select {
+	case <-done:
+	case <-time.After(5 * time.Second):
+	}
 }
 
 func (q *Queue) get(key []byte) ([]byte, error) {

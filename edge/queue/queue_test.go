@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 		faultChild(step)
 		return
 	}
+	if n, err := strconv.Atoi(os.Getenv("QUEUE_TEST_FLIPS")); err == nil {
+		flipChild(n)
+		return
+	}
 	// A Pebble that fails to open leaves its disk watch behind.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/cockroachdb/pebble/v2/vfs.(*diskHealthCheckingFS).startTickerLocked.func1"))
 }

@@ -95,7 +95,6 @@ type salvager struct {
 	epochs map[uint32]uint64
 	tags   map[plant.TagID]tagEntry
 	remap  map[plant.TagID]plant.TagID // handles there to handles here
-	same   bool                        // they are equal
 	faults []string                    // what could not be read and may have held anything
 
 	found   uint64 // records
@@ -142,7 +141,7 @@ func (s *salvager) run() error {
 			tables = append(tables, name)
 		}
 	}
-	packs := map[string][]byte{} // of the logs: at most what a few memtables hold
+	packs := map[string][]byte{} // parts of packs in the logs: at most what a few memtables hold
 	for _, name := range tables {
 		s.table(name, s.heads)
 	}
@@ -152,17 +151,8 @@ func (s *salvager) run() error {
 		return err
 	}
 	indexes := s.indexes()
-	for key := range packs {
-		if err := s.pack(indexes, key, packs[key]); err != nil {
-			return err
-		}
-	}
-	for _, name := range tables {
-		var failed error
-		s.table(name, func(name string, r *sstable.Reader) { failed = s.packs(name, r, indexes) })
-		if failed != nil {
-			return failed
-		}
+	if err := s.packs(tables, packs, indexes); err != nil {
+		return err
 	}
 	if err := s.records(); err != nil {
 		return err
@@ -175,23 +165,30 @@ func (s *salvager) run() error {
 
 // table opens a table and has it read.
 func (s *salvager) table(name string, read func(string, *sstable.Reader)) {
+	if r := s.open(name); r != nil {
+		read(name, r)
+		_ = r.Close()
+	}
+}
+
+// open opens a table, nil if it cannot be read.
+func (s *salvager) open(name string) *sstable.Reader {
 	f, err := s.q.fs.Open(s.q.fs.PathJoin(s.dir, name))
 	if err != nil {
 		s.fault("%s: %v", name, err)
-		return
+		return nil
 	}
 	readable, err := sstable.NewSimpleReadable(f)
 	if err != nil {
 		s.fault("%s: %v", name, errors.Join(err, f.Close()))
-		return
+		return nil
 	}
 	r, err := sstable.NewReader(context.Background(), readable, sstable.ReaderOptions{Comparer: pebble.DefaultComparer})
 	if err != nil {
 		s.fault("%s: %v", name, err)
-		return
+		return nil
 	}
-	read(name, r)
-	_ = r.Close()
+	return r
 }
 
 // heads reads all of a table but its packs.
@@ -395,6 +392,7 @@ func (s *salvager) meta() error {
 			s.epochs[binary.BigEndian.Uint32([]byte(key[1:]))] = binary.BigEndian.Uint64(v)
 		}
 	}
+	s.tags = s.q.copiedTags(s.dir)
 	for _, key := range s.keys(tagPrefix) {
 		var e tagEntry
 		if len(key) != 5 || json.Unmarshal(s.points[key].value, &e) != nil || e.Tag.Path == "" {
@@ -406,11 +404,8 @@ func (s *salvager) meta() error {
 	}
 	var err error
 	s.remap, err = s.q.adopt(s.tags)
-	s.same = err == nil
-	for old, id := range s.remap {
-		s.same = s.same && old == id
-	}
 	s.lost = losses{}
+	s.q.copyTags()
 	return err
 }
 
@@ -436,47 +431,85 @@ func (s *salvager) indexes() map[string]*index {
 	return out
 }
 
-// packs takes over the packs of a table whose indexes say that they count.
-func (s *salvager) packs(name string, r *sstable.Reader, indexes map[string]*index) error {
-	it, err := r.NewIter(sstable.NoTransforms, []byte{packPrefix}, []byte{packPrefix + 1}, sstable.AssertNoBlobHandles)
-	if err != nil {
-		s.fault("%s: %v", name, err)
-		return nil
-	}
-	low, high := "", string(rune(packPrefix+1))
-	if kv := it.First(); kv != nil {
-		low = string(kv.K.UserKey)
-	} else if it.Error() == nil {
-		return it.Close()
-	}
-	if kv := it.Last(); kv != nil {
-		high = string(kv.K.UserKey)
-	}
-	_ = it.Close()
-	for _, key := range slices.Sorted(maps.Keys(indexes)) {
-		if key < low || key > high {
+// packTable is a table that has parts of packs: those between two keys.
+type packTable struct {
+	r         *sstable.Reader
+	low, high string
+}
+
+// packs takes over the packs whose indexes say that they count, from the logs and
+// the tables.
+func (s *salvager) packs(names []string, parts map[string][]byte, indexes map[string]*index) error {
+	var tables []packTable
+	defer func() {
+		for i := range tables {
+			_ = tables[i].r.Close()
+		}
+	}()
+	for _, name := range names {
+		r := s.open(name) // one that cannot be opened was noted before
+		if r == nil {
 			continue
 		}
-		// A fresh iterator each: one that has met damage says no more.
+		x := packTable{r: r, low: string(packPrefix), high: string(rune(packPrefix + 1))}
 		it, err := r.NewIter(sstable.NoTransforms, []byte{packPrefix}, []byte{packPrefix + 1}, sstable.AssertNoBlobHandles)
-		if err != nil {
-			return nil
-		}
-		var value []byte
-		if kv := it.SeekGE([]byte(key), 0); kv != nil && string(kv.K.UserKey) == key {
-			if v, _, err := kv.Value(nil); err == nil {
-				value = slices.Clone(v)
+		if err == nil {
+			if kv := it.SeekGE([]byte{packPrefix}, 0); kv != nil {
+				x.low = string(kv.K.UserKey)
+			} else if it.Error() == nil {
+				x.low = x.high // none at all
 			}
+			if kv := it.SeekLT([]byte{packPrefix + 1}, 0); kv != nil {
+				x.high = string(kv.K.UserKey)
+			}
+			_ = it.Close()
 		}
-		_ = it.Close()
-		if value == nil {
+		tables = append(tables, x)
+	}
+	for _, key := range slices.Sorted(maps.Keys(indexes)) {
+		var pack []byte
+		for part := 0; len(pack) < int(indexes[key].bytes); part++ {
+			k := key + string([]byte{byte(part)})
+			v := parts[k]
+			for i := 0; i < len(tables) && v == nil; i++ {
+				v = tables[i].get(k)
+			}
+			if v == nil {
+				pack = nil
+				break
+			}
+			pack = append(pack, v...)
+		}
+		if pack == nil {
 			continue
 		}
-		if err := s.pack(indexes, key, value); err != nil {
+		if err := s.pack(indexes, key, pack); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// get reads one value, nil if it is not there or cannot be read.
+func (x *packTable) get(key string) []byte {
+	if key < x.low || key > x.high {
+		return nil
+	}
+	// A fresh iterator each: one that has met damage says no more.
+	it, err := x.r.NewIter(sstable.NoTransforms, []byte{packPrefix}, []byte{packPrefix + 1}, sstable.AssertNoBlobHandles)
+	if err != nil {
+		return nil
+	}
+	defer it.Close()
+	kv := it.SeekGE([]byte(key), 0)
+	if kv == nil || string(kv.K.UserKey) != key || kv.K.Kind() != pebble.InternalKeyKindSet && kv.K.Kind() != pebble.InternalKeyKindSetWithDelete {
+		return nil
+	}
+	v, _, err := kv.Value(nil)
+	if err != nil {
+		return nil
+	}
+	return slices.Clone(v)
 }
 
 // pack takes one pack over, if its index says that it counts.
@@ -492,7 +525,7 @@ func (s *salvager) pack(indexes map[string]*index, key string, value []byte) err
 	if err != nil {
 		return nil // its index is declared
 	}
-	if !s.same {
+	if slices.ContainsFunc(indexOf(records, 0).tags, func(tag plant.TagID) bool { return s.remap[tag] != tag }) {
 		kept := records[:0]
 		for i := range records {
 			if s.rename(&records[i]) {
@@ -511,8 +544,7 @@ func (s *salvager) pack(indexes map[string]*index, key string, value []byte) err
 	}
 	x := indexOf(records, len(value))
 	if err := s.store(ln, counter, x.item(), x.numbers, func(b *pebble.Batch, to uint32) {
-		_ = b.Set(placeKey(packPrefix, ln, to, x.item().last), value, nil)
-		_ = b.Set(placeKey(indexPrefix, ln, to, x.item().last), x.append(nil), nil)
+		setPack(b, ln, to, &x, value)
 	}); err != nil {
 		return err
 	}
@@ -535,7 +567,7 @@ func (s *salvager) records() error {
 			continue
 		}
 		r.Number, r.Lane = number, ln
-		if !s.same && !s.rename(&r) {
+		if !s.rename(&r) {
 			continue
 		}
 		value, err := appendRecord(nil, &r)

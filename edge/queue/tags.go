@@ -3,7 +3,10 @@ package queue
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"maps"
 	"slices"
 
@@ -46,6 +49,14 @@ func (q *Queue) loadTags() error {
 // Intern gives each tag its durable handle (in ID) and remembers its metadata
 // and the device that it is sent under.
 func (q *Queue) Intern(device string, tags []plant.Tag) error {
+	changed, err := q.intern(device, tags)
+	if err == nil && changed {
+		q.copyTags()
+	}
+	return err
+}
+
+func (q *Queue) intern(device string, tags []plant.Tag) (changed bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	b := q.db.NewBatch()
@@ -53,7 +64,7 @@ func (q *Queue) Intern(device string, tags []plant.Tag) error {
 	for i := range tags {
 		t := &tags[i]
 		if t.Path == "" {
-			return fmt.Errorf("intern: tag without a path")
+			return false, fmt.Errorf("intern: tag without a path")
 		}
 		e := q.tags.byPath[t.Path]
 		if e == nil {
@@ -70,14 +81,14 @@ func (q *Queue) Intern(device string, tags []plant.Tag) error {
 		e.Tag, e.Device = *t, device
 		js, err := json.Marshal(e)
 		if err != nil {
-			return fmt.Errorf("intern %s: %w", t.Path, err)
+			return false, fmt.Errorf("intern %s: %w", t.Path, err)
 		}
 		_ = b.Set(tagKey(uint32(t.ID)), js, nil)
 	}
 	if b.Empty() {
-		return nil
+		return false, nil
 	}
-	return b.Commit(pebble.Sync)
+	return true, b.Commit(pebble.Sync)
 }
 
 // Tags is every tag that may still be sent: those interned by this opening and,
@@ -159,4 +170,48 @@ func (q *Queue) adopt(tags map[plant.TagID]tagEntry) (map[plant.TagID]plant.TagI
 		return out, nil
 	}
 	return out, b.Commit(pebble.Sync)
+}
+
+// tagsFile is a second copy of the tags: without their names the values of a damaged
+// queue are worth nothing.
+const tagsFile = "TAGS"
+
+// copyTags writes the second copy: CRC32C, 4 bytes LE, of the JSON behind it.
+func (q *Queue) copyTags() {
+	q.mu.Lock()
+	list := make(map[uint32]tagEntry, len(q.tags.byPath))
+	for _, e := range q.tags.byPath {
+		list[uint32(e.Tag.ID)] = *e
+	}
+	q.mu.Unlock()
+	js, err := json.Marshal(list)
+	if err == nil {
+		b := binary.LittleEndian.AppendUint32(nil, crc32.Checksum(js, castagnoli))
+		err = q.writeFile(q.cfg.Dir, tagsFile, append(b, js...))
+	}
+	if err != nil {
+		q.cfg.Log.Warn("queue: the second copy of the tags is not written", "err", err)
+	}
+}
+
+// copiedTags reads the second copy in a folder.
+func (q *Queue) copiedTags(dir string) map[plant.TagID]tagEntry {
+	out := map[plant.TagID]tagEntry{}
+	f, err := q.fs.Open(q.fs.PathJoin(dir, tagsFile))
+	if err != nil {
+		return out
+	}
+	b, err := io.ReadAll(f)
+	if err := errors.Join(err, f.Close()); err != nil || len(b) < 4 || crc32.Checksum(b[4:], castagnoli) != binary.LittleEndian.Uint32(b) {
+		return out
+	}
+	var list map[uint32]tagEntry
+	if json.Unmarshal(b[4:], &list) != nil {
+		return out
+	}
+	for id, e := range list {
+		e.Tag.ID = plant.TagID(id)
+		out[e.Tag.ID] = e
+	}
+	return out
 }
