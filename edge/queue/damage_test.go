@@ -99,7 +99,7 @@ func (q *Queue) anyBroken() bool {
 // process of its own: a queue that meets damage in the background ends its process.
 func TestBitFlip(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), fmt.Sprint("QUEUE_TEST_FLIPS=", many(t, 8)))
+	cmd.Env = append(os.Environ(), fmt.Sprint("QUEUE_TEST_FLIPS=", many(t, 5)))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
