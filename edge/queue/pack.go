@@ -536,6 +536,12 @@ func (x *index) append(dst []byte) []byte {
 }
 
 func decodeIndex(b []byte) (x index, err error) {
+	return decodeIndexOf(b, true)
+}
+
+// decodeIndexOf leaves the tags out where nobody asks for them: opening a queue
+// reads thousands of indexes.
+func decodeIndexOf(b []byte, tags bool) (x index, err error) {
 	if len(b) < 5 || b[0] != indexVersion {
 		return x, fmt.Errorf("%w: version of an index", ErrDamaged)
 	}
@@ -561,8 +567,14 @@ func decodeIndex(b []byte) (x index, err error) {
 	x.newest = x.created + d.varint()
 	x.from, x.to = x.created+d.varint(), x.created+d.varint()
 	x.samples = d.uvarint()
-	tag := uint64(0)
-	for range d.count(1) {
+	tag, n := uint64(0), d.count(1)
+	if !tags {
+		n, d.b = 0, nil
+	}
+	if n > 0 {
+		x.tags = make([]plant.TagID, 0, n)
+	}
+	for range n {
 		tag += d.uvarint()
 		if tag > 1<<32-1 {
 			d.bad = true

@@ -273,7 +273,7 @@ func (q *Queue) loadOpenings() error {
 		if !ok {
 			return nil
 		}
-		x, err := decodeIndex(value)
+		x, err := decodeIndexOf(value, false)
 		if err != nil {
 			return err
 		}
