@@ -95,12 +95,12 @@ func sizeOf(t *testing.T, dir string) (n int64) {
 	return n
 }
 
-// TestOutageFigures queues what 5,000 samples a second make of an outage, as fast as
-// it goes, and drains it. MILLWRIGHT_OUTAGE_HOURS is how long the outage is; another
-// length than 72 is scaled up, and said so.
-func TestOutageFigures(t *testing.T) {
+// TestFigureOutage queues what 5,000 samples a second make of an outage, as fast as
+// it goes, and drains it. MILLWRIGHT_OUTAGE_HOURS=72 is all of it, 1.3e9 samples, some
+// ten minutes; by default it is 12 h, scaled up, and said so.
+func TestFigureOutage(t *testing.T) {
 	figures(t)
-	hours := 72.0
+	hours := 12.0
 	if s := os.Getenv("MILLWRIGHT_OUTAGE_HOURS"); s != "" {
 		var err error
 		if hours, err = strconv.ParseFloat(s, 64); err != nil || hours <= 0 {
@@ -188,10 +188,10 @@ func TestOutageFigures(t *testing.T) {
 	fmt.Printf("FIGURE delivery.queue_drain_ratio %.0f\n", float64(samples)/figureRate/time.Since(start).Seconds())
 }
 
-// TestReopenFigure opens a queue of 1 GB: packs of the simulated works, the same few
+// TestFigureReopen opens a queue of 1 GB: packs of the simulated works, the same few
 // over and over under other numbers, each with its index, and the records that had no
 // time to be packed.
-func TestReopenFigure(t *testing.T) {
+func TestFigureReopen(t *testing.T) {
 	figures(t)
 	block := mill(t)
 	dir := t.TempDir()
@@ -240,8 +240,8 @@ func TestReopenFigure(t *testing.T) {
 	fmt.Printf("FIGURE delivery.reopen_s %.3f s\n", took.Seconds())
 }
 
-// TestWearFigure is the normal case: everything is settled a second after it came.
-func TestWearFigure(t *testing.T) {
+// TestFigureWear is the normal case: everything is settled a second after it came.
+func TestFigureWear(t *testing.T) {
 	figures(t)
 	block := mill(t)
 	dir := filepath.Join(t.TempDir(), "queue")
