@@ -183,6 +183,7 @@ soak-delivery: build tools .ci/bin/millwright-before .ci/bin/millwright-stepped 
 	done
 	MILLWRIGHT_QUEUE_FAULTS=200 go test -count=1 -timeout 120m -v -run 'PowerCut|EIO|DiskFull|SlowDisk|Damage|Flip|Bit|Model' ./edge/queue | tee $(RESULTS)/queue.txt
 	MILLWRIGHT_HISTORIES=100000 go test -count=1 -timeout 120m -v -run 'Model|Histories' ./historian/ingest | tee $(RESULTS)/histories.txt
+	@$(MAKE) --no-print-directory soak-delivery-sparkplug
 	@$(MAKE) --no-print-directory soak-cluster CLUSTER=10
 	@$(MAKE) --no-print-directory soak-delivery-sum
 
@@ -212,6 +213,9 @@ soak-collector: tools ## every test of the collector, then 240 disturbances in s
 soak-collector-hour: ## an hour of the collector with a disturbance a minute: memory, goroutines, files, appended to results/collector_hour.txt
 	@mkdir -p $(RESULTS)
 	MILLWRIGHT_SOAK_MINUTES=60 go test -count=1 -timeout 90m -v -run 'TestFigureHour$$' ./collector | tee -a $(RESULTS)/collector_hour.txt
+
+soak-delivery-sparkplug: tools ## the assertions of Sparkplug with a test of their tests, and 20,000 payloads in each direction through two foreign codecs
+	MILLWRIGHT_SPARKPLUG_SOAK=1 CI=true go test -count=1 -timeout 60m -v ./e2e/conform | grep -vE '^=== |^    |level='
 
 # Debian's emulator of the other processor. Only this proof needs it.
 .ci/qemu.done:
@@ -245,4 +249,4 @@ dist: build ## one archive per architecture, with units, examples and checksums
 clean: ## remove what was built
 	rm -rf millwright dist hmi/web/dist/*
 
-.PHONY: help run build web tools check test bench bench-line bench-users bench-collector bench-mill soak-line soak-cluster soak-users soak-collector soak-collector-hour soak-mill bench-delivery soak-delivery soak-delivery-sum dist clean
+.PHONY: help run build web tools check test bench bench-line bench-users bench-collector bench-mill soak-line soak-cluster soak-users soak-collector soak-collector-hour soak-mill bench-delivery soak-delivery soak-delivery-sum soak-delivery-sparkplug dist clean

@@ -109,8 +109,8 @@ func (c *client) settle(t *testing.T, n int) []message {
 // brokerChecks are the assertions about a broker: of the embedded one, which is a
 // Sparkplug Aware one.
 func brokerChecks() map[string]check {
-	on := func(f func(t *testing.T, b *brokered)) check {
-		return func(t *testing.T, ev *evidence) { f(t, ev.aware) }
+	on := func(f func(t judge, b *brokered)) check {
+		return func(t judge, ev *evidence) { f(t, ev.aware) }
 	}
 	texts := func(list []message) (out []string) {
 		for _, m := range list {
@@ -119,7 +119,7 @@ func brokerChecks() map[string]check {
 		slices.Sort(out)
 		return out
 	}
-	qos := on(func(t *testing.T, b *brokered) {
+	qos := on(func(t judge, b *brokered) {
 		if got := texts(b.at0); !slices.Equal(got, []string{"one at 0", "zero at 0"}) {
 			t.Errorf("a subscriber at QoS 0 got %v", got)
 		}
@@ -127,18 +127,18 @@ func brokerChecks() map[string]check {
 			t.Errorf("a subscriber at QoS 1 got %v", got)
 		}
 	})
-	kept := on(func(t *testing.T, b *brokered) {
+	kept := on(func(t judge, b *brokered) {
 		if len(b.retained) != 1 || !b.retained[0].retain || string(b.retained[0].raw) != "second" || len(b.cleared) != 0 {
 			t.Errorf("retained %v, cleared %v", b.retained, b.cleared)
 		}
 	})
-	wills := on(func(t *testing.T, b *brokered) {
+	wills := on(func(t judge, b *brokered) {
 		if len(b.will) != 2 || b.will[0].qos != 1 || b.will[1].qos != 1 || len(b.lateWill) != 1 || !b.lateWill[0].retain {
 			t.Errorf("Wills %v, retained %v", b.will, b.lateWill)
 		}
 	})
-	copies := func(kind string, f func(t *testing.T, m message)) check {
-		return on(func(t *testing.T, b *brokered) {
+	copies := func(kind string, f func(t judge, m message)) check {
+		return on(func(t judge, b *brokered) {
 			n := 0
 			for _, m := range append(slices.Clone(b.certificates), b.kept...) {
 				if len(m.level) > 4 && m.level[4] == kind {
@@ -151,8 +151,8 @@ func brokerChecks() map[string]check {
 			}
 		})
 	}
-	topicOf := func(original string) func(t *testing.T, m message) {
-		return func(t *testing.T, m message) {
+	topicOf := func(original string) func(t judge, m message) {
+		return func(t judge, m message) {
 			if m.topic != certificates+original {
 				t.Errorf("copy at %s", m.topic)
 			}
@@ -162,7 +162,7 @@ func brokerChecks() map[string]check {
 		}
 	}
 	nbirth, dbirth := copies("NBIRTH", topicOf("spBv1.0/"+group+"/NBIRTH/known")), copies("DBIRTH", topicOf("spBv1.0/"+group+"/DBIRTH/known/one"))
-	store := on(func(t *testing.T, b *brokered) {
+	store := on(func(t judge, b *brokered) {
 		if len(b.kept) != 2 || !b.kept[0].retain || !b.kept[1].retain {
 			t.Errorf("kept of two births: %v", b.kept)
 		}
@@ -178,10 +178,11 @@ func brokerChecks() map[string]check {
 		"conformance-mqtt-aware-dbirth-mqtt-topic":  dbirth,
 		"conformance-mqtt-aware-nbirth-mqtt-retain": both(nbirth, store),
 		"conformance-mqtt-aware-dbirth-mqtt-retain": both(dbirth, store),
-		"conformance-mqtt-aware-ndeath-timestamp": on(func(t *testing.T, b *brokered) {
+		"conformance-mqtt-aware-ndeath-timestamp": on(func(t judge, b *brokered) {
 			m := b.will[0]
 			if m.kind != "NDEATH" || m.payload.time == nil {
-				t.Fatal(m)
+				t.Error(m)
+				return
 			}
 			if d := time.UnixMilli(int64(*m.payload.time)).Sub(b.died); d < -time.Second || d > patient {
 				t.Errorf("the NDEATH of one that died at %v has the time %v", b.died, time.UnixMilli(int64(*m.payload.time)))

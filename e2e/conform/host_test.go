@@ -151,7 +151,7 @@ func meet(t *testing.T, url string) stranger {
 
 // hosts judges every connection of the host that was accepted.
 func hosts(f func(s session) error) check {
-	return func(t *testing.T, ev *evidence) {
+	return func(t judge, ev *evidence) {
 		t.Helper()
 		n := 0
 		for _, s := range append(slices.Clone(ev.host), ev.strangers.host...) {
@@ -207,7 +207,7 @@ func hostBirth(f func(s session, m message) error) check {
 
 // hostDeath judges each STATE by which the host goes.
 func hostDeath(f func(s session, m message) error) check {
-	return func(t *testing.T, ev *evidence) {
+	return func(t judge, ev *evidence) {
 		t.Helper()
 		n := 0
 		hosts(func(s session) error {
@@ -276,9 +276,12 @@ func asNow(_ session, m message) error {
 }
 
 // connecting asks that the Will's time is that of its CONNECT: not of an earlier one.
-func connecting(t *testing.T, ev *evidence) {
+func connecting(t judge, ev *evidence) {
 	t.Helper()
 	var last int64
+	if len(ev.host) == 0 {
+		t.Error("no connection")
+	}
 	for i, s := range ev.host {
 		if s.connect == nil {
 			continue
@@ -328,7 +331,7 @@ func birthFirst(s session) error {
 
 // contradicts asks that the host answers its own offline at once, unless that is
 // younger than its connection.
-func contradicts(t *testing.T, ev *evidence) {
+func contradicts(t judge, ev *evidence) {
 	t.Helper()
 	n := 0
 	for _, s := range ev.host {
@@ -351,7 +354,7 @@ func contradicts(t *testing.T, ev *evidence) {
 
 // partingWord asks that before DISCONNECT the host says that it goes, and that it
 // does not close a connection without one.
-func partingWord(t *testing.T, ev *evidence) {
+func partingWord(t judge, ev *evidence) {
 	t.Helper()
 	n := 0
 	hosts(func(s session) error {
@@ -376,7 +379,7 @@ func partingWord(t *testing.T, ev *evidence) {
 }
 
 // leftProperly asks that only the torn connection ended without DISCONNECT.
-func leftProperly(t *testing.T, ev *evidence) {
+func leftProperly(t judge, ev *evidence) {
 	t.Helper()
 	torn := 0
 	for _, s := range ev.host {
@@ -391,7 +394,7 @@ func leftProperly(t *testing.T, ev *evidence) {
 
 // commands judges the NCMDs of the host. There must be some of both kinds.
 func commands(f func(m message) error) check {
-	return func(t *testing.T, ev *evidence) {
+	return func(t judge, ev *evidence) {
 		t.Helper()
 		asked, answered := 0, 0
 		for _, s := range append(slices.Clone(ev.host), ev.strangers.host...) {
@@ -417,7 +420,7 @@ func commands(f func(m message) error) check {
 
 // asks judges the requests for a rebirth.
 func asks(f func(x *metric) error) check {
-	return func(t *testing.T, ev *evidence) {
+	return func(t judge, ev *evidence) {
 		t.Helper()
 		n := 0
 		for _, s := range ev.strangers.host {
@@ -500,7 +503,7 @@ func hostChecks() map[string]check {
 	add(partingWord, "operational-behavior-host-application-termination", "operational-behavior-host-application-disconnect-intentional")
 
 	// Being there.
-	presence := func(t *testing.T, ev *evidence) {
+	presence := func(t judge, ev *evidence) {
 		t.Helper()
 		of := func(list []message) (s state, ok bool) {
 			for _, m := range list {
@@ -556,33 +559,33 @@ func hostChecks() map[string]check {
 	}), "operational-behavior-data-commands-ncmd-metric-value")
 
 	// Order.
-	add(func(t *testing.T, ev *evidence) {
+	add(func(t judge, ev *evidence) {
 		s := ev.strangers
 		if len(s.asked["hole"]) == 0 || s.asked["hole"][0].Sub(s.hole) < s.timeout {
 			t.Errorf("asked at %v, hole at %v, timeout %v", s.asked["hole"], s.hole, s.timeout)
 		}
 	}, "operational-behavior-host-reordering-start", "operational-behavior-host-reordering-rebirth")
-	add(func(t *testing.T, ev *evidence) {
-		if n := ev.strangers.lateness["late"]; n != 0 {
-			t.Errorf("%d rebirths asked of an edge whose message was late", n)
+	add(func(t judge, ev *evidence) {
+		if n, ok := ev.strangers.lateness["late"]; n != 0 || !ok {
+			t.Errorf("%d rebirths asked of an edge whose message was late (known: %v)", n, ok)
 		}
 	}, "operational-behavior-host-reordering-success")
 
 	// Deaths.
-	ddeath := func(t *testing.T, ev *evidence) {
+	ddeath := func(t judge, ev *evidence) {
 		if d := ev.strangers.dead; d.device != [2]int{2, 2} || d.node != [2]int{2, 5} {
 			t.Errorf("after a DDEATH %v of the device's tags are stale, %v of the node's", d.device, d.node)
 		}
 	}
 	add(ddeath, "operational-behavior-edge-node-termination-host-action-ddeath-devices-offline", "operational-behavior-edge-node-termination-host-action-ddeath-devices-tags-stale")
-	ndeath := func(t *testing.T, ev *evidence) {
+	ndeath := func(t judge, ev *evidence) {
 		if d := ev.strangers.dead; d.rest != [2]int{5, 5} {
 			t.Errorf("after an NDEATH %v of the tags are stale", d.rest)
 		}
 	}
 	add(ndeath, "operational-behavior-edge-node-termination-host-action-ndeath-node-tags-stale", "operational-behavior-edge-node-termination-host-action-ndeath-devices-tags-stale",
 		"operational-behavior-edge-node-termination-host-action-ndeath-devices-offline")
-	add(func(t *testing.T, ev *evidence) {
+	add(func(t judge, ev *evidence) {
 		if d := ev.strangers.dead; d.state != "down" || d.since < d.from-ms || d.since > d.to {
 			t.Errorf("the node is %s since %d, its NDEATH came between %d and %d", d.state, d.since, d.from, d.to)
 		}
@@ -593,7 +596,7 @@ func hostChecks() map[string]check {
 // commanded judges each metric of a command beside the one that the node's NBIRTH
 // declared.
 func commanded(f func(born, x metric) error) check {
-	return func(t *testing.T, ev *evidence) {
+	return func(t judge, ev *evidence) {
 		t.Helper()
 		n := 0
 		for _, s := range append(slices.Clone(ev.host), ev.strangers.host...) {

@@ -2,7 +2,7 @@ package conform
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"testing"
 
 	"millwright/edge/queue"
@@ -12,7 +12,9 @@ import (
 // twins is what became of two edges, and of two hosts, of one name.
 type twins struct {
 	edge, host []session // of the first of each
-	ids        []string  // client ids of both edges, both hosts, and an edge of another name
+	ids        []string  // client ids of both edges and both hosts
+	refused    int       // ids that no topic may have, and that an edge refused
+	taken      []string  // or did not
 }
 
 // rival lets a second edge and a second host of the same name come.
@@ -32,6 +34,7 @@ func rival(t *testing.T, url string) (tw twins) {
 	await(t, "the first host's connection is ended", func() bool { return hostA.sessions()[0].ended })
 	g.stop()
 	h.stop()
+	tw.refuse(t)
 	tw.edge, tw.host = first.sessions(), hostA.sessions()
 	for _, x := range []*tap{first, second, hostA, hostB} {
 		tw.ids = append(tw.ids, x.sessions()[0].connect.ClientIdentifier)
@@ -41,7 +44,7 @@ func rival(t *testing.T, url string) (tw twins) {
 
 // oneOfAName asks that the broker bears one edge of a name only: the second ends
 // the first, since both use the client id that follows from the name.
-func oneOfAName(t *testing.T, ev *evidence) {
+func oneOfAName(t judge, ev *evidence) {
 	tw := ev.twins
 	if tw.ids[0] != tw.ids[1] || tw.ids[0] == tw.ids[2] {
 		t.Errorf("client ids %v", tw.ids)
@@ -57,7 +60,7 @@ func oneOfAName(t *testing.T, ev *evidence) {
 }
 
 // oneHostOfAName asks the same of hosts.
-func oneHostOfAName(t *testing.T, ev *evidence) {
+func oneHostOfAName(t judge, ev *evidence) {
 	tw := ev.twins
 	if tw.ids[2] != tw.ids[3] {
 		t.Errorf("client ids %v", tw.ids)
@@ -67,8 +70,8 @@ func oneHostOfAName(t *testing.T, ev *evidence) {
 	}
 }
 
-// refusesIDs asks that an edge with an id that no topic may have says nothing.
-func refusesIDs(t *testing.T, ev *evidence) {
+// refuse gives an edge ids that no topic may have.
+func (tw *twins) refuse(t *testing.T) {
 	q, err := queue.Open(queue.Config{Dir: t.TempDir(), Reserve: 1, Log: quiet(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -81,24 +84,19 @@ func refusesIDs(t *testing.T, ev *evidence) {
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			if err := u.Run(ctx); err == nil {
-				t.Errorf("group %q, node %q, primary host %q were taken", u.Group, u.Node, u.PrimaryHost)
+				tw.taken = append(tw.taken, fmt.Sprintf("group %q, node %q, primary host %q", u.Group, u.Node, u.PrimaryHost))
+			} else {
+				tw.refused++
 			}
-		}
-	}
-	for _, m := range messagesOf(ev) {
-		if m.device() != "" && errors.Join(topic(m)) != nil {
-			t.Error(m)
 		}
 	}
 }
 
-func messagesOf(ev *evidence) (list []message) {
-	for _, s := range ev.edge {
-		for _, m := range s.messages {
-			if m.up {
-				list = append(list, m)
-			}
-		}
+// refusesIDs asks that an edge with an id that no topic may have says nothing, and
+// that those on the wire are fit.
+func refusesIDs(t judge, ev *evidence) {
+	if tw := ev.twins; tw.refused == 0 || len(tw.taken) > 0 {
+		t.Errorf("%d ids were refused, taken were %v", tw.refused, tw.taken)
 	}
-	return list
+	ofKind(topic, bodied()...)(t, ev)
 }

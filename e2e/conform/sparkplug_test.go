@@ -59,6 +59,7 @@ func TestSparkplug(t *testing.T) {
 	if t.Failed() {
 		t.FailNow()
 	}
+	t.Run("judge", func(t *testing.T) { judged(t, found["embedded"]) })
 	t.Run("not applicable", func(t *testing.T) {
 		for _, ev := range found {
 			reasons(t, ev)
@@ -82,7 +83,7 @@ func TestSparkplug(t *testing.T) {
 }
 
 // reasons holds what docs/sparkplug.md gives as reasons for ids that do not apply.
-func reasons(t *testing.T, ev *evidence) {
+func reasons(t judge, ev *evidence) {
 	for _, s := range slices.Concat(ev.edge, ev.second, ev.host, ev.strangers.host) {
 		if s.connect != nil && s.connect.ProtocolVersion != 4 {
 			t.Errorf("MQTT protocol level %d", s.connect.ProtocolVersion)

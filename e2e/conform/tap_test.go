@@ -24,6 +24,7 @@ type tap struct {
 	mu    sync.Mutex // guards what follows
 	log   []packet
 	conns []*pair
+	shut  bool // no new connection
 	wait  sync.WaitGroup
 }
 
@@ -64,6 +65,13 @@ func (p *tap) accept() {
 		client, err := p.listen.Accept()
 		if err != nil {
 			return
+		}
+		p.mu.Lock()
+		shut := p.shut
+		p.mu.Unlock()
+		if shut {
+			client.Close()
+			continue
 		}
 		broker, err := net.Dial("tcp", p.target)
 		if err != nil {
@@ -160,6 +168,13 @@ func (p *tap) cut() {
 	}
 }
 
+// refuse lets no new connection through, or again all.
+func (p *tap) refuse(yes bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.shut = yes
+}
+
 // session is what one connection has seen.
 type session struct {
 	connect    *packets.ConnectPacket
@@ -169,6 +184,8 @@ type session struct {
 	goodbye    int       // position of the DISCONNECT, -1 none
 	begun, end int       // positions of the CONNECT and of the end
 	ended      bool
+
+	started, stopped time.Time // of the CONNECT, and of the DISCONNECT or the end
 }
 
 // subscription is a filter that was asked for.
@@ -192,11 +209,14 @@ func (p *tap) sessions() []session {
 		s := &list[x.conn]
 		switch m := x.mqtt.(type) {
 		case nil:
+			if !s.ended && s.goodbye < 0 {
+				s.stopped = x.at
+			}
 			if !s.ended {
 				s.ended, s.end = true, at
 			}
 		case *packets.ConnectPacket:
-			s.connect, s.begun = m, at
+			s.connect, s.begun, s.started = m, at, x.at
 		case *packets.ConnackPacket:
 			if m.ReturnCode == packets.Accepted {
 				s.accepted = at
@@ -206,7 +226,7 @@ func (p *tap) sessions() []session {
 				s.subscribed = append(s.subscribed, subscription{at, filter, m.Qoss[i]})
 			}
 		case *packets.DisconnectPacket:
-			s.goodbye = at
+			s.goodbye, s.stopped = at, x.at
 		case *packets.PublishPacket:
 			s.messages = append(s.messages, readMessage(m, at, x.up, x.at))
 		}

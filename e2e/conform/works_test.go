@@ -31,7 +31,7 @@ const (
 	group   = "mill"
 	hostID  = "plant"
 	ms      = int64(time.Millisecond)
-	patient = 30 * time.Second // for what comes within a second on a machine of one's own
+	patient = 90 * time.Second // for what comes within a second on a machine of one's own
 )
 
 func quiet(t testing.TB) *slog.Logger {
