@@ -173,8 +173,8 @@ func makeUser(r *broker.Roster, a *broker.Authority, u broker.User, dir string) 
 type brokerAddCmd struct {
 	rosterFlag
 	Name          string `arg:"" help:"Name of the user."`
-	Role          string `enum:"edge,reader,host" default:"edge" help:"edge, reader (hears all, says nothing) or host (a historian)."`
-	Group         string `help:"Of an edge: its group." placeholder:"GROUP"`
+	Role          string `enum:"edge,spare,reader,host" default:"edge" help:"edge, spare (nothing, until it takes the place of an edge of its group), reader (hears all, says nothing) or host (a historian)."`
+	Group         string `help:"Of an edge or a spare: its group." placeholder:"GROUP"`
 	Node          string `help:"Of an edge: its name; of a host: its host id; of a reader that announces itself: its own." placeholder:"ID"`
 	Edge          string `help:"In place of --group and --node: the edge's configuration file." placeholder:"FILE.toml"`
 	Out           string `short:"o" help:"Folder for the files of the device (default: one of its name)." placeholder:"DIR"`
