@@ -33,7 +33,7 @@ func (c *runCmd) Run(e *env) error {
 		return err
 	}
 	if (cfg.Edge != nil || cfg.Spare != nil) && cfg.Historian == nil {
-		debug.SetGCPercent(50) // a box beside a PLC has more processor than memory to spare
+		debug.SetGCPercent(25) // a box beside a PLC has more processor than memory to spare
 	}
 	if cfg.Spare != nil {
 		return runSpare(e, cfg.Spare)

@@ -21,13 +21,10 @@ const plcPatience = 10 * time.Second
 // connection delivers; those of the models, and of PLCs that have left the
 // configuration but still have records queued, always.
 func (a *Agent) Devices() []uplink.Device {
-	byName := a.Queue.Devices()
+	byName := a.Queue.Handles()
 	out := make([]uplink.Device, 0, len(byName))
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		d := uplink.Device{Name: name, Alive: true}
-		for _, t := range byName[name] {
-			d.Tags = append(d.Tags, t.ID)
-		}
+		d := uplink.Device{Name: name, Alive: true, Tags: byName[name]}
 		for i := range a.PLCs {
 			p := &a.PLCs[i]
 			if name == p.Name || strings.HasPrefix(name, p.Name+"-") {

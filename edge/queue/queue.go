@@ -158,7 +158,7 @@ func (q *Queue) options(lock *pebble.Lock) *pebble.Options {
 		Logger:             q.logger(),
 		FormatMajorVersion: pebble.FormatTableFormatV6,
 		MemTableSize:       memTable,
-		CacheSize:          8 << 20,
+		CacheSize:          1 << 20, // records are read once, if at all
 		FS:                 vfs.OnDiskFull(q.fs, q.waitForSpace),
 		Lock:               lock,
 		EventListener: &pebble.EventListener{

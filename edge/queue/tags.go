@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -94,9 +95,11 @@ func (q *Queue) intern(device string, tags []plant.Tag) (changed bool, err error
 // Tags is every tag that may still be sent: those interned by this opening and,
 // while records of earlier openings are queued, the ones that those knew.
 func (q *Queue) Tags() []plant.Tag {
-	var out []plant.Tag
-	for _, tags := range q.Devices() {
-		out = append(out, tags...)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	out := make([]plant.Tag, 0, len(q.tags.byPath))
+	for _, e := range q.sendable() {
+		out = append(out, e.Tag)
 	}
 	return out
 }
@@ -105,13 +108,34 @@ func (q *Queue) Tags() []plant.Tag {
 func (q *Queue) Devices() map[string][]plant.Tag {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	old := len(q.openings) > 1
 	out := map[string][]plant.Tag{}
-	for _, path := range slices.Sorted(maps.Keys(q.tags.byPath)) {
-		if e := q.tags.byPath[path]; e.used || old {
-			out[e.Device] = append(out[e.Device], e.Tag)
+	for _, e := range q.sendable() {
+		out[e.Device] = append(out[e.Device], e.Tag)
+	}
+	return out
+}
+
+// Handles is Devices without what tags mean, which is most of it.
+func (q *Queue) Handles() map[string][]plant.TagID {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	out := map[string][]plant.TagID{}
+	for _, e := range q.sendable() {
+		out[e.Device] = append(out[e.Device], e.Tag.ID)
+	}
+	return out
+}
+
+// sendable is the entries of Tags, ascending by path. The caller holds mu.
+func (q *Queue) sendable() []*tagEntry {
+	old := len(q.openings) > 1
+	out := make([]*tagEntry, 0, len(q.tags.byPath))
+	for _, e := range q.tags.byPath {
+		if e.used || old {
+			out = append(out, e)
 		}
 	}
+	slices.SortFunc(out, func(a, b *tagEntry) int { return strings.Compare(a.Tag.Path, b.Tag.Path) })
 	return out
 }
 
