@@ -158,7 +158,7 @@ func (w *works) account() account {
 	// was missed while the plant started and comes again, is there at some time.
 	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Second) {
 		a := count(w.t, w.api, w.offered(), until)
-		if a.undeclared == 0 || time.Now().After(end) {
+		if a.undeclared+a.surplus == 0 || time.Now().After(end) {
 			return a
 		}
 	}
