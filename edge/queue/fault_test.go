@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -55,19 +56,24 @@ func TestPowerCut(t *testing.T) {
 			m    *model
 		}
 		var clones []left
-		next, step := int64(1+rng.IntN(60)), atomic.Int64{}
+		var mu sync.Mutex // guards what follows: Pebble writes from many goroutines
+		next, step := 1+rng.IntN(60), 0
+		pause := rand.New(rand.NewPCG(uint64(round), 8))
 		fs := errorfs.Wrap(mem, errorfs.InjectorFunc(func(op errorfs.Op) error {
 			if !writes(op) {
 				return nil
 			}
-			if n := step.Add(1); n == next && len(clones) < cuts {
+			mu.Lock()
+			defer mu.Unlock()
+			if step++; step == next && len(clones) < cuts {
+				n := step
 				percent := []int{0, 50, 90}[len(clones)%3]
 				clones = append(clones, left{
 					what: fmt.Sprintf("round %d, power cut at step %d, %d %% of what was not synced", round, n, percent),
 					m:    m.snapshot(),
 					fs:   mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rand.New(rand.NewPCG(uint64(n), 9))}),
 				})
-				next += int64(1 + rng.IntN(60))
+				next += 1 + pause.IntN(60)
 			}
 			return nil
 		}))
