@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -10,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"millwright/collector"
 	"millwright/edge"
@@ -21,6 +24,7 @@ import (
 	"millwright/historian/broker"
 	"millwright/historian/export"
 	"millwright/historian/ingest"
+	"millwright/historian/ledger"
 	"millwright/historian/notify"
 	"millwright/historian/rollout"
 	"millwright/historian/store"
@@ -100,12 +104,17 @@ func (w *works) startHistorian(ctx context.Context, c *config.Historian, web *co
 	} else {
 		m.ingest.Others = more
 	}
+	m.ledger, err = ledger.Open(ledger.Config{
+		Dir: filepath.Join(c.Data, "ledger"), Sources: []ledger.Source{st, book}, Fold: st.FoldTallies,
+		Alarms: book, HostID: c.HostID, Log: w.log.With("role", "historian"),
+	})
+	if err != nil {
+		return errors.Join(fmt.Errorf("historian: %w", err), book.Close(), st.Close())
+	}
+	m.ingest.Ledger = m.ledger
 	w.gauge.historian(st, book, m.ingest)
-	err = w.crew.start(ctx, &role{name: "historian", run: m.ingest.Run, close: func() error {
-		if err := book.Close(); err != nil {
-			return err
-		}
-		return st.Close()
+	err = w.crew.start(ctx, &role{name: "historian", run: m.run, close: func() error {
+		return errors.Join(m.ledger.Close(), book.Close(), st.Close())
 	}})
 	if err != nil {
 		return err
@@ -141,7 +150,16 @@ type memory struct {
 	book   *alarm.Book
 	ingest *ingest.Ingest
 	hub    *hmi.Hub
+	ledger *ledger.Ledger
 	desk   *notify.Desk // nil: nobody is told of alarms
+}
+
+// run takes what the edges send and holds it against what they say that they sent.
+func (m *memory) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return m.ingest.Run(ctx) })
+	g.Go(func() error { return m.ledger.Run(ctx) })
+	return g.Wait()
 }
 
 // startHMI runs the web server over what the historian has.

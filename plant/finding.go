@@ -52,6 +52,8 @@ type Finding struct {
 	Condition string `json:"condition,omitempty"`
 
 	Contributions []Contribution `json:"contributions,omitempty"`
+
+	Loss *Loss `json:"loss,omitempty"` // of KindLoss
 }
 
 // AnyKey with phase Clear ends every open condition of the asset: an edge that
@@ -97,6 +99,7 @@ const (
 	KindException   = "system.exception"   // a PLC is read without security
 
 	KindCheckpoint = "system.checkpoint" // the plant has no fresh one of an edge
+	KindLoss       = "system.loss"       // what an edge has sent is neither stored nor declared
 )
 
 var titles = map[string]string{
@@ -125,6 +128,7 @@ var titles = map[string]string{
 	KindException:   "PLC read without security",
 
 	KindCheckpoint: "No fresh checkpoint of the edge",
+	KindLoss:       "Values lost between edge and plant",
 }
 
 // Title is the finding in a few English words, and in the PLC's own.

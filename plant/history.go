@@ -137,6 +137,8 @@ type EdgeStatus struct {
 	Orders *OrderStatus  `json:"orders,omitempty"` // nil: it follows no plant's orders
 	Queue  *Backlog      `json:"queue,omitempty"`  // nil: an edge of before there was any
 	Broker BrokerStatus  `json:"broker,omitzero"`
+
+	Ledger *EdgeLedger `json:"-"` // nil: none is kept, or the edge has not said anything yet
 }
 
 // BrokerStatus is an edge's connection to the plant.

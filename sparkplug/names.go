@@ -20,6 +20,8 @@ const (
 	MetricAssets  = "Millwright/Assets"
 	MetricStatus  = "Millwright/Status"
 
+	MetricAccounts = "Millwright/Accounts"
+
 	// Reserved is the prefix that no tag path may have.
 	Reserved = "Millwright/"
 )

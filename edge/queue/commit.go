@@ -102,12 +102,14 @@ func (q *Queue) commit(g group, buf []byte) ([]byte, error) {
 	}
 	var bad error
 	var list []written
+	var entered []*Record
 	for _, a := range g.appends {
 		for i, r := range a.records {
 			q.mu.Lock()
 			skip := a.settled[i]
 			q.mu.Unlock()
 			if skip {
+				entered = append(entered, r) // the plant has it
 				continue
 			}
 			var err error
@@ -118,8 +120,10 @@ func (q *Queue) commit(g group, buf []byte) ([]byte, error) {
 			}
 			_ = b.Set(recordKey(r.Lane, q.opening, r.Number), buf, nil)
 			list = append(list, written{r, len(buf), &a.settled[i]})
+			entered = append(entered, r)
 		}
 	}
+	q.enter(b, entered)
 	sync := pebble.NoSync
 	if len(list) > 0 {
 		sync = pebble.Sync

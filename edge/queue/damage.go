@@ -174,7 +174,7 @@ func (q *Queue) declareBroken() {
 	for i := range list {
 		lost.unknown(q, &list[i])
 	}
-	n, ok := q.giveUp(list, lost)
+	n, ok := q.giveUp(list, lost, nil)
 	if !ok {
 		return
 	}

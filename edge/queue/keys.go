@@ -22,6 +22,8 @@ const (
 	recordPrefix = 'r'
 	packPrefix   = 'p'
 	indexPrefix  = 'x'
+	bookPrefix   = 'b'
+	rowPrefix    = 'k'
 )
 
 func epochKey(opening uint32) []byte {

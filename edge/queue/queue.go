@@ -51,6 +51,7 @@ type Queue struct {
 
 	mu       sync.Mutex // guards what follows
 	openings []*opening // oldest first; the last is this one
+	books    []*book    // the same, with those of openings that have nothing left
 	tags     tagTable
 	pending  []*append1 // made, not yet handed to the committer
 	flying   []*append1 // being committed
@@ -215,7 +216,7 @@ func (q *Queue) load() error {
 	if err != nil {
 		return err
 	}
-	q.opening, q.openings = 0, nil
+	q.opening, q.openings, q.books = 0, nil, nil
 	switch {
 	case len(last) == 4:
 		q.opening = binary.BigEndian.Uint32(last)
@@ -235,7 +236,10 @@ func (q *Queue) load() error {
 	if err := q.loadTags(); err != nil {
 		return err
 	}
-	return q.loadOpenings()
+	if err := q.loadOpenings(); err != nil {
+		return err
+	}
+	return q.loadBooks()
 }
 
 // each calls f for every key in [from, to).

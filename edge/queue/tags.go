@@ -19,8 +19,17 @@ import (
 // tagTable maps paths to handles. Handles are durable and never reused: queued
 // records name tags by them.
 type tagTable struct {
-	byPath map[string]*tagEntry
-	next   uint32
+	byPath  map[string]*tagEntry
+	next    uint32
+	derived []bool // by handle: a tag of the edge's own
+}
+
+// know notes what class a tag's values are counted in.
+func (t *tagTable) know(tag *plant.Tag) {
+	for len(t.derived) <= int(tag.ID) {
+		t.derived = append(t.derived, false)
+	}
+	t.derived[tag.ID] = plant.IsDerived(tag.Path)
 }
 
 type tagEntry struct {
@@ -42,6 +51,7 @@ func (q *Queue) loadTags() error {
 		}
 		e.Tag.ID = plant.TagID(binary.BigEndian.Uint32(it.Key()[1:]))
 		q.tags.byPath[e.Tag.Path] = e
+		q.tags.know(&e.Tag)
 		q.tags.next = max(q.tags.next, uint32(e.Tag.ID)+1)
 	}
 	return it.Close()
@@ -75,6 +85,7 @@ func (q *Queue) intern(device string, tags []plant.Tag) (changed bool, err error
 			q.tags.byPath[t.Path] = e
 		}
 		t.ID = e.Tag.ID
+		q.tags.know(t)
 		e.used = true
 		if e.Tag == *t && e.Device == device {
 			continue

@@ -69,7 +69,7 @@ scan:
 	if len(out) == 0 {
 		return false
 	}
-	lost := losses{}
+	lost, counts := losses{}, counted{}
 	for i := range out {
 		p := &out[i]
 		records, err := q.read(p)
@@ -80,10 +80,11 @@ scan:
 		for j := range records {
 			if q.isLeft(p, records[j].Number) {
 				lost.add(records[j].Batch)
+				counts[key{p.epoch, records[j].Number}] = q.countOf(&records[j].Batch)
 			}
 		}
 	}
-	n, ok := q.giveUp(out, lost)
+	n, ok := q.giveUp(out, lost, counts)
 	if ok {
 		q.tellThinned(ln, n, lost.samples(), len(lost), why)
 	}
@@ -92,14 +93,18 @@ scan:
 
 // giveUp declares what items hold and takes them off the queue. The gaps are
 // committed before the records go: a crash in between declares too much, never
-// too little.
-func (q *Queue) giveUp(list []place, lost losses) (records int, ok bool) {
+// too little. counts is what the records hold that could be read.
+func (q *Queue) giveUp(list []place, lost losses, counts counted) (records int, ok bool) {
 	if err := q.declare(lost.gaps()); err != nil {
 		q.cfg.Log.Error("queue: a gap cannot be declared, keeping the data", "err", err)
 		return 0, false
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if err := q.enterDeclared(list, counts); err != nil {
+		q.cfg.Log.Error("queue: what was declared is not in the books, keeping the data", "err", err)
+		return 0, false
+	}
 	q.stats.Declared += lost.samples()
 	for i := range list {
 		p := &list[i]

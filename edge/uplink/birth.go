@@ -22,6 +22,7 @@ const (
 	aliasGaps
 	aliasAssets
 	aliasStatus
+	aliasAccounts
 	aliasDevices // first of the devices, three each
 )
 
@@ -67,6 +68,7 @@ func (s *session) births() error {
 	}
 	p.Declare(now, sparkplug.MetricAssets, aliasAssets, sparkplug.String, sparkplug.TextValue(string(assets)), true)
 	p.Declare(now, sparkplug.MetricStatus, aliasStatus, sparkplug.String, s.status(), true)
+	p.Declare(now, sparkplug.MetricAccounts, aliasAccounts, sparkplug.String, s.accounts(), true)
 	s.declareTags(now, own, tags, true)
 	if err := s.send(u.topic(sparkplug.NBIRTH, "")); err != nil {
 		return err

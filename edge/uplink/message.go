@@ -197,5 +197,11 @@ func (s *session) sendStatus(now time.Time) error {
 	}
 	s.payload.Begin(now.UnixNano(), s.nextSeq())
 	s.payload.AddText(v.Text, aliasStatus, now.UnixNano(), false)
+	s.payload.AddText(s.accounts().Text, aliasAccounts, now.UnixNano(), false)
 	return s.send(s.own.topic)
+}
+
+// accounts is what the queue has to say of its records: see sparkplug.Account.
+func (s *session) accounts() sparkplug.Value {
+	return sparkplug.TextValue(sparkplug.FormatAccounts(s.u.Queue.Accounts()))
 }

@@ -47,6 +47,9 @@ func Open(dir string) (*Book, error) {
 	_, err = db.Exec(`DELETE FROM mark WHERE (edge, epoch) IN
 		(SELECT edge, epoch FROM mark GROUP BY edge, epoch HAVING max(at) < ?)`,
 		time.Now().Add(-markAge).UnixNano())
+	if err == nil {
+		_, err = db.Exec(`DELETE FROM tally WHERE (edge, epoch) NOT IN (SELECT edge, epoch FROM mark)`)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("alarms: %w", err), db.Close())
 	}
@@ -93,6 +96,9 @@ func (b *Book) Apply(ctx context.Context, edge string, epoch, number uint64, fin
 	err := b.write(ctx, func(tx *sql.Tx) error {
 		seen, err := mark(ctx, tx, edge, epoch, number)
 		if err != nil || seen {
+			return err
+		}
+		if err := tally(ctx, tx, edge, epoch, number, len(findings)); err != nil {
 			return err
 		}
 		for i := range findings {

@@ -67,5 +67,18 @@ CREATE UNIQUE INDEX label_alarm ON label(alarm) WHERE ended = 0;
 CREATE INDEX label_asset ON label(asset, id) WHERE ended = 0;
 `
 
+// tally is how many records of a block of 64 numbers are in the book, and how many
+// findings they had.
+const schema3 = `
+CREATE TABLE tally (
+  edge     TEXT NOT NULL,
+  epoch    INTEGER NOT NULL,
+  block    INTEGER NOT NULL,
+  records  INTEGER NOT NULL,
+  findings INTEGER NOT NULL,
+  PRIMARY KEY (edge, epoch, block)
+) STRICT, WITHOUT ROWID;
+`
+
 // steps lead from each format of the file (PRAGMA user_version) to the next.
-func steps() []string { return []string{schema1, schema2} }
+func steps() []string { return []string{schema1, schema2, schema3} }

@@ -24,6 +24,7 @@ type decoder struct {
 	g       *Ingest
 	nodes   map[string]*node
 	tags    map[string]plant.Tag // by path
+	derived []bool               // by tag: see plant.IsDerived
 	payload sparkplug.Payload
 	batch   plant.Batch // of the message
 }
@@ -31,10 +32,21 @@ type decoder struct {
 func newDecoder(g *Ingest) *decoder {
 	d := &decoder{g: g, nodes: map[string]*node{}, tags: map[string]plant.Tag{}}
 	for _, t := range g.Store.Tags() {
-		d.tags[t.Path] = t
+		d.know(t)
 	}
 	return d
 }
+
+// know notes a tag of the store.
+func (d *decoder) know(t plant.Tag) {
+	d.tags[t.Path] = t
+	for len(d.derived) <= int(t.ID) {
+		d.derived = append(d.derived, false)
+	}
+	d.derived[t.ID] = plant.IsDerived(t.Path)
+}
+
+func (d *decoder) isDerived(id plant.TagID) bool { return int(id) < len(d.derived) && d.derived[id] }
 
 // run decodes until ctx ends.
 func (d *decoder) run(ctx context.Context) {
@@ -219,6 +231,7 @@ func (d *decoder) nodeBirth(n *node, m *message) {
 	}
 	d.assets(n)
 	d.status(n, p.Find(sparkplug.MetricStatus), m)
+	d.accounts(n, p.Find(sparkplug.MetricAccounts), m)
 	if !d.birth(n, "", m) {
 		return
 	}
@@ -269,6 +282,20 @@ func (d *decoder) status(n *node, m *sparkplug.Metric, msg *message) {
 	}
 }
 
+// accounts takes what an edge says of the records that it has sent.
+func (d *decoder) accounts(n *node, m *sparkplug.Metric, msg *message) {
+	if d.g.Ledger == nil || m == nil || m.Value.Form != sparkplug.Words {
+		return
+	}
+	list, err := sparkplug.ParseAccounts(m.Value.Text)
+	if err != nil {
+		d.g.counts.skipped.Add(1)
+		d.g.Log.Warn("accounts of an edge cannot be read", "edge", n.edge, "err", err)
+		return
+	}
+	d.g.Ledger.State(n.edge, list, time.Unix(0, msg.arrived))
+}
+
 // birth makes the tags of a birth known and takes its values. False: the store
 // cannot take the tags, and the birth must come again.
 func (d *decoder) birth(n *node, device string, m *message) bool {
@@ -300,7 +327,7 @@ func (d *decoder) birth(n *node, device string, m *message) bool {
 			return false
 		}
 		for _, t := range fresh {
-			d.tags[t.Path] = t
+			d.know(t)
 		}
 	}
 	d.batch.Reset()
@@ -366,6 +393,8 @@ func (d *decoder) data(n *node, device string, m *message) bool {
 			r.gaps = x.Value.Text
 		case useStatus:
 			d.status(n, x, m)
+		case useAccounts:
+			d.accounts(n, x, m)
 		}
 	}
 	if r.historical {
@@ -400,6 +429,7 @@ func (d *decoder) record(n *node, r *record, m *message) {
 	if r.gaps != "" {
 		d.gaps(n, r.gaps)
 	}
+	mark.Counts = plant.CountOf(&d.batch, d.isDerived)
 	taken := false
 	if r.findings == "" {
 		taken = g.commit.add(&d.batch, &mark)
@@ -434,7 +464,7 @@ func (d *decoder) gaps(n *node, text string) {
 				continue
 			}
 			t = one[0]
-			d.tags[x.Tag] = t
+			d.know(t)
 		}
 		d.batch.Gaps = append(d.batch.Gaps, x.Gap(t.ID))
 	}

@@ -84,6 +84,9 @@ func (g *Ingest) Edges() []plant.EdgeStatus {
 	for i, e := range list {
 		out[i] = e.status
 		out[i].PLCs = slices.Clone(e.status.PLCs)
+		if g.Ledger != nil {
+			out[i].Ledger = g.Ledger.Status(e.edge)
+		}
 	}
 	return out
 }

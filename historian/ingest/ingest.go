@@ -39,6 +39,13 @@ type Live interface {
 	Stale(tags []plant.TagID)
 }
 
+// Ledger holds what the edges say they have sent against what is stored; see
+// ledger.Ledger.
+type Ledger interface {
+	State(edge string, list []sparkplug.Account, now time.Time)
+	Status(edge string) *plant.EdgeLedger
+}
+
 // Ingest is the host. Fill in the fields, then Run. An edge is named by its
 // group and node, "mill/f3", towards Store and Alarms.
 type Ingest struct {
@@ -52,6 +59,7 @@ type Ingest struct {
 	Store  Store
 	Alarms Alarms
 	Live   Live         // nil: nobody watches
+	Ledger Ledger       // nil: nothing is compared
 	Log    *slog.Logger // nil = slog.Default()
 
 	once    sync.Once

@@ -19,6 +19,7 @@ const (
 	useFinding
 	useGaps
 	useStatus
+	useAccounts
 )
 
 // useOf says what a metric of a birth is for.
@@ -36,6 +37,8 @@ func useOf(m *sparkplug.Metric) uint8 {
 		return useGaps
 	case sparkplug.MetricStatus:
 		return useStatus
+	case sparkplug.MetricAccounts:
+		return useAccounts
 	case sparkplug.MetricBdSeq:
 		return useNothing
 	}

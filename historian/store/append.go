@@ -202,6 +202,11 @@ func (s *Pebble) fillMark(commit *pebble.Batch, m Mark) error {
 		r = &markRanges{}
 		s.marks[markSet{m.Edge, m.Epoch}] = r
 	}
+	if _, in := r.applied.find(m.Number); !in {
+		if err := s.fillTally(commit, m, r); err != nil {
+			return err
+		}
+	}
 	now, joined := r.applied.add(m.Number)
 	s.key = markKey(s.key, m.Edge, m.Epoch, now.First)
 	s.buf = appendUint64(s.buf[:0], now.Last)

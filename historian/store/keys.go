@@ -14,6 +14,7 @@ const (
 	prefixAssets   = 'a'
 	prefixChunk    = 'c' // chunks of a tag and day that follow each other in time
 	prefixGap      = 'g'
+	prefixTally    = 'k' // what the records of some blocks carried
 	prefixIncoming = 'i' // batches not yet in chunks
 	prefixLate     = 'l' // chunks that came behind the end of those
 	prefixMark     = 'm' // committed record numbers

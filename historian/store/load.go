@@ -38,7 +38,7 @@ func (s *Pebble) layout(engine func() (*pebble.DB, error)) error {
 func (s *Pebble) load() error {
 	cuts := map[plant.TagID]uint64{}
 	for _, f := range []func() error{
-		s.loadTags, s.loadAssets, s.loadMarks,
+		s.loadTags, s.loadAssets, s.loadMarks, s.loadTallies,
 		func() error { return s.loadCuts(cuts) },
 		func() error { return s.loadIncoming(cuts) },
 		s.loadStates,

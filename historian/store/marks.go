@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"millwright/plant"
 	"millwright/sparkplug"
 )
 
@@ -63,6 +64,7 @@ type markSet struct {
 // to the disk; only what is durable may be acknowledged.
 type markRanges struct {
 	applied, durable spans
+	tallies          []plant.Tally
 }
 
 func checkMarks(marks []Mark) error {

@@ -20,10 +20,11 @@ var (
 )
 
 // Mark is the number that an edge gave to a record (design of the
-// acknowledgement: one counter per edge and epoch).
+// acknowledgement: one counter per edge and epoch), and what the record carries.
 type Mark struct {
 	Edge          string
 	Epoch, Number uint64
+	Counts        plant.Counts
 }
 
 // Store is the plant's memory. All methods may be called from any goroutine.
@@ -45,6 +46,14 @@ type Store interface {
 	// Committed returns the durable record numbers of an edge's epoch,
 	// ascending and disjoint.
 	Committed(edge string, epoch uint64) ([]sparkplug.Span, error)
+
+	// Tallies returns what the committed records of an edge's epoch carried,
+	// ascending by block, each record counted once and in the step that made its
+	// number durable. all is false where some are not counted: their epoch began before
+	// there were tallies.
+	Tallies(edge string, epoch uint64) (list []plant.Tally, all bool, err error)
+	// FoldTallies allows the tallies of all blocks below one to be added up.
+	FoldTallies(edge string, epoch, below uint64) error
 
 	// SetAssets replaces the assets that an edge serves; Assets returns those
 	// of all edges by path.

@@ -50,11 +50,19 @@ func (s *Store) commit(ctx context.Context, marks []store.Mark, newest int64) er
 	s.markMu.Lock()
 	defer s.markMu.Unlock()
 	next := map[markSet][]sparkplug.Span{}
+	tallies := map[markSet][]plant.Tally{}
+	var changed []tallied
 	s.mu.RLock()
 	for _, m := range marks {
 		k := markSet{m.Edge, m.Epoch}
 		if next[k] == nil {
 			next[k] = slices.Clone(s.marks[k])
+			tallies[k] = slices.Clone(s.tallies[k])
+		}
+		if !sparkplug.Contains(next[k], m.Number) {
+			var i int
+			tallies[k], i = plant.AddTally(tallies[k], m.Number, m.Counts)
+			changed = append(changed, tallied{k, tallies[k][i].Last})
 		}
 		next[k] = sparkplug.AddSpan(next[k], sparkplug.Span{First: m.Number, Last: m.Number})
 	}
@@ -65,6 +73,7 @@ func (s *Store) commit(ctx context.Context, marks []store.Mark, newest int64) er
 	for _, m := range marks {
 		r := spanOf(next[markSet{m.Edge, m.Epoch}], m.Number)
 		m.Number = r.First
+		m.Counts = plant.Counts{}
 		if written[m] {
 			continue
 		}
@@ -78,12 +87,13 @@ func (s *Store) commit(ctx context.Context, marks []store.Mark, newest int64) er
 		}
 		b = fmt.Appendf(b, " at=%di,last=%di %d\n", newest/ms, r.Last, r.First&(1<<timeBits-1))
 	}
+	b = appendTallies(b, tallies, changed)
 	if err := s.server.write(ctx, string(b)); err != nil {
 		return fmt.Errorf("record numbers: %w", err)
 	}
 	s.mu.Lock()
 	for k, spans := range next {
-		s.marks[k] = spans
+		s.marks[k], s.tallies[k] = spans, tallies[k]
 	}
 	s.mu.Unlock()
 	return nil

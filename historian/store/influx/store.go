@@ -47,12 +47,13 @@ type Store struct {
 	markMu sync.Mutex
 	gapMu  sync.Mutex
 
-	mu     sync.RWMutex // guards what follows; nothing waits for the server under it
-	tags   tagTable
-	assets map[string]assetList // by edge
-	marks  map[markSet][]sparkplug.Span
-	last   map[plant.TagID]plant.Sample
-	states map[plant.TagID]plant.State
+	mu      sync.RWMutex // guards what follows; nothing waits for the server under it
+	tags    tagTable
+	assets  map[string]assetList // by edge
+	marks   map[markSet][]sparkplug.Span
+	tallies map[markSet][]plant.Tally
+	last    map[plant.TagID]plant.Sample
+	states  map[plant.TagID]plant.State
 
 	stats struct {
 		appended, repeated, refused, commits atomic.Uint64
@@ -79,10 +80,11 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		server: v, log: cfg.Log, faults: faults{hold: holdFaults},
-		assets: map[string]assetList{},
-		marks:  map[markSet][]sparkplug.Span{},
-		last:   map[plant.TagID]plant.Sample{},
-		states: map[plant.TagID]plant.State{},
+		assets:  map[string]assetList{},
+		marks:   map[markSet][]sparkplug.Span{},
+		tallies: map[markSet][]plant.Tally{},
+		last:    map[plant.TagID]plant.Sample{},
+		states:  map[plant.TagID]plant.State{},
 	}
 	s.ending, s.end = context.WithCancelCause(context.Background())
 	if s.quarantine, err = openQuarantine(cfg.Dir, cfg.Log); err == nil {
@@ -113,6 +115,9 @@ func (s *Store) load() error {
 	head, err := s.loadMarks(ctx)
 	if err != nil {
 		return fmt.Errorf("record numbers: %w", err)
+	}
+	if err := s.loadTallies(ctx); err != nil {
+		return fmt.Errorf("tallies: %w", err)
 	}
 	if err := s.loadLast(ctx, head); err != nil {
 		return fmt.Errorf("last values: %w", err)

@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 	f("limit", testLimit)
 	f("marks", testMarks)
 	f("repeated", testRepeated)
+	f("tallies", testTallies)
 	f("last", testLast)
 	f("states", testStates)
 	f("gaps", testGaps)
