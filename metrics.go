@@ -185,8 +185,33 @@ func (g *gauges) historian(st store.Store, book *alarm.Book, in *ingest.Ingest) 
 		for _, e := range in.Edges() {
 			emit("edge_live", "1 while the edge is connected and up to date.", prometheus.GaugeValue, truth(e.State == "live"), "edge", e.Name)
 			emit("edge_clock_offset_seconds", "Historian's clock minus the edge's.", prometheus.GaugeValue, float64(e.ClockMS)/1000, "edge", e.Name)
+			if e.Ledger != nil {
+				emitLedger(emit, e.Name, e.Ledger)
+			}
 		}
 	})
+}
+
+// emitLedger gives what an edge has sent and what is here of it.
+func emitLedger(emit emit, edge string, l *plant.EdgeLedger) {
+	for i := range l.Classes {
+		c := &l.Classes[i]
+		gauge := func(name, help string, v float64) {
+			emit("ledger_"+name, help, prometheus.GaugeValue, v, "edge", edge, "class", c.Name)
+		}
+		gauge("sent_values", "Values that the edge has queued, in the epochs that are remembered.", float64(c.Sent))
+		gauge("stored_values", "Values of those that are stored.", float64(c.Stored))
+		gauge("declared_values", "Values of those that were thinned out and declared as gaps.", float64(c.Declared))
+		gauge("under_way_values", "Values of those that are queued or on their way.", float64(c.UnderWay()))
+		gauge("lost_values", "Values of those that are neither stored nor declared nor under way, and not explained; below 0: stored and never sent.", float64(c.Lost))
+		gauge("explained_values", "Values that were lost, and of which somebody has said why.", float64(c.Explained))
+	}
+	records := uint64(0)
+	if l.Loss != nil {
+		records = l.Loss.Records
+	}
+	emit("ledger_lost_records", "Records that the edge has freed and that are neither stored nor declared.", prometheus.GaugeValue, float64(records), "edge", edge)
+	emit("ledger_stated_timestamp_seconds", "When the edge said last what it has sent.", prometheus.GaugeValue, float64(l.At)/1e9, "edge", edge)
 }
 
 func (g *gauges) desk(d *notify.Desk) {

@@ -187,6 +187,7 @@ func (w *works) startHMI(ctx context.Context, web *config.HMI, m *memory) error 
 		History: m.store, Alarms: m.book, Plant: m.ingest, Hub: m.hub, Metrics: w.gauge.handler(), Roles: w.crew.health,
 		Version: version, Log: w.log.With("role", "hmi"),
 		Labels: m.book, Models: models, Orders: models, Export: exports.Serve, Boxes: box, Refusals: refusals(),
+		Labels: m.book, Models: models, Orders: models, Ledger: m.ledger, Export: exports.Serve, Refusals: refusals(),
 		Causes: func(a *plant.Asset, f plant.Finding) []plant.Cause { return diagnose.Rank(library.Find(a.Class), a, f) },
 	}
 	if m.desk != nil {
@@ -217,6 +218,9 @@ func refusals() map[error]int {
 		alarm.ErrNotFound: http.StatusNotFound, alarm.ErrChanged: http.StatusConflict, alarm.ErrCursor: http.StatusBadRequest,
 		notify.ErrNotFound: http.StatusNotFound, notify.ErrChanged: http.StatusConflict, notify.ErrState: http.StatusConflict,
 		notify.ErrCursor:    http.StatusBadRequest,
+		ledger.ErrNothing:   http.StatusConflict,
+		ledger.ErrUnknown:   http.StatusNotFound,
+		ledger.ErrNote:      http.StatusBadRequest,
 		rollout.ErrNotFound: http.StatusNotFound,
 		rollout.ErrNotReady: http.StatusConflict,
 		rollout.ErrNotFit:   http.StatusConflict,

@@ -49,6 +49,7 @@ type findingBody struct {
 	Extrapolated  bool               `json:"extrapolated"`
 	Text          *string            `json:"text"`
 	Condition     *string            `json:"condition"`
+	Loss          *lossBody          `json:"loss"`
 }
 
 type contributionBody struct {
@@ -70,7 +71,7 @@ func newAlarmBody(a *plant.Alarm) alarmBody {
 			Detector: f.Detector, Score: number(f.Score), Limit: number(f.Limit), Contributions: []contributionBody{},
 			Key: f.Key, Kind: f.Kind, Phase: f.Phase, Tag: optional(f.Tag), Mode: optional(f.Mode), Time: when(f.Time),
 			Unit: optional(f.Unit), Extrapolated: f.Extrapolated,
-			Text: optional(f.Text), Condition: optional(f.Condition),
+			Text: optional(f.Text), Condition: optional(f.Condition), Loss: newLossBody(f.Loss),
 		},
 	}
 	if a.Label != nil {

@@ -99,4 +99,5 @@ var english = map[string]string{
 	"kind.plc.flood":          "Many PLC alarms",
 	"kind.system.exception":   "PLC read without security",
 	"kind.system.checkpoint":  "No fresh checkpoint of the edge",
+	"kind.system.loss":        "Values lost between edge and plant",
 }

@@ -67,4 +67,5 @@ var russian = map[string]string{
 	"kind.plc.flood":          "Много тревог ПЛК",
 	"kind.system.exception":   "ПЛК читается без защиты",
 	"kind.system.checkpoint":  "Нет свежей контрольной точки",
+	"kind.system.loss":        "Потеряны значения между узлом и сервером",
 }

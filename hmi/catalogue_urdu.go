@@ -67,4 +67,5 @@ var urdu = map[string]string{
 	"kind.plc.flood":          "پی ایل سی کے بہت سے الارم",
 	"kind.system.exception":   "PLC بغیر سیکیورٹی کے پڑھا جا رہا ہے",
 	"kind.system.checkpoint":  "ایج کا تازہ چیک پوائنٹ موجود نہیں",
+	"kind.system.loss":        "ایج اور پلانٹ کے درمیان قدریں گم",
 }

@@ -37,18 +37,25 @@ func newBrokerBody(b *plant.BrokerStatus) *brokerBody {
 		return nil
 	}
 	return &brokerBody{URL: b.URL, Since: when(b.Since), Certificates: newCertificateBodies(b.Certificates)}
+
+	Ledger *ledgerBody `json:"ledger"`
 }
 
 func (s *Server) edges(w http.ResponseWriter, r *http.Request) error {
 	if q := newQuery(r.URL.RawQuery); q.err != nil {
 		return q.err
 	}
+	return s.sendEdges(w)
+}
+
+func (s *Server) sendEdges(w http.ResponseWriter) error {
 	edges := []edgeBody{}
 	boxes := s.edgeBoxes()
 	for _, e := range s.Plant.Edges() {
 		b := edgeBody{Name: e.Name, State: e.State, Since: when(e.Since), QueueBytes: e.QueueBytes, Oldest: when(e.Oldest),
 			Sent: e.Sent, Acked: e.Acked, Declared: e.Declared, ClockMS: e.ClockMS, Version: e.Version, PLCs: []plcBody{},
 			Models: []modelStatusBody{}, Orders: e.Orders != nil, Box: boxes[e.Name], Broker: newBrokerBody(&e.Broker)}
+			Models: []modelStatusBody{}, Orders: e.Orders != nil, Ledger: newLedgerBody(e.Ledger)}
 		for i := range e.PLCs {
 			b.PLCs = append(b.PLCs, newPLCBody(&e.PLCs[i]))
 		}

@@ -72,6 +72,7 @@ func (s *Server) routes() []route {
 	rs = append(rs, s.modelRoutes()...)
 	rs = append(rs, s.orderRoutes()...)
 	rs = append(rs, s.boxRoutes()...)
+	rs = append(rs, s.ledgerRoutes()...)
 	rs = append(rs, s.exportRoute())
 	if s.Metrics != nil {
 		rs = append(rs, route{method: http.MethodGet, path: "/metrics", need: account.Viewer, handle: func(w http.ResponseWriter, r *http.Request) error {

@@ -80,6 +80,7 @@ type Server struct {
 	Alerts Alerts
 	Models Models
 	Orders Orders
+	Ledger Ledger
 	Export Export
 	Boxes  Boxes
 

@@ -24,6 +24,12 @@ type LedgerClass struct {
 	Explained              int64 // was lost, and somebody has said why
 }
 
+// UnderWay is what was sent and is neither here nor lost: queued on the edge, on the
+// wire, or not yet counted.
+func (c *LedgerClass) UnderWay() uint64 {
+	return uint64(max(0, int64(c.Sent)-int64(c.Stored)-int64(c.Declared)-c.Lost-c.Explained))
+}
+
 // Reasons of a loss.
 const (
 	LossGone    = "gone"    // the edge has its queue no more
