@@ -16,6 +16,8 @@ import (
 
 type doctorCmd struct {
 	PLC doctorPLCCmd `cmd:"" name:"plc" help:"What is between us and an OPC UA server, each fault with the next step; 10 s of its values."`
+
+	Edge doctorEdgeCmd `cmd:"" name:"edge" help:"What is between an edge and the plant, each fault with the next step."`
 }
 
 type doctorPLCCmd struct {

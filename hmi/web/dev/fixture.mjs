@@ -2,7 +2,7 @@
 // same interface as the product (../API.md), to look at pages without one.
 //   node dev/fixture.mjs [port]
 //   curl -X POST 'http://127.0.0.1:PORT/fixture?fault=1'   (fault=0, plc=down,
-//   plc=live, sensor=1, learning=1, hang=1, many=1)
+//   plc=live, sensor=1, learning=1, hang=1, many=1, lost=1)
 
 import { readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
@@ -664,6 +664,7 @@ function control(q) {
   }
   if (q.get("learning")) state.learning = true;
   if (q.get("many")) manyAlarms();
+  if (q.get("lost")) lost = q.get("lost") === "1";
   if (q.get("hang")) hang = q.get("hang") === "1";
   if (q.get("plc") === "down" && state.plc === "Live") {
     state.plc = "Down";
