@@ -61,8 +61,20 @@ const find = (path) => {
 let seq = 40;
 const alarms = new Map();
 const causes = [
-  { mode: "bearing", name: "Rolling bearing damage", score: 0.8, present: ["VIB_ENV high", "VIB_KURT high", "BRG_T_PDE high"], absent: ["VIB_HF high"] },
-  { mode: "lubrication", name: "Loss of lubrication", score: 0.4, present: ["BRG_T_PDE high"], absent: ["OIL_P low", "OIL_F low", "VIB_HF high"] },
+  {
+    mode: "bearing",
+    name: "Rolling bearing damage",
+    score: 0.8,
+    present: ["VIB_ENV high", "VIB_KURT high", "BRG_T_PDE high"],
+    absent: ["VIB_HF high"],
+  },
+  {
+    mode: "lubrication",
+    name: "Loss of lubrication",
+    score: 0.4,
+    present: ["BRG_T_PDE high"],
+    absent: ["OIL_P low", "OIL_F low", "VIB_HF high"],
+  },
 ];
 const listeners = new Set();
 const journal = [];
@@ -430,8 +442,20 @@ function troubled(now) {
     stale: 1,
     stale_tags: [`${tower}/FLOW`],
     quarantine: [
-      { tag: `${tower}/P_OUT`, since: iso(now - 9_300_000), was: "Double, bar, 0 to 16", is: "Double, psi, 0 to 232", what: ["unit", "range"] },
-      { tag: `${tower}/BRG_T`, since: iso(now - 9_300_000), was: "Float, °C, 0 to 120", is: "Int16", what: ["type", "unit", "range"] },
+      {
+        tag: `${tower}/P_OUT`,
+        since: iso(now - 9_300_000),
+        was: "Double, bar, 0 to 16",
+        is: "Double, psi, 0 to 232",
+        what: ["unit", "range"],
+      },
+      {
+        tag: `${tower}/BRG_T`,
+        since: iso(now - 9_300_000),
+        was: "Float, °C, 0 to 120",
+        is: "Int16",
+        what: ["type", "unit", "range"],
+      },
     ],
     quarantined: 5,
     revised: [{ tag: `${tower}/VIB`, sampling_ms: 100, granted_sampling_ms: 250, queue: 101, granted_queue: 10, deadband: "edge" }],
@@ -535,8 +559,48 @@ function edges() {
         },
       ],
       orders: true,
+      ledger: ledger(now),
     },
   ];
+}
+
+let lost = false;
+const explained = [];
+
+function ledger(now) {
+  const sent = 1_204_332 + Math.floor((now - state.begun) / 3);
+  const loss = {
+    reason: "missing",
+    from: iso(now - 63_000),
+    to: iso(now - 41_000),
+    records: 2,
+    numbers: "48107-48108",
+    epoch: 5_180_302_311_207,
+    values: { measured: 480, waveforms: 1 },
+  };
+  const row = (name, n, way, gone) => ({
+    name,
+    sent: n,
+    stored: n - way - (lost || explained.length ? gone : 0),
+    declared: 0,
+    under_way: way,
+    lost: lost ? gone : 0,
+    explained: explained.length ? gone : 0,
+  });
+  return {
+    at: iso(now - 12_000),
+    since: iso(now - 9 * 86_400_000),
+    done_in_s: 0,
+    classes: [
+      row("measured", sent, 210, 480),
+      row("derived", 88_120, 6, 0),
+      row("waveforms", 1_440, 0, 1),
+      row("findings", 12, 0, 0),
+      row("gaps", 0, 0, 0),
+    ],
+    loss: lost ? loss : null,
+    notes: explained.map((text) => ({ at: iso(now - 5_000), who: "asma", text, loss })),
+  };
 }
 
 let hang = false;
@@ -598,6 +662,14 @@ const server = createServer((req, res) => {
     }
     case "edges":
       return json({ edges: edges() });
+    case "edges/mill-edge-1/explain":
+      req.setEncoding("utf8");
+      req.on("data", (text) => {
+        lost = false;
+        explained.push(JSON.parse(text).note);
+        json({ edges: edges() });
+      });
+      return;
     case "orders":
       if (req.method !== "POST") return json({ orders });
       req.setEncoding("utf8");

@@ -6,6 +6,7 @@ import type { JSX } from "preact";
 import { isActive } from "../data/alarmbook.ts";
 import { now, tick } from "../data/clock.ts";
 import type { Alarm } from "../data/types.ts";
+import { LossWords } from "../edge/loss.tsx";
 import { percent, short, span, withUnit } from "../format.ts";
 import { t } from "../i18n/text.ts";
 import { Data, Num, TagName } from "../parts/data.tsx";
@@ -128,6 +129,14 @@ export function Facts(props: { alarm: Alarm; long?: boolean }): JSX.Element {
           <dt>{t("finding.judged")}</dt>
           <dd>
             <Measure alarm={a} />
+          </dd>
+        </div>
+      )}
+      {f.loss && (
+        <div>
+          <dt>{t("ledger.lost")}</dt>
+          <dd>
+            <LossWords loss={f.loss} />
           </dd>
         </div>
       )}

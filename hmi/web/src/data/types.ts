@@ -31,6 +31,8 @@ export interface Finding {
   text?: string | null;
   /** of class plc: source and condition as the PLC names them */
   condition?: string | null;
+  /** of kind system.loss */
+  loss?: Loss | null;
 }
 
 export interface Alarm {
@@ -324,6 +326,38 @@ export interface EdgeBox {
   old: boolean;
   ready: string[];
   retired: { box: string; at: string | null; by: string }[];
+  /** what it has sent, held against what is stored; null until it has said so */
+  ledger?: EdgeLedger | null;
+}
+
+export interface EdgeLedger {
+  at: string | null;
+  since: string | null;
+  /** about how long the backlog takes; null: not known, or it grows */
+  done_in_s: number | null;
+  classes: LedgerClass[];
+  loss: Loss | null;
+  notes: { at: string | null; who: string; text: string; loss: Loss }[];
+}
+
+export interface LedgerClass {
+  name: string;
+  sent: number;
+  stored: number;
+  declared: number;
+  under_way: number;
+  lost: number;
+  explained: number;
+}
+
+export interface Loss {
+  reason: string;
+  from: string | null;
+  to: string | null;
+  records: number;
+  numbers: string | null;
+  epoch: number;
+  values: Record<string, number>;
 }
 
 export interface ModelStatus {

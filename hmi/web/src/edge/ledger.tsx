@@ -67,9 +67,7 @@ function Classes(props: { ledger: EdgeLedger }): JSX.Element {
             {columns.map((k) => (
               <td key={k} class={k === "lost" && c.lost !== 0 ? "number strong" : "number"} data-label={t(`ledger.${k}`)}>
                 <Num>{integer(c[k])}</Num>
-                {k === "lost" && c.explained > 0 && (
-                  <span class="muted small"> {t("ledger.explained", { n: c.explained })}</span>
-                )}
+                {k === "lost" && c.explained > 0 && <span class="muted small"> {t("ledger.explained", { n: c.explained })}</span>}
               </td>
             ))}
           </tr>
@@ -156,8 +154,15 @@ function Notes(props: { ledger: EdgeLedger }): JSX.Element | null {
       <ul>
         {list.map((n) => (
           <li key={n.at}>
-            <Num class="muted">{at(n.at)}</Num> <Data>{n.who}</Data>: <Data>{n.text}</Data>{" "}
-            <span class="muted">({lossText(n.loss)})</span>
+            <Rich
+              k="ledger.said"
+              with={{
+                at: <Num class="muted">{at(n.at)}</Num>,
+                who: <Data>{n.who}</Data>,
+                text: <Data>{n.text}</Data>,
+                loss: <span class="muted">{lossText(n.loss)}</span>,
+              }}
+            />
           </li>
         ))}
       </ul>

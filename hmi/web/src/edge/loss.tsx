@@ -25,7 +25,7 @@ export function LossWords(props: { loss: Loss }): JSX.Element {
   return (
     <>
       <p>
-        <strong>{lossText(l)}</strong>
+        <span class="loss-much">{lossText(l)}</span>
         {l.from && l.to && (
           <span class="muted">
             {" "}
@@ -53,4 +53,3 @@ export function LossWords(props: { loss: Loss }): JSX.Element {
 export function at(time: string | null): string {
   return time ? moment(Date.parse(time)) : "–";
 }
-

@@ -6,6 +6,8 @@ import { LinkMark, linkLook } from "../alarm/link.tsx";
 import { now, tick } from "../data/clock.ts";
 import { isFresh, usePoll } from "../data/poll.ts";
 import type { Edge, EdgeBox, Order } from "../data/types.ts";
+import type { Edge, Order } from "../data/types.ts";
+import { Ledger } from "../edge/ledger.tsx";
 import { bytes, fixed, integer, short, span } from "../format.ts";
 import { Rich } from "../i18n/rich.tsx";
 import { t } from "../i18n/text.ts";
@@ -92,6 +94,8 @@ function EdgeCard(props: { edge: Edge; orders: readonly Order[]; old: boolean })
         />
         {e.box ? <Swap box={e.box} /> : null}
       </dl>
+      <Progress edge={e} />
+      <Ledger edge={e} />
       <h3>{t("edges.plcs")}</h3>
       {(e.plcs ?? []).length === 0 ? (
         <p class="muted">{t("edges.noPlcs")}</p>
@@ -124,6 +128,16 @@ function Swap(props: { box: EdgeBox }): JSX.Element {
       note={b.old ? t("edges.checkpointOld", { age }) : t("edges.checkpoint", { age })}
       strong={!ready}
     />
+/** Progress is how far the edge is behind while it catches up. */
+function Progress(props: { edge: Edge }): JSX.Element | null {
+  const e = props.edge;
+  if (e.state !== "catching-up" || !e.oldest) return null;
+  const done = e.ledger?.done_in_s;
+  return (
+    <p class="edge-progress">
+      {t("edges.behind", { span: span(tick.value - Date.parse(e.oldest)) })}{" "}
+      {done === null || done === undefined ? t("edges.doneUnknown") : t("edges.doneIn", { span: span(done * 1000) })}
+    </p>
   );
 }
 
