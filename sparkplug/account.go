@@ -45,8 +45,9 @@ type Account struct {
 	TotalDeclared plant.Counts `json:"total_declared"`
 }
 
-// MaxAccounts is how many epochs an edge may tell of at once.
-const MaxAccounts = 1000
+// MaxAccounts is how many epochs an edge tells of at once, the newest: of one that
+// it leaves out there is nothing left where the list is shorter.
+const MaxAccounts = 200
 
 var errAccounts = errors.New("accounts")
 

@@ -59,6 +59,20 @@ func laneOf(class int) Lane {
 	return Telemetry
 }
 
+// firstOf is the lowest number that is left in the lanes that records of a class may
+// be in, 0 where none is.
+func (o *opening) firstOf(class int) (n uint64) {
+	for ln := range o.lanes {
+		if Lane(ln) != laneOf(class) && Lane(ln) <= Waveforms {
+			continue // other lanes may hold anything
+		}
+		if left := o.lanes[ln].left; len(left) > 0 && (n == 0 || left[0].First < n) {
+			n = left[0].First
+		}
+	}
+	return n
+}
+
 // row is that of a block, nil where it is folded.
 func (b *book) row(block uint64) *row {
 	if block < b.Folded {
@@ -135,11 +149,11 @@ func (b *book) account(o *opening) sparkplug.Account {
 			continue
 		}
 		// What is above Last is not on the disk yet, and no loss if it never is.
-		left := o.lanes[laneOf(c)].left
-		if len(left) == 0 || left[0].First > b.Last {
+		first := o.firstOf(c)
+		if first == 0 || first > b.Last {
 			continue
 		}
-		below := plant.BlockOf(left[0].First)
+		below := plant.BlockOf(first)
 		sent, declared := b.sum(below)
 		a.Through[c], a.Sent[c], a.Declared[c] = below*plant.TallyBlock, sent[c], declared[c]
 	}
@@ -220,7 +234,7 @@ func (q *Queue) Accounts() []sparkplug.Account {
 			q.cfg.Log.Error("queue: books are not folded", "err", err)
 		}
 	}
-	return out
+	return out[max(0, len(out)-sparkplug.MaxAccounts):]
 }
 
 // openingOf is what is left of an opening, nil where nothing is. The caller holds mu.

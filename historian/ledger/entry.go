@@ -69,18 +69,17 @@ func (x *entry) underway(c int) uint64 {
 	return uint64(max(0, n))
 }
 
-// compare holds what the edge has said against what is committed. at is when the
-// edge said anything last.
-func (x *entry) compare(edge string, sources []Source, at int64, now time.Time) error {
+// compare holds what the edge has said against what is committed.
+func (x *entry) compare(e *edge, sources []Source, now time.Time) error {
 	var have []sparkplug.Span
 	var tallies [][]plant.Tally
 	counted := true
 	for _, s := range sources {
-		spans, err := s.Committed(edge, x.Account.Epoch)
+		spans, err := s.Committed(e.name, x.Account.Epoch)
 		if err != nil {
 			return err
 		}
-		list, all, err := s.Tallies(edge, x.Account.Epoch)
+		list, all, err := s.Tallies(e.name, x.Account.Epoch)
 		if err != nil {
 			return err
 		}
@@ -88,7 +87,7 @@ func (x *entry) compare(edge string, sources []Source, at int64, now time.Time) 
 		have = sparkplug.AddSpans(have, spans)
 		tallies = append(tallies, list)
 	}
-	x.gone = x.At < at && x.Account.Queued != "" && now.UnixNano()-x.At > int64(goneFor)
+	x.gone = e.whole && x.At < e.at && x.Account.Queued != "" && now.UnixNano()-x.At > int64(goneFor)
 	must := x.Account.Settled()
 	if x.gone {
 		must = sparkplug.AddSpans(must, x.Account.Open())

@@ -62,6 +62,7 @@ type Ledger struct {
 type edge struct {
 	name    string
 	at      int64 // ns UTC of its last word
+	whole   bool  // that named all epochs of which anything is left
 	entries []*entry
 	notes   []plant.LossNote
 	loss    *plant.Loss
@@ -124,7 +125,7 @@ func (l *Ledger) State(name string, list []sparkplug.Account, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.of(name)
-	e.at = now.UnixNano()
+	e.at, e.whole = now.UnixNano(), len(list) < sparkplug.MaxAccounts
 	for i, a := range list {
 		x := e.entry(a.Epoch)
 		x.current = i == len(list)-1
@@ -160,7 +161,7 @@ func (e *edge) judge(l *Ledger, now time.Time) {
 		if x.compared && x.fine() && !x.changed && x.Account.Queued == "" {
 			continue
 		}
-		if err := x.compare(e.name, l.cfg.Sources, e.at, now); err != nil {
+		if err := x.compare(e, l.cfg.Sources, now); err != nil {
 			l.cfg.Log.Error("edge cannot be compared with what is stored", "edge", e.name, "epoch", x.Account.Epoch, "err", err)
 			continue
 		}
