@@ -295,7 +295,7 @@ func (q *Queue) enterDeclared(list []place, counts counted) error {
 		}
 		changed := map[uint64]bool{}
 		unread := k.Unread
-		for _, s := range o.lanes[p.lane].left.within(p.first, p.last) {
+		for _, s := range o.lanes[p.lane].left.part(p.first, p.last) {
 			for n := s.First; n <= s.Last; n++ {
 				c, ok := counts[key{p.epoch, n}]
 				if !ok {
@@ -332,19 +332,16 @@ func (q *Queue) count(b *plant.Batch) plant.Counts {
 // Those of openings that have nothing left are kept for a while: the plant may have
 // been away when the last record went.
 func (q *Queue) loadBooks() error {
-	it, err := q.db.NewIter(&pebble.IterOptions{LowerBound: bookKey(0), UpperBound: bookKey(q.opening)})
-	if err != nil {
-		return err
-	}
-	for it.First(); it.Valid(); it.Next() {
-		b := &book{counter: binary.BigEndian.Uint32(it.Key()[1:])}
-		if err := json.Unmarshal(it.Value(), b); err != nil {
-			q.cfg.Log.Error("queue: a book cannot be read", "opening", b.counter, "err", err)
-			continue
+	err := q.each(bookKey(0), bookKey(q.opening), func(key, value []byte) error {
+		b := &book{}
+		if len(key) != 5 || json.Unmarshal(value, b) != nil {
+			return fmt.Errorf("%w: book", ErrDamaged)
 		}
+		b.counter = binary.BigEndian.Uint32(key[1:])
 		q.books = append(q.books, b)
-	}
-	if err := it.Close(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	drop := q.db.NewBatch()
@@ -372,19 +369,14 @@ func (q *Queue) loadBooks() error {
 }
 
 func (q *Queue) loadRows(b *book) error {
-	it, err := q.db.NewIter(&pebble.IterOptions{LowerBound: rowKey(b.counter, b.Folded), UpperBound: rowKey(b.counter+1, 0)})
-	if err != nil {
-		return err
-	}
-	for it.First(); it.Valid(); it.Next() {
-		x, ended, err := parseRow(it.Value())
-		if err != nil || len(it.Key()) != 13 {
-			q.cfg.Log.Error("queue: a row of a book cannot be read", "opening", b.counter, "err", err)
-			continue
+	return q.each(rowKey(b.counter, b.Folded), rowKey(b.counter+1, 0), func(key, value []byte) error {
+		x, ended, err := parseRow(value)
+		if err != nil || len(key) != 13 {
+			return fmt.Errorf("%w: row of a book", ErrDamaged)
 		}
-		block := binary.BigEndian.Uint64(it.Key()[5:])
-		if block-b.Folded > mostRows {
-			continue // no queue is so long
+		block := binary.BigEndian.Uint64(key[5:])
+		if block-b.Folded > mostRows { // no queue is so long
+			return fmt.Errorf("%w: row of a book", ErrDamaged)
 		}
 		*b.row(block) = x
 		b.Ended = max(b.Ended, ended)
@@ -394,8 +386,8 @@ func (q *Queue) loadRows(b *book) error {
 				break
 			}
 		}
-	}
-	return it.Close()
+		return nil
+	})
 }
 
 func bookKey(opening uint32) []byte {

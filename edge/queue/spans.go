@@ -42,8 +42,8 @@ func (s spans) cut(c sparkplug.Span) (rest spans, gone []sparkplug.Span) {
 	return slices.Replace(s, i, j, keep...), gone
 }
 
-// within are the numbers of the set from first to last.
-func (s spans) within(first, last uint64) (out spans) {
+// part are the numbers of the set from first to last.
+func (s spans) part(first, last uint64) (out spans) {
 	for i := sort.Search(len(s), func(i int) bool { return s[i].Last >= first }); i < len(s) && s[i].First <= last; i++ {
 		out = append(out, sparkplug.Span{First: max(s[i].First, first), Last: min(s[i].Last, last)})
 	}

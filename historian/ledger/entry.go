@@ -23,9 +23,9 @@ type entry struct {
 	// them, or had forgotten that it had sent them.
 	Explained [plant.CountClasses]int64 `json:"explained"`
 	Excused   []sparkplug.Span          `json:"excused,omitempty"` // records
-	// Owed says of a class that records were excused before it was known what was
-	// in them.
-	Owed [plant.CountClasses]bool `json:"owed"`
+	// Owed says of a class up to which number there are records that are known to be
+	// lost, or declared, and not yet what was in them.
+	Owed plant.Counts `json:"owed"`
 
 	// When everything was as it should be last, and what had been settled then.
 	Agreed int64            `json:"agreed"` // ns UTC
@@ -148,10 +148,12 @@ func (x *entry) compareValues(tallies [][]plant.Tally, have []sparkplug.Span) {
 			x.Explained[c] = d
 		case was > 0 && d < was: // what was lost has come after all
 			x.Explained[c] = max(0, d)
-		case x.Owed[c] && len(x.missing) == 0 && d > was:
+		case x.Owed[c] > 0 && len(x.missing) == 0 && d > was:
 			x.Explained[c] = d
 		}
-		x.Owed[c] = x.Owed[c] && through < lastOf(x.Excused)
+		if through >= x.Owed[c] {
+			x.Owed[c] = 0
+		}
 		x.Values[c], x.Through[c] = d, through
 	}
 }
@@ -215,7 +217,12 @@ func (x *entry) explain() {
 // excuse takes records as known to be lost. What was in them may not be known yet.
 func (x *entry) excuse(numbers []sparkplug.Span) {
 	x.Excused = sparkplug.AddSpans(x.Excused, numbers)
+	x.owe(lastOf(x.Excused))
+}
+
+// owe takes what records up to a number carry, and is not known, as no difference.
+func (x *entry) owe(through uint64) {
 	for c := range x.Owed {
-		x.Owed[c] = true
+		x.Owed[c] = max(x.Owed[c], through)
 	}
 }

@@ -126,6 +126,9 @@ func (l *Ledger) State(name string, list []sparkplug.Account, now time.Time) {
 	defer l.mu.Unlock()
 	e := l.of(name)
 	e.at, e.whole = now.UnixNano(), len(list) < sparkplug.MaxAccounts
+	for i := range list {
+		e.whole = e.whole && !list[i].More
+	}
 	for i, a := range list {
 		x := e.entry(a.Epoch)
 		x.current = i == len(list)-1
@@ -135,6 +138,9 @@ func (l *Ledger) State(name string, list []sparkplug.Account, now time.Time) {
 			continue
 		}
 		x.changed = x.changed || x.Account != a
+		if a.Unread > x.Account.Unread { // declared, and nobody knows what was in them
+			x.owe(a.Last)
+		}
 		x.Account, x.At = a, e.at
 	}
 	e.judge(l, now)
