@@ -186,8 +186,7 @@ func (w *works) startHMI(ctx context.Context, web *config.HMI, m *memory) error 
 		Listen: web.Listen, TLSCertificate: web.TLSCertificate, TLSKey: web.TLSKey, NoLogin: web.NoLogin, Data: web.Data,
 		History: m.store, Alarms: m.book, Plant: m.ingest, Hub: m.hub, Metrics: w.gauge.handler(), Roles: w.crew.health,
 		Version: version, Log: w.log.With("role", "hmi"),
-		Labels: m.book, Models: models, Orders: models, Export: exports.Serve, Boxes: box, Refusals: refusals(),
-		Labels: m.book, Models: models, Orders: models, Ledger: m.ledger, Export: exports.Serve, Refusals: refusals(),
+		Labels: m.book, Models: models, Orders: models, Ledger: m.ledger, Export: exports.Serve, Boxes: box, Refusals: refusals(),
 		Causes: func(a *plant.Asset, f plant.Finding) []plant.Cause { return diagnose.Rank(library.Find(a.Class), a, f) },
 	}
 	if m.desk != nil {

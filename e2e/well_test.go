@@ -18,6 +18,7 @@ func (w *works) well(n int, within time.Duration) {
 	all := time.Since(begin)
 	c.check(w.t)
 	w.noAlarmTwice()
+	w.nothingLost()
 	w.record(n, back, all, c)
 }
 

@@ -23,6 +23,8 @@ type edgeBody struct {
 	Orders bool              `json:"orders"` // it carries out what engineers decide on the HMI
 	Box    *edgeBoxBody      `json:"box"`    // null: it keeps no checkpoint here
 	Broker *brokerBody       `json:"broker"` // null: an edge that does not tell
+	Ledger *ledgerBody       `json:"ledger"`
+	Queue  *backlogBody      `json:"queue"` // null: an edge that does not tell
 }
 
 // brokerBody is the connection of an edge to the plant.
@@ -37,8 +39,6 @@ func newBrokerBody(b *plant.BrokerStatus) *brokerBody {
 		return nil
 	}
 	return &brokerBody{URL: b.URL, Since: when(b.Since), Certificates: newCertificateBodies(b.Certificates)}
-
-	Ledger *ledgerBody `json:"ledger"`
 }
 
 func (s *Server) edges(w http.ResponseWriter, r *http.Request) error {
@@ -54,8 +54,7 @@ func (s *Server) sendEdges(w http.ResponseWriter) error {
 	for _, e := range s.Plant.Edges() {
 		b := edgeBody{Name: e.Name, State: e.State, Since: when(e.Since), QueueBytes: e.QueueBytes, Oldest: when(e.Oldest),
 			Sent: e.Sent, Acked: e.Acked, Declared: e.Declared, ClockMS: e.ClockMS, Version: e.Version, PLCs: []plcBody{},
-			Models: []modelStatusBody{}, Orders: e.Orders != nil, Box: boxes[e.Name], Broker: newBrokerBody(&e.Broker)}
-			Models: []modelStatusBody{}, Orders: e.Orders != nil, Ledger: newLedgerBody(e.Ledger)}
+			Models: []modelStatusBody{}, Orders: e.Orders != nil, Box: boxes[e.Name], Broker: newBrokerBody(&e.Broker), Ledger: newLedgerBody(e.Ledger), Queue: newBacklogBody(e.Queue)}
 		for i := range e.PLCs {
 			b.PLCs = append(b.PLCs, newPLCBody(&e.PLCs[i]))
 		}

@@ -314,6 +314,27 @@ export interface Edge {
   orders: boolean;
   /** null: it keeps no checkpoint at the plant */
   box?: EdgeBox | null;
+  /** what it has sent, held against what is stored; null until it has said so */
+  ledger?: EdgeLedger | null;
+  /** what waits on its disk; null: it does not tell */
+  queue?: Backlog | null;
+}
+
+export interface Backlog {
+  classes: {
+    name: string;
+    bytes: number;
+    oldest: string | null;
+    fill: number;
+    hours: number | null;
+    state: string;
+  }[];
+  full: boolean;
+  salvage: boolean;
+  lost: number;
+  written: number;
+  syncs: number;
+  day_bytes: number | null;
 }
 
 /** The machine that is an edge, and those that could take its place. */
@@ -326,8 +347,6 @@ export interface EdgeBox {
   old: boolean;
   ready: string[];
   retired: { box: string; at: string | null; by: string }[];
-  /** what it has sent, held against what is stored; null until it has said so */
-  ledger?: EdgeLedger | null;
 }
 
 export interface EdgeLedger {

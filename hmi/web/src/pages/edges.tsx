@@ -6,7 +6,7 @@ import { LinkMark, linkLook } from "../alarm/link.tsx";
 import { now, tick } from "../data/clock.ts";
 import { isFresh, usePoll } from "../data/poll.ts";
 import type { Edge, EdgeBox, Order } from "../data/types.ts";
-import type { Edge, Order } from "../data/types.ts";
+import { BacklogTable } from "../edge/backlog.tsx";
 import { Ledger } from "../edge/ledger.tsx";
 import { bytes, fixed, integer, short, span } from "../format.ts";
 import { Rich } from "../i18n/rich.tsx";
@@ -96,6 +96,7 @@ function EdgeCard(props: { edge: Edge; orders: readonly Order[]; old: boolean })
       </dl>
       <Progress edge={e} />
       <Ledger edge={e} />
+      {e.queue && <BacklogTable backlog={e.queue} />}
       <h3>{t("edges.plcs")}</h3>
       {(e.plcs ?? []).length === 0 ? (
         <p class="muted">{t("edges.noPlcs")}</p>
@@ -128,6 +129,9 @@ function Swap(props: { box: EdgeBox }): JSX.Element {
       note={b.old ? t("edges.checkpointOld", { age }) : t("edges.checkpoint", { age })}
       strong={!ready}
     />
+  );
+}
+
 /** Progress is how far the edge is behind while it catches up. */
 function Progress(props: { edge: Edge }): JSX.Element | null {
   const e = props.edge;
