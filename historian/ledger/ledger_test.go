@@ -254,7 +254,15 @@ func TestExact(t *testing.T) {
 		}
 		w.fine(w.state())
 	}
+	w.make(300) // more than the quota
+	for end := time.Now().Add(time.Minute); w.queue.Stats().Declared == 0 && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+		w.fine(w.state())
+	}
 	w.drain()
+	for len(w.backlog()) > 0 { // gaps that were declared meanwhile
+		w.drain()
+	}
 	s := w.state()
 	w.fine(s)
 	for _, c := range s.Classes {
