@@ -147,11 +147,11 @@ func TestAlarms(t *testing.T) {
 	seventeen := `{"id":17,"asset":"HSM/FM/F3/GBX","class":"advisory","state":"unacked","priority":2,"title":"Unusual behaviour: HSM/FM/F3/GBX/VIB_H",
 		"raised":"2026-11-22T00:05:17.000Z","returned":null,"acked":null,"acked_by":null,"count":1,"seq":1,"edge":"demo","note":null,
 		"finding":{"detector":"wpca","score":5.2,"limit":3,"contributions":[{"tag":"HSM/FM/F3/GBX/VIB_H","share":0.61,"value":4.1,"expected":1.8,"direction":"high","unit":"mm/s"}],
-		"key":"wpca","kind":"machine.anomaly","phase":"raise","tag":null,"mode":"rolling","time":"2026-11-22T00:05:17.000Z","value":null,"unit":null,"extrapolated":false,"text":null,"condition":null},"label":null}`
+		"key":"wpca","kind":"machine.anomaly","phase":"raise","tag":null,"mode":"rolling","time":"2026-11-22T00:05:17.000Z","value":null,"unit":null,"extrapolated":false,"text":null,"condition":null,"loss":null},"label":null}`
 	eighteen := `{"id":18,"asset":"BOF/FAN","class":"alarm","state":"cleared","priority":1,"title":"High: BOF/FAN/SPEED",
 		"raised":"2026-11-22T00:05:00.000Z","returned":"2026-11-22T00:05:01.000Z","acked":"2026-11-22T00:05:02.000Z","acked_by":"anna","count":3,"seq":2,"edge":"demo","note":"ok",
 		"finding":{"detector":"limit","score":1,"limit":1450,"contributions":[],
-		"key":"limit/x","kind":"limit.high","phase":"clear","tag":"BOF/FAN/SPEED","mode":null,"time":"2026-11-22T00:05:00.000Z","value":1480.5,"unit":"1/min","extrapolated":false,"text":null,"condition":null},"label":null}`
+		"key":"limit/x","kind":"limit.high","phase":"clear","tag":"BOF/FAN/SPEED","mode":null,"time":"2026-11-22T00:05:00.000Z","value":1480.5,"unit":"1/min","extrapolated":false,"text":null,"condition":null,"loss":null},"label":null}`
 	s.is(s.get("alarms"), `{"alarms":[`+eighteen+`,`+seventeen+`],"next":null,"seq":2}`)
 	s.is(s.get("alarms?state=unacked"), `{"alarms":[`+seventeen+`],"next":null,"seq":2}`)
 	s.is(s.get("alarms?asset=HSM"), `{"alarms":[`+seventeen+`],"next":null,"seq":2}`)
@@ -225,9 +225,9 @@ func TestEdges(t *testing.T) {
 		"certificates":[],"clock":null,"exception":null,"exception_over":false}],
 		"models":[{"asset":"HSM/FM/F3/GBX","running":"GBX-1","shadow":null,"fallback":null,"refused":"GBX-2: not signed","since":"2026-11-22T00:05:00.000Z"}],"orders":false,
 		"box":{"edge":"demo","group":"works","box":"b","since":"2026-11-22T00:05:00.000Z","number":3,"saved":"2026-11-22T00:05:00.000Z","size":100,"old":false,
-		"ready":["spare1"],"retired":[{"box":"old","at":"2026-11-22T00:05:00.000Z","by":"b"}]},"broker":null},
+		"ready":["spare1"],"retired":[{"box":"old","at":"2026-11-22T00:05:00.000Z","by":"b"}]},"broker":null,"ledger":null,"queue":null},
 		{"name":"away","state":"down","since":null,"queue_bytes":0,"oldest":null,"sent":0,"acked":0,"declared":0,"clock_offset_ms":0,"version":"","plcs":[],"models":[],"orders":false,
-		"box":null,"broker":null}]}`)
+		"box":null,"broker":null,"ledger":null,"queue":null}]}`)
 }
 
 // fullPLC has something of everything that a connection may tell.
