@@ -222,7 +222,7 @@ func TestPermissions(t *testing.T) {
 	n := 0
 	for _, rt := range s.routes() {
 		if strings.HasPrefix(rt.path, apiBase+"/boxes/") {
-			continue // those of machines: see TestBoxes
+			continue // those of machines: see TestBoxesMayDoWhatIsTheirs
 		}
 		path := strings.NewReplacer("{id}", "1", "{name}", "mail", "{path...}", "metadata/root.json").Replace(rt.path)
 		for role, level := range order {

@@ -305,12 +305,12 @@ func exported(_ context.Context, w http.ResponseWriter, values url.Values) error
 	return err
 }
 
-// outfit gives a server all the parts that a works may lack.
 // excuses takes any word for a loss.
 type excuses struct{}
 
 func (excuses) Explain(context.Context, string, string, string) error { return nil }
 
+// outfit gives a server all the parts that a works may lack.
 func outfit(s *Server, w *works) {
 	s.Labels, s.Alerts, s.Models, s.Orders, s.Export = &answers{works: w}, newDesk(), &shelf{}, &orderBook{}, exported
 	s.Boxes, s.Ledger = &rack{}, excuses{}
