@@ -115,13 +115,13 @@ func (w *works) keeper(a *edge.Agent, cfg *config.Config) *spare.Keeper {
 		box.PKI = append(box.PKI, securityOf(p, c.Data).PKI)
 	}
 	return &spare.Keeper{
-		Plant: plantOf(c), Found: a.Found, Log: a.Log,
+		Plant: w.plantOf(c), Found: a.Found, Log: a.Log,
 		Take: func() (*checkpoint.Checkpoint, error) { return box.Take(time.Now()) },
 	}
 }
 
-func plantOf(c *config.Edge) *spare.Plant {
-	return &spare.Plant{URL: c.Plant, CA: c.PlantCA, Token: c.PlantToken, Box: c.Box}
+func (w *works) plantOf(c *config.Edge) *spare.Plant {
+	return &spare.Plant{URL: c.Plant, CA: c.PlantCA, Token: c.PlantToken, Box: c.Box, Now: w.now}
 }
 
 // errReleased ends the roles of an edge that was given back.

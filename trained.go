@@ -32,7 +32,7 @@ func (w *works) openModels(m *memory) (*rollout.Book, error) {
 
 // followModels runs what ran before on an edge that follows a plant's plan; nil
 // where it keeps to what it learns.
-func followModels(a *edge.Agent, set *detect.Set, c *config.Edge, obey func(plant.Order) error) (*follow.Agent, error) {
+func (w *works) followModels(a *edge.Agent, set *detect.Set, c *config.Edge, obey func(plant.Order) error) (*follow.Agent, error) {
 	if c.Models == "" {
 		return nil, nil
 	}
@@ -42,7 +42,7 @@ func followModels(a *edge.Agent, set *detect.Set, c *config.Edge, obey func(plan
 	}
 	f := &follow.Agent{
 		Edge: c.Name, URL: c.Models + "/tuf/", CA: c.ModelsCA, Root: root, Dir: filepath.Join(c.Data, modelsFolder),
-		Assets: c.Assets, Models: a.Guard(set), Tell: a.Tell, Log: a.Log,
+		Assets: c.Assets, Models: a.Guard(set), Tell: a.Tell, Now: w.now, Log: a.Log,
 		Changed: func() { a.Uplink.Changed() },
 	}
 	a.Models = f.Status

@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	follow "millwright/edge/rollout"
 	"millwright/edge/spare"
 	"millwright/hmi/account"
 	"millwright/plant/config"
+	"millwright/plant/disk"
 )
 
 type edgeCmd struct {
@@ -81,9 +83,10 @@ func (f *spareFlags) open(e *env) (*spare.Spare, error) {
 }
 
 func newSpare(c *config.Spare, say func(string, ...any)) *spare.Spare {
+	floor := disk.Passed(c.Data)
 	return &spare.Spare{
 		Config: c, Program: version, Say: say, Security: securityOf, Bundles: bringBundles,
-		Plant: &spare.Plant{URL: c.Plant, CA: c.PlantCA, Token: c.PlantToken, Box: c.Name},
+		Plant: &spare.Plant{URL: c.Plant, CA: c.PlantCA, Token: c.PlantToken, Box: c.Name, Now: func() time.Time { return disk.NotBefore(floor) }},
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -34,6 +35,7 @@ import (
 	"millwright/models/diagnose"
 	"millwright/plant"
 	"millwright/plant/config"
+	"millwright/plant/disk"
 	"millwright/simulator"
 	"millwright/sparkplug/dial"
 )
@@ -45,6 +47,7 @@ type works struct {
 	gauge *gauges
 
 	boxes     *boxes.Book // which box is which edge; nil: this process does not know
+	floor     time.Time   // a time that has been, as the data folders say
 	brokerURL string      // of the embedded broker, once it runs
 	page      string      // URL of the HMI, once it runs
 	setupCode string      // for the first account, while there is none
@@ -84,6 +87,7 @@ func (w *works) startBroker(ctx context.Context, c *config.Broker) error {
 // startHistorian runs ingest over the store and the alarm book, the HMI where
 // there is a section for it, and the alert desk.
 func (w *works) startHistorian(ctx context.Context, c *config.Historian, web *config.HMI, tell *config.Notify) error {
+	w.passed(c.Data)
 	st, err := w.openStore(c)
 	if err != nil {
 		return fmt.Errorf("historian: %w", err)
@@ -134,9 +138,20 @@ func (w *works) startHistorian(ctx context.Context, c *config.Historian, web *co
 	return w.crew.start(ctx, &role{name: "notify", run: m.desk.Run, close: m.desk.Close})
 }
 
+// passed takes note of the newest time that a data folder has seen, before anything
+// is written to it.
+func (w *works) passed(data string) {
+	if at := disk.Passed(data); at.After(w.floor) {
+		w.floor = at
+	}
+}
+
+// now is the time by which certificates and signatures of others are judged.
+func (w *works) now() time.Time { return disk.NotBefore(w.floor) }
+
 // reach is the first broker, the ones beside it, and what is shown to them.
 func (w *works) reach(c config.Access) (first string, more []string, access dial.Access) {
-	access = dial.Access{User: c.User, PasswordFile: c.PasswordFile, CA: c.CA, Certificate: c.Certificate, Key: c.Key}
+	access = dial.Access{User: c.User, PasswordFile: c.PasswordFile, CA: c.CA, Certificate: c.Certificate, Key: c.Key, Floor: w.floor}
 	if len(c.Brokers) == 0 {
 		return w.brokerURL, nil, access
 	}
@@ -238,9 +253,10 @@ const stateFile = "models.state"
 // startEdge runs the agent: PLCs → models → queue → uplink.
 func (w *works) startEdge(ctx context.Context, cfg *config.Config) error {
 	c, plcs := cfg.Edge, cfg.PLCs
+	w.passed(c.Data)
 	log := w.log.With("role", "edge")
 	if c.Plant != "" {
-		if err := w.awaitPlace(ctx, plantOf(c), c, log); err != nil {
+		if err := w.awaitPlace(ctx, w.plantOf(c), c, log); err != nil {
 			return fmt.Errorf("edge: %w", err)
 		}
 	}
@@ -343,7 +359,7 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 	}
 	a.Uplink, a.Connection = up, up.Connection
 	a.AuditFiles, a.AuditState = auditFiles(c, plcs), filepath.Join(c.Data, "audit.state")
-	if w.trained, err = followModels(a, set, c, obey(sources)); err != nil {
+	if w.trained, err = w.followModels(a, set, c, obey(sources)); err != nil {
 		return err
 	}
 	if b := c.Beacon; b != nil {

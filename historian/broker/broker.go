@@ -18,6 +18,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
+	"millwright/plant/disk"
 	"millwright/sparkplug"
 )
 
@@ -254,7 +255,7 @@ func (b *Broker) options() (*server.Options, error) {
 		o.CustomClientAuthentication = b.guard
 	}
 	if b.TLSCertificate != "" {
-		b.papers = &papers{certificate: b.TLSCertificate, key: b.TLSKey, clientCA: b.ClientCA, required: b.ClientRequired}
+		b.papers = &papers{certificate: b.TLSCertificate, key: b.TLSKey, clientCA: b.ClientCA, required: b.ClientRequired, floor: disk.Passed(b.Dir)}
 		if _, err := b.papers.renew(); err != nil {
 			return nil, err
 		}

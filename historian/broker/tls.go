@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
+
+	"millwright/plant/disk"
 )
 
 // papers is what the broker shows and believes. The files are read again when they
@@ -19,6 +22,8 @@ type papers struct {
 
 	content []byte // of the files, as last used
 	config  atomic.Pointer[tls.Config]
+
+	floor time.Time // a time that has been: no certificate is judged at an earlier one
 }
 
 // renew reads the files and uses them where they are others.
@@ -42,7 +47,7 @@ func (p *papers) renew() (changed bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("TLS: %w", err)
 	}
-	c := &tls.Config{Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS12}
+	c := &tls.Config{Certificates: []tls.Certificate{own}, MinVersion: tls.VersionTLS12, Time: func() time.Time { return disk.NotBefore(p.floor) }}
 	if p.clientCA != "" {
 		pem, err := os.ReadFile(p.clientCA)
 		if err != nil {

@@ -139,7 +139,7 @@ func (v *View) target(id string) (*metadata.TargetFiles, error) {
 // Load returns a bundle's file: verified, not yet parsed. ErrUnreachable or a
 // Refused.
 func (v *View) Load(ctx context.Context, id string) ([]byte, error) {
-	f, err := newFetcher(ctx, v.base, v.client.CA)
+	f, err := newFetcher(ctx, v.base, v.client.CA, v.client.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func (c *Client) open(ctx context.Context) (*View, *fetcher, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, nil, err
 	}
-	f, err := newFetcher(ctx, base, c.CA)
+	f, err := newFetcher(ctx, base, c.CA, c.Now)
 	if err != nil {
 		return nil, nil, err
 	}

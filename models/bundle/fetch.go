@@ -39,7 +39,7 @@ type fetcher struct {
 
 // newFetcher reads from http://, https:// or file:// URLs. It asks no proxy and
 // follows no redirect to another host.
-func newFetcher(ctx context.Context, base *url.URL, ca string) (*fetcher, error) {
+func newFetcher(ctx context.Context, base *url.URL, ca string, now func() time.Time) (*fetcher, error) {
 	f := &fetcher{ctx: ctx, base: base, files: map[string][]byte{}}
 	switch base.Scheme {
 	case "file":
@@ -48,7 +48,7 @@ func newFetcher(ctx context.Context, base *url.URL, ca string) (*fetcher, error)
 	default:
 		return nil, fmt.Errorf("models: %q: a URL that begins with http://, https:// or file:// is needed", base.Redacted())
 	}
-	secure := &tls.Config{MinVersion: tls.VersionTLS12}
+	secure := &tls.Config{MinVersion: tls.VersionTLS12, Time: now}
 	if ca != "" {
 		pem, err := os.ReadFile(ca)
 		if err != nil {

@@ -11,6 +11,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"millwright/plant/disk"
 )
 
 // Access is what a client shows to be let in, and whom it believes. The files are
@@ -23,6 +25,10 @@ type Access struct {
 	CA           string // PEM file with the authorities of brokers; empty: those of the system
 	Certificate  string // PEM files of the client's own certificate, with its chain, and key; empty: none
 	Key          string
+
+	// Floor is a time that has been: certificates are not judged at an earlier one,
+	// which a clock without a battery shows at a start.
+	Floor time.Time
 }
 
 // renewEvery is how often a connection looks at the files.
@@ -48,7 +54,7 @@ func (a Access) password() (string, error) {
 
 // config is how TLS is spoken with a broker of this name.
 func (a Access) config(host string) (*tls.Config, error) {
-	c := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	c := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, Time: func() time.Time { return disk.NotBefore(a.Floor) }}
 	if a.CA != "" {
 		pem, err := read(a.CA)
 		if err != nil {

@@ -2,14 +2,22 @@ package dial
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
+	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestCheck(t *testing.T) {
@@ -61,5 +69,49 @@ func TestDial(t *testing.T) {
 	cancel()
 	if _, err := Dial(ctx, broker, Access{CA: ca}, 0); err == nil {
 		t.Error("dialled after the end")
+	}
+}
+
+// TestFloor: a certificate that begins later than the clock shows is good where it
+// is known that the clock is behind.
+func TestFloor(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begins := time.Now().Add(24 * time.Hour)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "broker"}, NotBefore: begins, NotAfter: begins.Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.(*tls.Conn).Handshake()
+			_ = c.Close()
+		}
+	}()
+	for floor, want := range map[time.Time]bool{{}: false, begins.Add(time.Hour): true, begins.Add(48 * time.Hour): false} {
+		c, err := Dial(t.Context(), "ssl://"+l.Addr().String(), Access{CA: ca, Floor: floor}, 0)
+		if (err == nil) != want {
+			t.Errorf("floor %v: %v", floor, err)
+		}
+		if err == nil {
+			_ = c.Close()
+		}
 	}
 }
