@@ -167,7 +167,9 @@ BEFORE := c12b03a
 .ci/bin/millwright-stepped: build e2e/stepped.sh
 	e2e/stepped.sh $@
 
-soak-delivery: build tools .ci/bin/millwright-before .ci/bin/millwright-stepped ## every fault of delivery, with 1,000 kills of each process, appended to results/delivery.txt; stop and go on at will
+soak-delivery: build tools ## every fault of delivery, with 1,000 kills of each process, appended to results/delivery.txt; stop and go on at will
+	-@$(MAKE) --no-print-directory .ci/bin/millwright-before
+	-@$(MAKE) --no-print-directory .ci/bin/millwright-stepped
 	@mkdir -p $(RESULTS); touch $(RESULTS)/delivery.txt
 	@while [ "$$(awk '$$2 ~ /^TestKill/ { n += $$3 } END { print n + 0 }' $(RESULTS)/delivery.txt)" -lt 1000 ]; do \
 	  MILLWRIGHT_LINES=$(LINES) MILLWRIGHT_KILLS=34 $(DELIVERED) go test -count=1 -timeout 60m -v -run 'TestKill$$' ./e2e > $(RESULTS)/slice.txt \
