@@ -342,7 +342,7 @@ func affectedOf(v *ua.Variant) []*ua.NodeID {
 
 // time of an event in whole ms: the server's, where it is absurd that of arrival.
 func (v *event) at(arrived int64) int64 {
-	if v.time <= 0 || v.time > arrived+mostAhead {
+	if v.time <= 0 || tooFar(v.time, arrived) {
 		return plant.Millis(arrived)
 	}
 	return plant.Millis(v.time)

@@ -13,3 +13,10 @@ func instant(t time.Time) int64 {
 
 // mostAhead is how far ahead of ours a time of the server may be, in ns.
 const mostAhead = int64(366 * 24 * time.Hour)
+
+// born is a time that every clock has passed that is right, ns UTC.
+const born = int64(1767225600) * int64(time.Second) // 2026-01-01
+
+// tooFar reports whether a time of the server lies so far ahead of ours that it
+// cannot be one. A clock of ours that has no battery and begins in 1970 has no say.
+func tooFar(ns, arrived int64) bool { return arrived >= born && ns >= arrived+mostAhead }

@@ -31,6 +31,7 @@ type pump struct {
 	window      window
 
 	heard  atomic.Int64 // local time of the newest Publish answer, ns
+	spoke  atomic.Int64 // the same as ns since began, which no setting of a clock moves
 	spoken bool         // a Publish was answered
 	alive  bool         // a heartbeat was answered
 	hole   uint32       // number that is missing, 0 none
@@ -143,6 +144,7 @@ func (p *pump) do(ctx context.Context, f func() answer) {
 		a.at = time.Now().UnixNano()
 		if a.kind == gotPublish && a.err == nil {
 			p.heard.Store(a.at)
+			p.spoke.Store(int64(time.Since(p.began)))
 		}
 		select {
 		case p.answers <- a:
@@ -163,6 +165,7 @@ func (p *pump) fill(ctx context.Context) {
 		p.acks = append(p.acks[:0], p.acks[n:]...)
 		if p.outstanding == 0 {
 			p.heard.Store(time.Now().UnixNano()) // nobody could have answered before
+			p.spoke.Store(int64(time.Since(p.began)))
 		}
 		p.outstanding++
 		p.do(ctx, func() answer { return p.publish(ctx, acks) })
@@ -239,7 +242,7 @@ func (p *pump) published(ctx context.Context, a answer) error {
 		return nil
 	}
 	m := message{res.NotificationMessage, a.at}
-	if t := instant(m.PublishTime); t < a.at+mostAhead {
+	if t := instant(m.PublishTime); !tooFar(t, a.at) {
 		p.newest = max(p.newest, t)
 	}
 	if len(m.NotificationData) == 0 {
@@ -330,7 +333,7 @@ func (p *pump) stranger(ctx context.Context, id uint32) {
 
 // tick does what is due by time.
 func (p *pump) tick(ctx context.Context, now time.Time) error {
-	silent := now.Sub(time.Unix(0, p.heard.Load()))
+	silent := now.Sub(p.began) - time.Duration(p.spoke.Load())
 	deadline := p.sub.deadline()
 	switch {
 	case p.outstanding == 0 || len(p.answers) > 0:

@@ -346,7 +346,7 @@ func (t *translator) unfit(i int, what string) {
 // missing or absurd the server's, at last that of arrival.
 func sourceTime(v *ua.DataValue, arrived int64) int64 {
 	for _, t := range [...]time.Time{v.SourceTimestamp, v.ServerTimestamp} {
-		if ns := instant(t); ns > 0 && ns < arrived+mostAhead {
+		if ns := instant(t); ns > 0 && !tooFar(ns, arrived) {
 			return plant.Millis(ns)
 		}
 	}

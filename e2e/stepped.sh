@@ -5,56 +5,46 @@
 #
 # Nothing else can step the clock of one Go process: the runtime asks the kernel
 # without the C library. So the standard library's time.Now is overlaid (go build
-# -overlay) by one that adds the seconds that the file MILLWRIGHT_STEP holds, looked at
-# ten times a second. The monotonic clock, and with it every timer, goes on as it does
+# -overlay) by one that adds the seconds that the file MILLWRIGHT_STEP holds, eight
+# bytes in the order of the machine. The monotonic clock, and with it every timer, goes on as it does
 # when a real clock is set.
 set -eu
 out=$1
 root=$(go env GOROOT)
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-sed 's/^	sec, nsec, mono := runtimeNow()$/&\n	sec += stepped(mono)/' "$root/src/time/time.go" >"$dir/time.go"
-grep -q 'stepped(mono)' "$dir/time.go"
+sed 's/^	sec, nsec, mono := runtimeNow()$/&\n	sec += stepped()/' "$root/src/time/time.go" >"$dir/time.go"
+grep -q 'stepped()' "$dir/time.go"
 cat >"$dir/step.go" <<'GO'
 package time
 
 import (
 	"sync/atomic"
 	"syscall"
+	"unsafe"
 )
 
-var step struct{ looked, seconds atomic.Int64 }
+// seconds is how many seconds the wall clock is off, in a file that is mapped into
+// memory: timers read the clock where no system call may be made.
+var seconds = mapped()
 
-// stepped is how many seconds the wall clock is off.
-func stepped(mono int64) int64 {
-	last := step.looked.Load()
-	if mono-last < 100e6 && last != 0 || !step.looked.CompareAndSwap(last, mono) {
-		return step.seconds.Load()
-	}
+func mapped() *int64 {
 	name, ok := syscall.Getenv("MILLWRIGHT_STEP")
 	if !ok {
-		return 0
+		return new(int64)
 	}
-	fd, err := open(name)
+	fd, err := syscall.Open(name, syscall.O_RDONLY, 0)
 	if err != nil {
-		return step.seconds.Load()
+		panic("MILLWRIGHT_STEP: " + err.Error())
 	}
-	defer closefd(fd)
-	var buf [32]byte
-	n, _ := read(fd, buf[:])
-	sign, v, digits := int64(1), int64(0), 0
-	for _, c := range buf[:max(n, 0)] {
-		if c == '-' {
-			sign = -1
-		} else if c >= '0' && c <= '9' {
-			v, digits = v*10+int64(c-'0'), digits+1
-		}
+	b, err := syscall.Mmap(fd, 0, 8, syscall.PROT_READ, syscall.MAP_SHARED)
+	if err != nil {
+		panic("MILLWRIGHT_STEP: " + err.Error())
 	}
-	if digits > 0 {
-		step.seconds.Store(sign * v)
-	}
-	return step.seconds.Load()
+	return (*int64)(unsafe.Pointer(&b[0]))
 }
+
+func stepped() int64 { return atomic.LoadInt64(seconds) }
 GO
 printf '{"Replace": {"%s/src/time/time.go": "%s/time.go", "%s/src/time/step.go": "%s/step.go"}}' "$root" "$dir" "$root" "$dir" >"$dir/overlay.json"
 CGO_ENABLED=0 go build -trimpath -overlay "$dir/overlay.json" -o "$out" .
