@@ -199,7 +199,7 @@ func (s *Pebble) fill(commit *pebble.Batch, b *plant.Batch, marks []Mark, packed
 func (s *Pebble) fillMark(commit *pebble.Batch, m Mark) error {
 	r := s.marks[markSet{m.Edge, m.Epoch}]
 	if r == nil {
-		r = &markRanges{}
+		r = &markRanges{day: -1}
 		s.marks[markSet{m.Edge, m.Epoch}] = r
 	}
 	if _, in := r.applied.find(m.Number); !in {
@@ -213,11 +213,13 @@ func (s *Pebble) fillMark(commit *pebble.Batch, m Mark) error {
 	if err := commit.Set(s.key, s.buf, nil); err != nil {
 		return err
 	}
-	if joined == 0 {
-		return nil
+	if joined != 0 {
+		s.key = markKey(s.key, m.Edge, m.Epoch, joined)
+		if err := commit.Delete(s.key, nil); err != nil {
+			return err
+		}
 	}
-	s.key = markKey(s.key, m.Edge, m.Epoch, joined)
-	return commit.Delete(s.key, nil)
+	return s.fillMarkDay(commit, m, r)
 }
 
 // Committed implements Store.

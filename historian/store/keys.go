@@ -18,6 +18,7 @@ const (
 	prefixIncoming = 'i' // batches not yet in chunks
 	prefixLate     = 'l' // chunks that came behind the end of those
 	prefixMark     = 'm' // committed record numbers
+	prefixMarkDay  = 'n' // per epoch: day of its last record
 	prefixState    = 's'
 	prefixTag      = 't'
 	prefixWaveform = 'v'
@@ -105,6 +106,20 @@ func parseMarkKey(k []byte) (edge string, epoch, first uint64, ok bool) {
 	}
 	n := 2 + int(k[1])
 	return string(k[2:n]), binary.BigEndian.Uint64(k[n:]), binary.BigEndian.Uint64(k[n+8:]), true
+}
+
+// markDayKey is that of the day of an epoch's last record.
+func markDayKey(k []byte, edge string, epoch uint64) []byte {
+	k = append(append(k[:0], prefixMarkDay, byte(len(edge))), edge...)
+	return binary.BigEndian.AppendUint64(k, epoch)
+}
+
+func parseMarkDayKey(k []byte) (edge string, epoch uint64, ok bool) {
+	if len(k) < 2 || len(k) != 2+int(k[1])+8 {
+		return "", 0, false
+	}
+	n := 2 + int(k[1])
+	return string(k[2:n]), binary.BigEndian.Uint64(k[n:]), true
 }
 
 // after is the first key behind all that start with k.

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -38,7 +39,7 @@ func (s *Pebble) layout(engine func() (*pebble.DB, error)) error {
 func (s *Pebble) load() error {
 	cuts := map[plant.TagID]uint64{}
 	for _, f := range []func() error{
-		s.loadTags, s.loadAssets, s.loadMarks, s.loadTallies,
+		s.loadTags, s.loadAssets, s.loadMarks, s.loadTallies, s.loadMarkDays,
 		func() error { return s.loadCuts(cuts) },
 		func() error { return s.loadIncoming(cuts) },
 		s.loadStates,
@@ -121,7 +122,7 @@ func (s *Pebble) loadMarks() error {
 		}
 		r := s.marks[markSet{edge, epoch}]
 		if r == nil {
-			r = &markRanges{}
+			r = &markRanges{day: -1}
 			s.marks[markSet{edge, epoch}] = r
 		}
 		last := binary.BigEndian.Uint64(v)
@@ -132,6 +133,36 @@ func (s *Pebble) loadMarks() error {
 		r.applied = append(r.applied, sparkplug.Span{First: first, Last: last})
 		return nil
 	})
+}
+
+// loadMarkDays reads the day of each epoch's last record. Versions of before wrote
+// none: there it is today.
+func (s *Pebble) loadMarkDays() error {
+	err := s.each(prefixMarkDay, func(k, v []byte) error {
+		edge, epoch, ok := parseMarkDayKey(k)
+		if !ok || len(v) != 4 {
+			return damagedKey(k)
+		}
+		if r := s.marks[markSet{edge, epoch}]; r != nil {
+			r.day = int32(binary.BigEndian.Uint32(v))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	commit := s.db.NewBatch()
+	today := dayOf(time.Now().UnixNano())
+	for k, r := range s.marks {
+		if r.day >= 0 {
+			continue
+		}
+		r.day = today
+		if err := s.setMarkDay(commit, k.edge, k.epoch, today); err != nil {
+			return errors.Join(err, commit.Close())
+		}
+	}
+	return errors.Join(commit.Commit(pebble.NoSync), commit.Close())
 }
 
 func (s *Pebble) loadCuts(cuts map[plant.TagID]uint64) error {

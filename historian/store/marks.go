@@ -1,11 +1,14 @@
 package store
 
 import (
-	"fmt"
+	"encoding/binary"
 	"slices"
+	"time"
 
 	"millwright/plant"
 	"millwright/sparkplug"
+
+	"github.com/cockroachdb/pebble/v2"
 )
 
 // spans are record numbers as ascending ranges that do not touch.
@@ -65,13 +68,58 @@ type markSet struct {
 type markRanges struct {
 	applied, durable spans
 	tallies          []plant.Tally
+	day              int32 // of the last record, as it is on the disk
 }
 
 func checkMarks(marks []Mark) error {
 	for _, m := range marks {
-		if m.Edge == "" || len(m.Edge) > 255 || m.Epoch == 0 || m.Number == 0 || m.Number > sparkplug.MaxNumber {
-			return fmt.Errorf("record %d of epoch %d of edge %.40q: not a record number", m.Number, m.Epoch, m.Edge)
+		if err := m.Check(); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// fillMarkDay writes the day of an epoch's last record, and on a new day looks for
+// epochs to forget.
+func (s *Pebble) fillMarkDay(commit *pebble.Batch, m Mark, r *markRanges) error {
+	today := dayOf(time.Now().UnixNano())
+	if r.day == today {
+		return nil
+	}
+	r.day = today
+	if err := s.setMarkDay(commit, m.Edge, m.Epoch, today); err != nil {
+		return err
+	}
+	return s.forgetMarks(commit, today)
+}
+
+func (s *Pebble) setMarkDay(commit *pebble.Batch, edge string, epoch uint64, day int32) error {
+	s.key = markDayKey(s.key, edge, epoch)
+	s.buf = binary.BigEndian.AppendUint32(s.buf[:0], uint32(day))
+	return commit.Set(s.key, s.buf, nil)
+}
+
+// forgetMarks drops the epochs whose last record is long ago. It looks once a day.
+func (s *Pebble) forgetMarks(commit *pebble.Batch, today int32) error {
+	if s.marksDay == today {
+		return nil
+	}
+	s.marksDay = today
+	for k, r := range s.marks {
+		if today-r.day <= int32(KeepMarks/(24*time.Hour)) {
+			continue
+		}
+		for _, key := range [][]byte{markKey(nil, k.edge, k.epoch, 0), tallyKey(nil, k.edge, k.epoch, 0)} {
+			from := key[:len(key)-8]
+			if err := commit.DeleteRange(from, after(from), nil); err != nil {
+				return err
+			}
+		}
+		if err := commit.Delete(markDayKey(nil, k.edge, k.epoch), nil); err != nil {
+			return err
+		}
+		delete(s.marks, k)
 	}
 	return nil
 }

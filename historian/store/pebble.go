@@ -46,10 +46,12 @@ type Pebble struct {
 	tags   tagTable
 	assets map[string][]plant.Asset // by edge
 	marks  map[markSet]*markRanges
-	heads  []head // by tag
-	heap   heap
-	last   []plant.Sample // by tag; Tag 0: none
-	states map[plant.TagID]plant.State
+	// marksDay is the day on which epochs were looked through.
+	marksDay int32
+	heads    []head // by tag
+	heap     heap
+	last     []plant.Sample // by tag; Tag 0: none
+	states   map[plant.TagID]plant.State
 
 	incoming  []incomingBatch // those not yet dropped, oldest first
 	incomingN int64           // their bytes

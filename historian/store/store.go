@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"time"
 
 	"millwright/plant"
 	"millwright/sparkplug"
@@ -27,6 +29,20 @@ type Mark struct {
 	Counts        plant.Counts
 }
 
+// Check says what is wrong with a mark.
+func (m Mark) Check() error {
+	if m.Edge == "" || len(m.Edge) > MaxEdge || m.Epoch == 0 || m.Number == 0 || m.Number > sparkplug.MaxNumber {
+		return fmt.Errorf("record %d of epoch %d of edge %.40q: not a record number", m.Number, m.Epoch, m.Edge)
+	}
+	return nil
+}
+
+// MaxEdge is the longest name of an edge, in bytes.
+const MaxEdge = 255
+
+// KeepMarks is for how long the numbers of an epoch are kept after its last record.
+const KeepMarks = 90 * 24 * time.Hour
+
 // Store is the plant's memory. All methods may be called from any goroutine.
 // Slices that go in are the caller's again after the return; slices that come
 // out are the caller's, except those of a plant.Block.
@@ -44,7 +60,7 @@ type Store interface {
 	// On an error nothing may be acknowledged; the batch may be given again.
 	Append(ctx context.Context, b plant.Batch, marks []Mark) error
 	// Committed returns the durable record numbers of an edge's epoch,
-	// ascending and disjoint.
+	// ascending and disjoint. An epoch is forgotten KeepMarks after its last one.
 	Committed(edge string, epoch uint64) ([]sparkplug.Span, error)
 
 	// Tallies returns what the committed records of an edge's epoch carried,

@@ -106,8 +106,8 @@ func (l *line) startHistorian() (stop func()) {
 // blind watches nothing.
 type blind struct{}
 
-func (blind) Values(plant.Batch)  {}
-func (blind) Stale([]plant.TagID) {}
+func (blind) Values(plant.Batch)         {}
+func (blind) Stale([]plant.TagID, int64) {}
 
 // run starts f and returns a function that ends it, once.
 func run(t testing.TB, f func(context.Context) error) (stop func()) {

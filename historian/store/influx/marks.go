@@ -25,8 +25,8 @@ type markSet struct {
 
 func checkMarks(marks []store.Mark) error {
 	for _, m := range marks {
-		if m.Edge == "" || len(m.Edge) > 255 || m.Epoch == 0 || m.Number == 0 || m.Number > sparkplug.MaxNumber {
-			return fmt.Errorf("record %d of epoch %d of edge %.40q: not a record number", m.Number, m.Epoch, m.Edge)
+		if err := m.Check(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -69,6 +69,14 @@ func (s *Store) commit(ctx context.Context, marks []store.Mark, newest int64) er
 	s.mu.RUnlock()
 
 	var b []byte
+	today := time.Now().UnixNano() / int64(24*time.Hour)
+	for k := range next {
+		if s.markDays[k] == today {
+			continue
+		}
+		b = appendTag(append(b, "epoch"...), "edge", k.edge)
+		b = fmt.Appendf(b, ",epoch=%d day=%di 0\n", k.epoch, today)
+	}
 	written := map[store.Mark]bool{} // by the first number of the range
 	for _, m := range marks {
 		r := spanOf(next[markSet{m.Edge, m.Epoch}], m.Number)
@@ -93,7 +101,7 @@ func (s *Store) commit(ctx context.Context, marks []store.Mark, newest int64) er
 	}
 	s.mu.Lock()
 	for k, spans := range next {
-		s.marks[k], s.tallies[k] = spans, tallies[k]
+		s.marks[k], s.tallies[k], s.markDays[k] = spans, tallies[k], today
 	}
 	s.mu.Unlock()
 	return nil
@@ -129,9 +137,9 @@ func (s *Store) loadMarks(ctx context.Context) (newest int64, err error) {
 		if err != nil {
 			return err
 		}
-		epoch, err := strconv.ParseUint(string(t.cell("epoch")), 10, 64)
+		k, err := markSetOf(t)
 		if err != nil {
-			return fmt.Errorf("%w: epoch %q", errDamaged, t.cell("epoch"))
+			return err
 		}
 		var high uint64
 		if c := t.cell("high"); len(c) > 0 {
@@ -143,14 +151,47 @@ func (s *Store) loadMarks(ctx context.Context) (newest int64, err error) {
 		if r.First == 0 || r.Last < r.First || r.Last > sparkplug.MaxNumber {
 			return fmt.Errorf("%w: record numbers %d to %d", errDamaged, r.First, r.Last)
 		}
-		k := markSet{tagText(string(t.cell("edge"))), epoch}
 		s.marks[k] = sparkplug.AddSpan(s.marks[k], r)
 		return nil
 	})
+	if err != nil {
+		return 0, err
+	}
 	if newest == 0 {
 		newest = now
 	}
-	return plant.Millis(newest), err
+	return plant.Millis(newest), nil
+}
+
+func markSetOf(t *table) (markSet, error) {
+	epoch, err := strconv.ParseUint(string(t.cell("epoch")), 10, 64)
+	if err != nil {
+		return markSet{}, fmt.Errorf("%w: epoch %q", errDamaged, t.cell("epoch"))
+	}
+	return markSet{tagText(string(t.cell("edge"))), epoch}, nil
+}
+
+// loadMarkDays reads the day of each epoch's last record, and forgets those of
+// long ago: their points stay in the database and are passed over. Versions of
+// before wrote no days: those epochs stay.
+func (s *Store) loadMarkDays(ctx context.Context) error {
+	now := time.Now().UnixNano()
+	return s.server.rows(ctx, &selection{measurement: "epoch", from: 0, to: latest}, func(t *table) error {
+		day, err := strconv.ParseInt(string(t.cell("_value")), 10, 64)
+		if err != nil {
+			return fmt.Errorf("%w: day of an epoch %q", errDamaged, t.cell("_value"))
+		}
+		k, err := markSetOf(t)
+		if err != nil {
+			return err
+		}
+		s.markDays[k] = day
+		if now/int64(24*time.Hour)-day > int64(store.KeepMarks/(24*time.Hour)) {
+			delete(s.marks, k)
+			delete(s.tallies, k)
+		}
+		return nil
+	})
 }
 
 // Committed implements store.Store.

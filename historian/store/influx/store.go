@@ -47,13 +47,14 @@ type Store struct {
 	markMu sync.Mutex
 	gapMu  sync.Mutex
 
-	mu      sync.RWMutex // guards what follows; nothing waits for the server under it
-	tags    tagTable
-	assets  map[string]assetList // by edge
-	marks   map[markSet][]sparkplug.Span
-	tallies map[markSet][]plant.Tally
-	last    map[plant.TagID]plant.Sample
-	states  map[plant.TagID]plant.State
+	mu       sync.RWMutex // guards what follows; nothing waits for the server under it
+	tags     tagTable
+	assets   map[string]assetList // by edge
+	marks    map[markSet][]sparkplug.Span
+	markDays map[markSet]int64 // days since 1970 of the last record; markMu guards it as well
+	tallies  map[markSet][]plant.Tally
+	last     map[plant.TagID]plant.Sample
+	states   map[plant.TagID]plant.State
 
 	stats struct {
 		appended, repeated, refused, commits atomic.Uint64
@@ -80,11 +81,12 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s := &Store{
 		server: v, log: cfg.Log, faults: faults{hold: holdFaults},
-		assets:  map[string]assetList{},
-		marks:   map[markSet][]sparkplug.Span{},
-		tallies: map[markSet][]plant.Tally{},
-		last:    map[plant.TagID]plant.Sample{},
-		states:  map[plant.TagID]plant.State{},
+		assets:   map[string]assetList{},
+		marks:    map[markSet][]sparkplug.Span{},
+		markDays: map[markSet]int64{},
+		tallies:  map[markSet][]plant.Tally{},
+		last:     map[plant.TagID]plant.Sample{},
+		states:   map[plant.TagID]plant.State{},
 	}
 	s.ending, s.end = context.WithCancelCause(context.Background())
 	if s.quarantine, err = openQuarantine(cfg.Dir, cfg.Log); err == nil {
@@ -118,6 +120,9 @@ func (s *Store) load() error {
 	}
 	if err := s.loadTallies(ctx); err != nil {
 		return fmt.Errorf("tallies: %w", err)
+	}
+	if err := s.loadMarkDays(ctx); err != nil {
+		return fmt.Errorf("record numbers: %w", err)
 	}
 	if err := s.loadLast(ctx, head); err != nil {
 		return fmt.Errorf("last values: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"millwright/historian/store"
 	"millwright/plant"
@@ -67,6 +68,7 @@ func testRefused(s *suite) {
 	f(nil, plant.Batch{Samples: []plant.Sample{ok}}, store.Mark{Edge: "", Epoch: 1, Number: 1})
 	f(nil, plant.Batch{Samples: []plant.Sample{ok}}, store.Mark{Edge: "e", Epoch: 0, Number: 1})
 	f(nil, plant.Batch{Samples: []plant.Sample{ok}}, store.Mark{Edge: "e", Epoch: 1, Number: 0})
+	f(nil, plant.Batch{Samples: []plant.Sample{ok}}, store.Mark{Edge: strings.Repeat("e", store.MaxEdge+1), Epoch: 1, Number: 3})
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
 	if err := s.Append(gone, plant.Batch{Samples: []plant.Sample{ok}}, nil); !errors.Is(err, context.Canceled) {
