@@ -35,7 +35,14 @@ const (
 // goodbye is how long a client that leaves waits for its last words to be sent.
 const goodbye = time.Second
 
-var errTimeout = errors.New("no answer from the broker in time")
+var (
+	errTimeout = errors.New("no answer from the broker in time")
+	errPacket  = errors.New("the broker sends what is not MQTT")
+)
+
+// maxDirect is the longest message that is handed on directly; a longer one is the
+// client's.
+const maxDirect = 16 << 20
 
 // Client describes a connection. Every one is a clean session
 // (tck-id-principles-persistence-clean-session-311,
@@ -49,6 +56,10 @@ type Client struct {
 	// Ordered hands messages on one after the other: the handlers must not block.
 	// Without it paho starts a goroutine for each message, and they overtake.
 	Ordered bool
+	// Direct, where it is not nil, gets every message at QoS 0 instead of the handler
+	// of its subscription, in order and with far less effort. It must not block; the
+	// payload is its own to keep.
+	Direct func(topic string, payload []byte)
 
 	WillTopic  string // the Will is sent at QoS 1
 	Will       []byte
@@ -104,10 +115,13 @@ func (c Client) Connect(ctx context.Context) (*Link, error) {
 		SetBinaryWill(c.WillTopic, c.Will, 1, c.WillRetain)
 	o.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
 		conn, err := Dial(ctx, c.Broker, c.Access, c.Buffer)
+		if err != nil {
+			return nil, err
+		}
 		l.mu.Lock()
 		l.conn = conn
 		l.mu.Unlock()
-		return conn, err
+		return newStream(conn, c.Direct), nil
 	})
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) {
 		select {

@@ -1,0 +1,100 @@
+package dial
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+	"net"
+)
+
+// readBuffer is what is read of a connection at once.
+const readBuffer = 64 << 10
+
+// maxTopics are remembered, so that a topic that comes again costs no memory.
+const maxTopics = 10_000
+
+// stream is a connection that reads ahead and takes the QoS 0 messages out of it.
+// The MQTT client asks a connection for single bytes and hands each message
+// through four goroutines, which for a message of one value is most of what it
+// costs; there is nothing in one at QoS 0 that a client must answer.
+type stream struct {
+	net.Conn
+	r      *bufio.Reader
+	direct func(topic string, payload []byte) // nil: nothing is taken out
+	topics map[string]string
+	pass   int // bytes of the present packet that are the client's
+}
+
+func newStream(c net.Conn, direct func(string, []byte)) *stream {
+	return &stream{Conn: c, r: bufio.NewReaderSize(c, readBuffer), direct: direct, topics: map[string]string{}}
+}
+
+// Read gives the client what is left for it.
+func (s *stream) Read(p []byte) (int, error) {
+	if s.direct == nil {
+		return s.r.Read(p)
+	}
+	for s.pass == 0 {
+		if err := s.packet(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := s.r.Read(p[:min(len(p), s.pass)])
+	s.pass -= n
+	return n, err
+}
+
+// packet stands at the beginning of one: it hands a message at QoS 0 on, or leaves
+// the packet to the client, as it does with all that is not as it should be.
+func (s *stream) packet() error {
+	head, n, err := s.header()
+	if err != nil {
+		return err
+	}
+	const publish, qos = 0x30, 0x06
+	if n < 2 || n > maxDirect || head[0]&0xF0 != publish || head[0]&qos != 0 {
+		s.pass = len(head) + n
+		return nil
+	}
+	if _, err := s.r.Discard(len(head)); err != nil {
+		return err
+	}
+	body := make([]byte, n)
+	if _, err := io.ReadFull(s.r, body); err != nil {
+		return err
+	}
+	end := 2 + int(binary.BigEndian.Uint16(body))
+	if end > n {
+		return errPacket
+	}
+	topic, ok := s.topics[string(body[2:end])]
+	if !ok {
+		if len(s.topics) >= maxTopics {
+			clear(s.topics)
+		}
+		topic = string(body[2:end])
+		s.topics[topic] = topic
+	}
+	s.direct(topic, body[end:])
+	return nil
+}
+
+// header looks at the first bytes of a packet, the length of whose rest is n.
+func (s *stream) header() (head []byte, n int, err error) {
+	for k := 2; ; k++ {
+		if head, err = s.r.Peek(k); err != nil {
+			if len(head) > 0 && err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, 0, err
+		}
+		last := head[k-1]
+		n |= int(last&0x7F) << (7 * (k - 2))
+		if last < 0x80 {
+			return head, n, nil
+		}
+		if k == 5 {
+			return nil, 0, errPacket
+		}
+	}
+}
