@@ -2,6 +2,7 @@ package sparkplug
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -39,6 +40,11 @@ func death(bdSeq uint8) *Payload {
 	return p
 }
 
+func (n *Node) reads(device string, p *Payload) bool {
+	_, ok := n.Data(device, p, 0)
+	return ok
+}
+
 func (n *Node) name(device string, alias uint64) string {
 	if d := n.Resolve(device, &Metric{Alias: alias, HasAlias: true}); d != nil {
 		return d.Device + ":" + d.Name
@@ -48,14 +54,14 @@ func (n *Node) name(device string, alias uint64) string {
 
 func TestNodeSession(t *testing.T) {
 	var n Node
-	if n.Born() || n.Data("", data(5), 0) || n.DeviceBirth("plc", birth(1, 1, "x"), 0) || n.Death(death(0)) {
+	if n.Born() || n.reads("", data(5)) || n.DeviceBirth("plc", birth(1, 1, "x"), 0) || n.Death(death(0)) {
 		t.Fatal("something was accepted before the NBIRTH")
 	}
 	n.Birth(nodeBirth(7, 1, "own"))
-	if !n.Data("", data(1), 0) || n.Data("plc", data(2), 0) {
+	if !n.reads("", data(1)) || n.reads("plc", data(2)) {
 		t.Fatal("node data must pass, data of an unborn device must not")
 	}
-	if !n.DeviceBirth("plc", birth(3, 10, "a", "b"), 0) || !n.Data("plc", data(4), 0) {
+	if !n.DeviceBirth("plc", birth(3, 10, "a", "b"), 0) || !n.reads("plc", data(4)) {
 		t.Fatal("the device is born and not accepted")
 	}
 	if got := n.name("plc", 11); got != "plc:b" {
@@ -71,10 +77,10 @@ func TestNodeSession(t *testing.T) {
 		t.Error("aliases of the earlier DBIRTH survive, or others died")
 	}
 
-	if !n.DeviceDeath("plc", data(6), 0) || n.DeviceDeath("plc", data(7), 0) || n.Data("plc", data(8), 0) {
+	if !n.DeviceDeath("plc", data(6), 0) || n.DeviceDeath("plc", data(7), 0) || n.reads("plc", data(8)) {
 		t.Error("a dead device is accepted, or died twice")
 	}
-	if n.Overdue(int64(time.Hour)) {
+	if n.Overdue(int64(time.Hour), ReorderTimeout) {
 		t.Error("a hole in a run without one")
 	}
 
@@ -82,12 +88,12 @@ func TestNodeSession(t *testing.T) {
 	if n.Death(death(6)) || !n.Born() {
 		t.Error("a late Will ended the session")
 	}
-	if !n.Death(death(7)) || n.Born() || n.Data("", data(9), 0) {
+	if !n.Death(death(7)) || n.Born() || n.reads("", data(9)) {
 		t.Error("the Will of the session did not end it")
 	}
 
 	n.Birth(nodeBirth(8, 1, "own"))
-	if n.name("plc", 20) != "" || n.Data("plc", data(1), 0) {
+	if n.name("plc", 20) != "" || n.reads("plc", data(1)) {
 		t.Error("devices survive an NBIRTH")
 	}
 }
@@ -101,13 +107,13 @@ func TestNodeSequence(t *testing.T) {
 		for i, s := range seqs {
 			n.Data("", data(s), int64(i))
 		}
-		if n.Overdue(limit - 1) {
+		if n.Overdue(limit-1, ReorderTimeout) {
 			t.Errorf("%s: overdue too early", what)
 		}
-		if got := n.Overdue(limit + int64(len(seqs))); got != overdue {
+		if got := n.Overdue(limit+int64(len(seqs)), ReorderTimeout); got != overdue {
 			t.Errorf("%s: overdue %v, want %v", what, got, overdue)
 		}
-		if n.Overdue(10 * limit) {
+		if n.Overdue(10*limit, ReorderTimeout) {
 			t.Errorf("%s: overdue a second time", what)
 		}
 	}
@@ -126,7 +132,7 @@ func TestNodeSequence(t *testing.T) {
 	n.Birth(nodeBirth(0, 1))
 	n.Data("", data(9), 0)
 	n.Birth(nodeBirth(0, 1))
-	if n.Overdue(10 * limit) {
+	if n.Overdue(10*limit, ReorderTimeout) {
 		t.Error("a hole survives a rebirth")
 	}
 }
@@ -353,6 +359,97 @@ func FuzzRecordTexts(f *testing.F) {
 	})
 }
 
+// What arrives in another order than it was sent in leaves the same state.
+func TestNodeOrder(t *testing.T) {
+	type message struct {
+		kind Kind
+		seq  uint8
+	}
+	sent := []message{{DBIRTH, 1}, {DDATA, 2}, {DDEATH, 3}, {DBIRTH, 4}, {DDATA, 5}, {DDEATH, 6}}
+	for end := range len(sent) + 1 {
+		for first := range max(end, 1) {
+			order := slices.Clone(sent[:end])
+			if first+1 < end {
+				order[first], order[first+1] = order[first+1], order[first]
+			}
+			var n Node
+			n.Birth(nodeBirth(0, 1))
+			alive := false
+			for i, m := range order {
+				switch m.kind {
+				case DBIRTH:
+					n.DeviceBirth("d", birth(m.seq, 10, "x"), 0)
+				case DDEATH:
+					n.DeviceDeath("d", data(m.seq), 0)
+				case DDATA:
+					// It waits for its birth, and a death of before says that there is one.
+					var born, died uint8
+					for _, o := range order[:i] {
+						switch o.kind {
+						case DBIRTH:
+							born = max(born, o.seq)
+						case DDEATH:
+							died = max(died, o.seq)
+						}
+					}
+					if want := born > died || born > 0 && m.seq < died; n.reads("d", data(m.seq)) != want {
+						t.Errorf("%v: message %d is read: %v", order, m.seq, !want)
+					}
+				}
+			}
+			for _, m := range sent[:end] {
+				alive = m.kind == DBIRTH || alive && m.kind != DDEATH
+			}
+			if n.Alive("d") != alive {
+				t.Errorf("%v: alive %v", order, !alive)
+			}
+			if n.Overdue(1<<62, 0) {
+				t.Errorf("%v: nothing is missing", order)
+			}
+		}
+	}
+}
+
+// A message that comes twice is no hole of 255.
+func TestNodeTwice(t *testing.T) {
+	var n Node
+	n.Birth(nodeBirth(0, 1))
+	for _, s := range []uint8{1, 2, 3, 2, 3, 4, 4} {
+		if at, ok := n.Data("", data(s), 0); !ok || at != 256+uint64(s) {
+			t.Errorf("seq %d has place %d", s, at)
+		}
+	}
+	if n.Overdue(1<<62, 0) {
+		t.Error("something is missing")
+	}
+}
+
+// A name stands once and an alias for one metric, whatever a birth says.
+func TestNodeHostileBirth(t *testing.T) {
+	var n Node
+	p := nodeBirth(0, 1, "a", "a", "b") // aliases 1 and 2 are a
+	p.Declare(1, "c", 3, Double, Value{}, false)
+	n.Birth(p)
+	if n.name("", 1) != ":a" || n.name("", 2) != ":a" || n.Resolve("", &Metric{Alias: 1, HasAlias: true}) != n.Resolve("", &Metric{Name: "a"}) {
+		t.Error("two declarations of one name")
+	}
+	if n.name("", 3) != "" { // b and c
+		t.Errorf("alias of two metrics means %q", n.name("", 3))
+	}
+	if n.Resolve("", &Metric{Name: "b"}) == nil || n.Resolve("", &Metric{Name: "c"}) == nil {
+		t.Error("the names are still good")
+	}
+
+	huge := &Payload{}
+	huge.Begin(1, 0)
+	for i := range MaxDeclared + 1 {
+		huge.Declare(1, strconv.Itoa(i), uint64(i), Double, Value{}, false)
+	}
+	if n.Birth(huge) || n.Born() {
+		t.Error("a birth beyond all bounds was taken")
+	}
+}
+
 // Any run of messages keeps the state machine's invariants.
 func FuzzNode(f *testing.F) {
 	f.Add([]byte{0, 0, 1, 1, 2, 2, 3, 3, 4, 0, 5, 9})
@@ -367,7 +464,7 @@ func FuzzNode(f *testing.F) {
 			case 1:
 				n.DeviceBirth(dev, birth(arg, uint64(arg), "x", "y"), int64(i))
 			case 2:
-				if n.Data(dev, data(arg), int64(i)) && !n.Born() {
+				if n.reads(dev, data(arg)) && !n.Born() {
 					t.Fatal("data of an unborn node")
 				}
 			case 3:
@@ -375,7 +472,10 @@ func FuzzNode(f *testing.F) {
 			case 4:
 				n.Death(death(arg))
 			case 5:
-				n.Overdue(int64(arg) << 30)
+				n.Overdue(int64(arg)<<30, ReorderTimeout)
+			}
+			if n.count < 0 || n.count > MaxDeclared {
+				t.Fatalf("%d declared", n.count)
 			}
 			lacking := 0
 			for _, m := range n.missing {

@@ -32,8 +32,8 @@ func FormatGaps(gaps []plant.Gap, path func(plant.TagID) string) (text string, n
 			nameless++
 			continue
 		}
-		list = append(list, NamedGap{name, plant.Millis(g.From) / millisecond,
-			plant.Millis(g.To) / millisecond, g.Reason})
+		list = append(list, NamedGap{Tag: name, From: plant.Millis(g.From) / millisecond,
+			To: plant.Millis(g.To) / millisecond, Reason: g.Reason})
 	}
 	b, err := json.Marshal(list)
 	if err != nil { // strings and integers only

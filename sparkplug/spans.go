@@ -150,6 +150,24 @@ func SpansFrom(spans []Span, n uint64) []Span {
 	return out
 }
 
+// SpansBetween returns the numbers from first to below end that are not in spans.
+func SpansBetween(spans []Span, first, end uint64) []Span {
+	var out []Span
+	for _, s := range spans {
+		if s.First >= end {
+			break
+		}
+		if s.First > first {
+			out = append(out, Span{first, s.First - 1})
+		}
+		first = max(first, s.Last+1)
+	}
+	if first < end {
+		out = append(out, Span{first, end - 1})
+	}
+	return out
+}
+
 // CountSpans is the number of numbers in spans.
 func CountSpans(spans []Span) uint64 {
 	var n uint64
