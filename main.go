@@ -44,6 +44,7 @@ type cli struct {
 	Detect   detectCmd   `cmd:"" help:"Run the detectors over a recording."`
 	Export   exportCmd   `cmd:"" help:"Write history to a file for data science: Parquet, CSV or Arrow."`
 	Train    trainCmd    `cmd:"" help:"Train the models of an asset on its past, and try them."`
+	Unread   unreadCmd   `cmd:"" help:"Messages of edges that the historian could not read, and why."`
 	Users    usersCmd    `cmd:"" help:"Accounts of the HMI and its API."`
 	Edge     edgeCmd     `cmd:"" help:"Boxes beside PLCs: spares, and how one takes the place of another."`
 	Models   modelsCmd   `cmd:"" help:"Trained models: keys, bundles, and which asset runs which."`

@@ -182,8 +182,30 @@ func (g *gauges) historian(st store.Store, book *alarm.Book, in *ingest.Ingest) 
 		if q, ok := st.(interface{ Quarantined() uint64 }); ok {
 			emit("store_quarantined_total", "Points that the plant's database refused for ever.", prometheus.CounterValue, float64(q.Quarantined()))
 		}
+		c := in.Counts()
+		for _, x := range []struct {
+			name, help string
+			n          uint64
+		}{
+			{"ingest_messages_total", "Messages decoded.", c.Messages},
+			{"ingest_unreadable_total", "Messages that could not be read, or not all of them.", c.Unreadable},
+			{"ingest_mended_total", "Of those, messages that a birth made readable.", c.Mended},
+			{"ingest_dropped_total", "Messages for which there was no room; edges that know the acknowledgement send them again.", c.Dropped},
+			{"ingest_repeated_total", "Records that came again and were on disk already.", c.Repeated},
+			{"ingest_held_total", "Messages that had to wait for a birth.", c.Held},
+			{"ingest_skipped_total", "Values of types that are not stored.", c.Skipped},
+			{"ingest_future_total", "Values more than five minutes ahead of this clock.", c.Future},
+			{"ingest_rebirths_total", "Births asked for.", c.Rebirths},
+			{"ingest_answers_total", "Acknowledgements sent.", c.Answers},
+			{"ingest_retries_total", "Commits that failed and were tried again.", c.Retries},
+			{"ingest_missing_total", "Records that edges had settled and the historian does not have, declared as gaps.", c.Missing},
+		} {
+			emit(x.name, x.help, prometheus.CounterValue, float64(x.n))
+		}
 		for _, e := range in.Edges() {
 			emit("edge_live", "1 while the edge is connected and up to date.", prometheus.GaugeValue, truth(e.State == "live"), "edge", e.Name)
+			emit("edge_unread_messages", "Messages of the edge that could not be read and are kept: millwright unread shows them.", prometheus.GaugeValue, float64(e.Unread), "edge", e.Name)
+			emit("edge_unread_dropped_total", "Such messages that were not kept, or no longer are.", prometheus.CounterValue, float64(e.UnreadDropped), "edge", e.Name)
 			emit("edge_clock_offset_seconds", "Historian's clock minus the edge's.", prometheus.GaugeValue, float64(e.ClockMS)/1000, "edge", e.Name)
 			if e.Ledger != nil {
 				emitLedger(emit, e.Name, e.Ledger)

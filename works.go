@@ -101,7 +101,7 @@ func (w *works) startHistorian(ctx context.Context, c *config.Historian, web *co
 	first, more, access := w.reach(c.Access)
 	m.ingest = &ingest.Ingest{
 		Broker: first, Access: access,
-		HostID: c.HostID, Store: st, Alarms: book, Live: m.hub, Log: w.log.With("role", "historian"),
+		HostID: c.HostID, Reorder: c.Reorder, Dir: filepath.Join(c.Data, ingestFolder), Store: st, Alarms: book, Live: m.hub, Log: w.log.With("role", "historian"),
 	}
 	if c.Cluster {
 		m.ingest.Nodes = more
@@ -157,6 +157,9 @@ func (w *works) reach(c config.Access) (first string, more []string, access dial
 	}
 	return c.Brokers[0], c.Brokers[1:], access
 }
+
+// ingestFolder is where in the historian's data the host keeps its own.
+const ingestFolder = "ingest"
 
 // memory is what the roles of the plant's side share.
 type memory struct {

@@ -43,7 +43,7 @@ func TestTags(t *testing.T) {
 		"description":"","kind":"analog","derived":false,"resolution":null,"last":null}],"next":null}`)
 	s.is(s.get("tags?asset=HSM/F"), `{"tags":[],"next":null}`)
 	// A stale mark shows at once.
-	s.Hub.Stale([]plant.TagID{s.id(vibration)})
+	s.Hub.Stale([]plant.TagID{s.id(vibration)}, 0)
 	if a := s.get("tags?q=VIB"); !strings.Contains(a.body, `"v":0.30000000000000004,"q":"UncertainNoCommunicationLastUsableValue"`) {
 		t.Error(a.body)
 	}
@@ -214,11 +214,11 @@ func TestLargeChunkedBody(t *testing.T) {
 func TestEdges(t *testing.T) {
 	s := run(t, nil)
 	s.is(s.get("edges"), `{"edges":[]}`)
-	s.works.edges = []plant.EdgeStatus{{Name: "demo", State: "live", Since: epoch, Sent: 120, Acked: 119, ClockMS: 3, Version: "0.1.0", QueueBytes: 5, Oldest: epoch, Declared: 1,
+	s.works.edges = []plant.EdgeStatus{{Name: "demo", State: "live", Since: epoch, Sent: 120, Acked: 119, ClockMS: 3, Version: "0.1.0", QueueBytes: 5, Oldest: epoch, Declared: 1, Unread: 2, UnreadDropped: 1,
 		PLCs:   []plant.PLCStatus{{Name: "mill", URL: "opc.tcp://127.0.0.1:4840", State: plant.Live, Since: epoch, Tags: 60, ValuesS: 120.5, Received: 9}},
 		Models: []plant.ModelStatus{{Asset: gearbox, Running: "GBX-1", Refused: "GBX-2: not signed", Since: epoch}}}, {Name: "away", State: "down"}}
 	s.is(s.get("edges"), `{"edges":[{"name":"demo","state":"live","since":"2026-11-22T00:05:00.000Z","queue_bytes":5,"oldest":"2026-11-22T00:05:00.000Z","sent":120,"acked":119,"declared":1,
-		"clock_offset_ms":3,"version":"0.1.0","plcs":[{"name":"mill","url":"opc.tcp://127.0.0.1:4840","state":"Live","reason":null,"since":"2026-11-22T00:05:00.000Z","tags":60,
+		"clock_offset_ms":3,"unread":2,"unread_dropped":1,"version":"0.1.0","plcs":[{"name":"mill","url":"opc.tcp://127.0.0.1:4840","state":"Live","reason":null,"since":"2026-11-22T00:05:00.000Z","tags":60,
 		"values_s":120.5,"rejected":[],"overflows":0,"received":9,
 		"link":{"connects":0,"last_error":null,"last_error_at":null,"rtt_ms":0,"in_flight":0,"window":0,"sequence_gaps":0,"republished":0,"holes":0,"backfilled":0},
 		"stale":0,"stale_tags":[],"quarantine":[],"quarantined":0,"revised":[],"revised_count":0,"overflowing":[],"deadbands":{"server":0,"edge":0,"none":0,"thinned":0},"conditions":0,"servers":[],
@@ -226,7 +226,7 @@ func TestEdges(t *testing.T) {
 		"models":[{"asset":"HSM/FM/F3/GBX","running":"GBX-1","shadow":null,"fallback":null,"refused":"GBX-2: not signed","since":"2026-11-22T00:05:00.000Z"}],"orders":false,
 		"box":{"edge":"demo","group":"works","box":"b","since":"2026-11-22T00:05:00.000Z","number":3,"saved":"2026-11-22T00:05:00.000Z","size":100,"old":false,
 		"ready":["spare1"],"retired":[{"box":"old","at":"2026-11-22T00:05:00.000Z","by":"b"}]},"broker":null,"ledger":null,"queue":null},
-		{"name":"away","state":"down","since":null,"queue_bytes":0,"oldest":null,"sent":0,"acked":0,"declared":0,"clock_offset_ms":0,"version":"","plcs":[],"models":[],"orders":false,
+		{"name":"away","state":"down","since":null,"queue_bytes":0,"oldest":null,"sent":0,"acked":0,"declared":0,"clock_offset_ms":0,"unread":0,"unread_dropped":0,"version":"","plcs":[],"models":[],"orders":false,
 		"box":null,"broker":null,"ledger":null,"queue":null}]}`)
 }
 

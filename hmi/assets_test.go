@@ -115,7 +115,7 @@ func TestAssetStates(t *testing.T) {
 		for _, path := range c.stale {
 			ids = append(ids, s.id(path))
 		}
-		s.Hub.Stale(ids)
+		s.Hub.Stale(ids, 0)
 		by, _ := s.list("assets")
 		if got := by[gearbox]; got.State != c.want || got.StaleTags != len(c.stale) {
 			t.Errorf("%s: state %s, %d stale tags; want %s, %d", c.name, got.State, got.StaleTags, c.want, len(c.stale))
@@ -142,7 +142,7 @@ func TestRank(t *testing.T) {
 		{"by priority", func() { s.works.enter(at(fan, alarmAt(2, plant.Unacked, plant.Advisory, 2))) }, []string{fan, pump, gearbox}},
 		{"alarm before advisory", func() { s.works.enter(at(pump, alarmAt(3, plant.Unacked, plant.LimitAlarm, 4))) }, []string{pump, fan, gearbox}},
 		{"stale first", func() {
-			s.Hub.Stale([]plant.TagID{s.id(vibration), s.id(temperature), s.id(gearbox + "/COIL")})
+			s.Hub.Stale([]plant.TagID{s.id(vibration), s.id(temperature), s.id(gearbox + "/COIL")}, 0)
 		}, []string{gearbox, pump, fan}},
 		{"live again", func() { s.live(0) }, []string{pump, fan, gearbox}},
 	}

@@ -94,6 +94,9 @@ var english = map[string]string{
 	"kind.system.model":    "Model dropped",
 
 	"kind.system.quarantine":  "Tag in quarantine",
+	"kind.system.twin":        "Two boxes are one edge",
+	"kind.system.hole":        "Records missing in the historian",
+	"kind.system.unread":      "Messages of an edge cannot be read",
 	"kind.system.certificate": "Certificate expires",
 	"kind.plc.alarm":          "PLC alarm",
 	"kind.plc.flood":          "Many PLC alarms",

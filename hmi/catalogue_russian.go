@@ -62,6 +62,9 @@ var russian = map[string]string{
 	"kind.system.model":    "Модель отключена",
 
 	"kind.system.quarantine":  "Тег в карантине",
+	"kind.system.twin":        "Два узла сбора с одним именем",
+	"kind.system.hole":        "В архиве нет части записей",
+	"kind.system.unread":      "Сообщения узла сбора не читаются",
 	"kind.system.certificate": "Истекает сертификат",
 	"kind.plc.alarm":          "Тревога ПЛК",
 	"kind.plc.flood":          "Много тревог ПЛК",

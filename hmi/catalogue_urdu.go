@@ -62,6 +62,9 @@ var urdu = map[string]string{
 	"kind.system.model":    "ماڈل ہٹا دیا گیا",
 
 	"kind.system.quarantine":  "ٹیگ قرنطینہ میں",
+	"kind.system.twin":        "ایک نام کے دو ایج کمپیوٹر",
+	"kind.system.hole":        "محفوظ ریکارڈ میں کمی",
+	"kind.system.unread":      "ایج کے پیغام پڑھے نہیں جا سکتے",
 	"kind.system.certificate": "سرٹیفکیٹ ختم ہو رہا ہے",
 	"kind.plc.alarm":          "پی ایل سی کا الارم",
 	"kind.plc.flood":          "پی ایل سی کے بہت سے الارم",

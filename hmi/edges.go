@@ -16,6 +16,8 @@ type edgeBody struct {
 	Acked      uint64    `json:"acked"`
 	Declared   uint64    `json:"declared"`
 	ClockMS    int64     `json:"clock_offset_ms"`
+	Unread     int       `json:"unread"`
+	Dropped    uint64    `json:"unread_dropped"`
 	Version    string    `json:"version"`
 	PLCs       []plcBody `json:"plcs"`
 
@@ -53,7 +55,7 @@ func (s *Server) sendEdges(w http.ResponseWriter) error {
 	boxes := s.edgeBoxes()
 	for _, e := range s.Plant.Edges() {
 		b := edgeBody{Name: e.Name, State: e.State, Since: when(e.Since), QueueBytes: e.QueueBytes, Oldest: when(e.Oldest),
-			Sent: e.Sent, Acked: e.Acked, Declared: e.Declared, ClockMS: e.ClockMS, Version: e.Version, PLCs: []plcBody{},
+			Sent: e.Sent, Acked: e.Acked, Declared: e.Declared, ClockMS: e.ClockMS, Unread: e.Unread, Dropped: e.UnreadDropped, Version: e.Version, PLCs: []plcBody{},
 			Models: []modelStatusBody{}, Orders: e.Orders != nil, Box: boxes[e.Name], Broker: newBrokerBody(&e.Broker), Ledger: newLedgerBody(e.Ledger), Queue: newBacklogBody(e.Queue)}
 		for i := range e.PLCs {
 			b.PLCs = append(b.PLCs, newPLCBody(&e.PLCs[i]))

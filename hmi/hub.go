@@ -77,9 +77,9 @@ func (h *Hub) Values(b plant.Batch) {
 	h.wake()
 }
 
-// Stale marks tags whose source is away: they keep their last value and are no
-// longer live until Values brings a new one.
-func (h *Hub) Stale(tags []plant.TagID) {
+// Stale marks tags whose source is away: they keep their last value with its time,
+// and are no longer live until Values brings a new one.
+func (h *Hub) Stale(tags []plant.TagID, _ int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.version++

@@ -65,10 +65,10 @@ func TestFrame(t *testing.T) {
 		{"text", func(h *Hub) { h.Values(plant.Batch{States: []plant.State{{Tag: 3, Time: now - 1e9, Value: "x"}}}) }, value{100, 0, nan}},
 		{"stale", func(h *Hub) {
 			h.put(plant.Sample{Tag: 3, Time: now - 1e9, Value: 7, Quality: plant.BadSensorFailure})
-			h.Stale([]plant.TagID{3})
+			h.Stale([]plant.TagID{3}, 0)
 		}, value{100, 0x408F0000, 7}},
-		{"stale before any value", func(h *Hub) { h.Stale([]plant.TagID{3}) }, value{65535, 0x408F0000, nan}},
-		{"live again", func(h *Hub) { h.Stale([]plant.TagID{3}); h.put(plant.Sample{Tag: 3, Time: now, Value: 7}) }, value{0, 0, 7}},
+		{"stale before any value", func(h *Hub) { h.Stale([]plant.TagID{3}, 0) }, value{65535, 0x408F0000, nan}},
+		{"live again", func(h *Hub) { h.Stale([]plant.TagID{3}, 0); h.put(plant.Sample{Tag: 3, Time: now, Value: 7}) }, value{0, 0, 7}},
 		{"remembered", func(h *Hub) { h.remember([]plant.Sample{{Tag: 3, Time: now - 1e9, Value: 7}}, nil) }, value{100, 0x408F0000, 7}},
 		{"remembered too late", func(h *Hub) {
 			h.put(plant.Sample{Tag: 3, Time: now, Value: 8})
@@ -123,9 +123,9 @@ func TestFrameOnlyChanges(t *testing.T) {
 	h.put(plant.Sample{Tag: 77, Time: epoch, Value: 1})
 	h.put(plant.Sample{Tag: 3, Time: epoch, Value: 1})
 	next(1, 3)
-	h.Stale([]plant.TagID{2})
+	h.Stale([]plant.TagID{2}, 0)
 	next(2)
-	h.Stale([]plant.TagID{2})
+	h.Stale([]plant.TagID{2}, 0)
 	next() // it was stale already
 	h.Values(plant.Batch{})
 	next()
@@ -191,7 +191,7 @@ func TestHubAllocates(t *testing.T) {
 	n := testing.AllocsPerRun(100, func() {
 		h.Values(b)
 		frame, since = h.frame(frame[:0], ids, since, epoch)
-		h.Stale(ids)
+		h.Stale(ids, 0)
 	})
 	if n != 0 {
 		t.Errorf("%v allocations", n)

@@ -125,7 +125,7 @@ func TestLive(t *testing.T) {
 	if v := b.values(); len(v) != 1 || v[1].value != 2 || v[1].age > 100 {
 		t.Errorf("change %+v", v)
 	}
-	s.Hub.Stale([]plant.TagID{vib})
+	s.Hub.Stale([]plant.TagID{vib}, 0)
 	if v := b.values(); len(v) != 1 || v[1].value != 2 || v[1].status != plant.StaleValue {
 		t.Errorf("stale %+v", v)
 	}
@@ -158,7 +158,7 @@ func TestLive(t *testing.T) {
 	}
 	b.text(`{"texts":[{"id":1,"t":"2026-11-22T00:05:01.000Z","v":"idle","q":"Good"}]}`)
 	s.Hub.put(plant.Sample{Tag: vib, Time: epoch, Value: 2}) // of the old list
-	s.Hub.Stale([]plant.TagID{mode})
+	s.Hub.Stale([]plant.TagID{mode}, 0)
 	if v := b.values(); len(v) != 1 || v[1].status != plant.StaleValue {
 		t.Errorf("stale text %+v", v)
 	}

@@ -129,7 +129,7 @@ func TestCatalogue(t *testing.T) {
 		"link.priority": true, "link.for": true, "link.means": true, "link.done": true, "link.acknowledged": true, "link.used": true, "link.expired": true,
 		"link.unknown": true, "time": true, "span.minutes": true, "span.hours": true, "span.days": true}
 	for _, kind := range []string{plant.KindAnomaly, plant.KindHigh, plant.KindHighHigh, plant.KindLow, plant.KindLowLow, plant.KindRate, plant.KindFlat, plant.KindStuck,
-		plant.KindSpike, plant.KindDropout, plant.KindBad, plant.KindRange, plant.KindPLC, plant.KindEdge, plant.KindQueue, plant.KindModel, plant.KindCertificate, plant.KindException, plant.KindCheckpoint, plant.KindLoss, plant.KindQuarantine, plant.KindPLCAlarm, plant.KindPLCFlood} {
+		plant.KindSpike, plant.KindDropout, plant.KindBad, plant.KindRange, plant.KindPLC, plant.KindEdge, plant.KindQueue, plant.KindModel, plant.KindCertificate, plant.KindException, plant.KindCheckpoint, plant.KindLoss, plant.KindQuarantine, plant.KindTwin, plant.KindHole, plant.KindUnread, plant.KindPLCAlarm, plant.KindPLCFlood} {
 		used["kind."+kind] = true
 	}
 	verb := regexp.MustCompile(`%.`)

@@ -95,6 +95,10 @@ const (
 
 	KindQuarantine = "system.quarantine" // a tag's node is not what it was
 
+	KindTwin   = "system.twin"   // two boxes are one edge
+	KindHole   = "system.hole"   // an edge has settled records that the historian does not have
+	KindUnread = "system.unread" // messages of an edge cannot be read
+
 	KindCertificate = "system.certificate" // of a connection to a PLC: runs out
 	KindException   = "system.exception"   // a PLC is read without security
 
@@ -123,6 +127,10 @@ var titles = map[string]string{
 	KindPLCFlood: "Many PLC alarms",
 
 	KindQuarantine: "Tag in quarantine",
+
+	KindTwin:   "Two boxes are one edge",
+	KindHole:   "Records missing in the historian",
+	KindUnread: "Messages of an edge cannot be read",
 
 	KindCertificate: "Certificate expires",
 	KindException:   "PLC read without security",

@@ -133,6 +133,11 @@ type EdgeStatus struct {
 	Version    string      `json:"version"`
 	PLCs       []PLCStatus `json:"plcs"`
 
+	// Messages of it that the historian could not read: those that it keeps, and
+	// those that it did not keep or no longer has.
+	Unread        int    `json:"unread,omitempty"`
+	UnreadDropped uint64 `json:"unread_dropped,omitempty"`
+
 	Models []ModelStatus `json:"models,omitempty"`
 	Orders *OrderStatus  `json:"orders,omitempty"` // nil: it follows no plant's orders
 	Queue  *Backlog      `json:"queue,omitempty"`  // nil: an edge of before there was any

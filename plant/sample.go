@@ -47,6 +47,7 @@ const (
 	GapQueueDamaged  = "queue-damaged"  // part of the edge's queue could not be read any more
 	GapMissedMessage = "missed-message" // a notification the server no longer holds
 	GapDeadband      = "deadband"       // the server's deadband kept back values that lie outside of it
+	GapNotStored     = "not-stored"     // the edge had it settled and the historian does not have it: restored from an older backup
 	GapQuarantined   = "quarantined"    // the tag's node was not what it had been: its values were not taken
 	GapRescaled      = "rescaled"       // as quarantined, and what follows is in another unit or range
 	GapReplaced      = "replaced"       // as quarantined, and what follows is another quantity

@@ -193,7 +193,7 @@ func (s *screen) Values(b plant.Batch) {
 	}
 }
 
-func (s *screen) Stale(tags []plant.TagID) {
+func (s *screen) Stale(tags []plant.TagID, _ int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range tags {

@@ -17,7 +17,9 @@ const (
 	answerTick  = 50 * time.Millisecond
 	repeats     = 3                // answers that the next one says again
 	askEvery    = 10 * time.Second // rebirths of one node
+	maxAsks     = 5                // doublings of that for a node that does not answer
 	maxEpochs   = 64               // of one edge, whose answers are remembered
+	maxParts    = 4                // commands of one answer; the rest waits for the next one
 )
 
 // answers tells the edges what is durable, and asks them for births.
@@ -38,8 +40,9 @@ type edgeAnswers struct {
 	epochs []*epochAnswers
 	sent   time.Time
 	urgent bool
-	ask    bool // for a rebirth
-	asked  time.Time
+	ask    bool // for a rebirth, until it comes
+	asks   int
+	askAt  time.Time // not before
 }
 
 // epochAnswers is what is to be told of one epoch.
@@ -104,23 +107,34 @@ func (a *answers) whole(edge string, number uint64, spans []sparkplug.Span) {
 	a.signal()
 }
 
-// ask asks a node for its births, at most once in ten seconds.
+// ask asks a node for its births until they come: at most once in ten seconds, and
+// less often where it does not heed.
 func (a *answers) ask(edge string) {
 	a.mu.Lock()
-	if e := a.edges[edge]; e != nil {
-		e.ask = true
+	e := a.edges[edge]
+	if e == nil || e.ask {
+		a.mu.Unlock()
+		return
 	}
+	e.ask = true
 	a.mu.Unlock()
 	a.signal()
 }
 
-// born forgets that births were asked for.
-func (a *answers) born(edge string) {
+// quiet forgets that births were asked for: they came, or the node left.
+func (a *answers) quiet(edge string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if e := a.edges[edge]; e != nil {
-		e.ask = false
+		e.ask, e.asks = false, 0
 	}
+}
+
+// forget drops an edge that nothing is known of.
+func (a *answers) forget(edge string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.edges, edge)
 }
 
 func (a *answers) signal() {
@@ -142,7 +156,7 @@ func (a *answers) setLink(broker int, l *dial.Link) {
 		a.links[broker] = l
 	}
 	for _, e := range a.edges {
-		e.asked = time.Time{}
+		e.asks, e.askAt = 0, time.Time{}
 	}
 }
 
@@ -160,47 +174,57 @@ func (a *answers) run(ctx context.Context) {
 		case <-tick.C:
 		case <-a.wake:
 		}
-		for a.turn(time.Now()) {
+		for _, c := range a.turn(time.Now()) {
+			a.say(&c)
 		}
 	}
 }
 
-// turn sends what one edge is to be told now, and reports whether there was
-// something.
-func (a *answers) turn(now time.Time) bool {
+// command is what one edge is to be told.
+type command struct {
+	links  []*dial.Link
+	topic  string
+	now    time.Time
+	births bool // asked for
+	epoch  uint64
+	parts  [][]sparkplug.Span
+}
+
+// turn is what the edges are to be told now.
+func (a *answers) turn(now time.Time) []command {
 	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.links) == 0 {
+		return nil
+	}
 	// An edge is on one broker at a time, and what is said on the others is heard by
 	// nobody: so all are told, and none need know where an edge is.
-	links, topic, parts := slices.Collect(maps.Values(a.links)), "", [][]sparkplug.Span(nil)
-	var number uint64
-	ask := false
-	if len(links) > 0 {
-		for _, e := range a.edges {
-			if ask = e.ask && now.Sub(e.asked) >= askEvery; ask {
-				e.ask, e.asked, topic = false, now, e.topic
-				break
-			}
-			if x := e.next(now); x != nil {
-				number, parts, topic = x.epoch, x.take(), e.topic
-				break
-			}
+	links := slices.Collect(maps.Values(a.links))
+	var list []command
+	for _, e := range a.edges {
+		if e.ask && !now.Before(e.askAt) {
+			e.askAt = now.Add(askEvery << min(e.asks, maxAsks))
+			e.asks++
+			list = append(list, command{links: links, topic: e.topic, now: now, births: true})
+		}
+		for x := e.next(now); x != nil; x = e.next(now) {
+			list = append(list, command{links: links, topic: e.topic, now: now, epoch: x.epoch, parts: x.take()})
 		}
 	}
-	a.mu.Unlock()
-	if topic == "" {
-		return false
-	}
-	if ask {
+	return list
+}
+
+func (a *answers) say(c *command) {
+	if c.births {
 		a.g.counts.rebirths.Add(1)
-		a.payload.SetRebirth(now.UnixNano())
-		a.send(links, topic)
+		a.payload.SetRebirth(c.now.UnixNano())
+		a.send(c.links, c.topic)
 	}
-	for _, spans := range parts {
+	for _, spans := range c.parts {
 		a.g.counts.answers.Add(1)
-		a.payload.SetAck(now.UnixNano(), sparkplug.Ack{Host: a.g.HostID, Epoch: number, Spans: spans})
-		a.send(links, topic)
+		a.payload.SetAck(c.now.UnixNano(), sparkplug.Ack{Host: a.g.HostID, Epoch: c.epoch, Spans: spans})
+		a.send(c.links, c.topic)
 	}
-	return true
 }
 
 // send publishes the payload. A command that is lost is made good by the next
@@ -237,11 +261,16 @@ func (e *edgeAnswers) next(now time.Time) *epochAnswers {
 // take returns what an answer says: what is new, and what the answers before it
 // said, since a command may be lost. The caller holds mu.
 func (x *epochAnswers) take() [][]sparkplug.Span {
-	all := slices.Clone(x.fresh)
+	said, rest := x.fresh, []sparkplug.Span(nil)
+	if parts := sparkplug.SplitSpans(said); len(parts) > maxParts {
+		said, rest = slices.Concat(parts[:maxParts]...), slices.Concat(parts[maxParts:]...)
+	}
+	all := slices.Clone(said)
 	for _, s := range x.last {
 		all = sparkplug.AddSpans(all, s)
 	}
 	copy(x.last[1:], x.last[:])
-	x.last[0], x.fresh = x.fresh, nil
-	return sparkplug.SplitSpans(all)
+	x.last[0], x.fresh = said, rest
+	parts := sparkplug.SplitSpans(all)
+	return parts[:min(len(parts), 2*maxParts)]
 }

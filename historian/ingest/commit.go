@@ -13,7 +13,7 @@ import (
 const (
 	gather     = 20 * time.Millisecond // what arrives within it shares a commit
 	enough     = 50_000                // samples for which no commit waits
-	maxPending = 400_000               // samples in memory; beyond it records are dropped unanswered
+	maxPending = 400_000               // samples in memory, shared by the edges; beyond it records are dropped unanswered
 	retryLeast = 100 * time.Millisecond
 	retryMost  = 5 * time.Second
 	retryTell  = time.Minute
@@ -28,19 +28,25 @@ type committer struct {
 	mu     sync.Mutex // guards what follows
 	marked group      // records, with their numbers
 	plain  group      // births, and edges that know no numbers
+	size   int        // of both
+	edges  map[string]int
 }
 
 // group is what goes into one durable step.
 type group struct {
 	batch plant.Batch
 	marks []store.Mark
+	done  []func() // to be called when it is durable
 }
 
-// size is about how much it holds, in samples.
-func (c *group) size() int {
-	n := len(c.batch.Samples) + len(c.batch.States) + len(c.batch.Gaps)
-	for i := range c.batch.Waveforms {
-		n += 1 + len(c.batch.Waveforms[i].Values)/4 // a sample takes more than four values
+// sizeOf is about how much memory a batch takes, in samples.
+func sizeOf(b *plant.Batch) int {
+	n := 1 + len(b.Samples) + len(b.States) + len(b.Gaps)
+	for i := range b.States {
+		n += len(b.States[i].Value) / 64
+	}
+	for i := range b.Waveforms {
+		n += 1 + len(b.Waveforms[i].Values)/8
 	}
 	return n
 }
@@ -48,15 +54,21 @@ func (c *group) size() int {
 func (c *group) reset() {
 	c.batch.Reset()
 	c.marks = c.marks[:0]
+	clear(c.done)
+	c.done = c.done[:0]
 }
 
-// add copies a batch, with its record's number if it has one. False: no room.
-func (c *committer) add(b *plant.Batch, mark *store.Mark) bool {
+// add copies a batch of an edge, with its record's number if it has one. done is nil or is called when all of it is durable. False: no
+// room.
+func (c *committer) add(edge string, b *plant.Batch, mark *store.Mark, done func()) bool {
+	size := sizeOf(b)
 	c.mu.Lock()
-	if c.marked.size()+c.plain.size() > maxPending {
+	if !room(c.edges[edge], c.size, maxPending, len(c.edges)) {
 		c.mu.Unlock()
 		return false
 	}
+	c.size += size
+	c.edges[edge] += size
 	// A store passes over a step whose numbers it all has. So what has no number
 	// must not share a step with what has.
 	to := &c.plain
@@ -68,6 +80,9 @@ func (c *committer) add(b *plant.Batch, mark *store.Mark) bool {
 	to.batch.States = append(to.batch.States, b.States...)
 	to.batch.Gaps = append(to.batch.Gaps, b.Gaps...)
 	to.batch.Waveforms = append(to.batch.Waveforms, b.Waveforms...)
+	if done != nil {
+		to.done = append(to.done, done)
+	}
 	c.mu.Unlock()
 	select {
 	case c.wake <- struct{}{}:
@@ -90,16 +105,27 @@ func (c *committer) run(ctx context.Context) {
 		case <-c.wake:
 			c.gather(ctx)
 		}
-		c.mu.Lock()
-		marked, c.marked = c.marked, marked
-		plain, c.plain = c.plain, plain
-		c.mu.Unlock()
-		if !c.store(ctx, &marked) || !c.store(ctx, &plain) {
+		if !c.flush(ctx, &marked, &plain) {
 			return
 		}
-		marked.reset()
-		plain.reset()
 	}
+}
+
+// flush commits what has gathered; the groups are empty before and after. False:
+// ctx ended.
+func (c *committer) flush(ctx context.Context, marked, plain *group) bool {
+	c.mu.Lock()
+	*marked, c.marked = c.marked, *marked
+	*plain, c.plain = c.plain, *plain
+	c.size = 0
+	clear(c.edges)
+	c.mu.Unlock()
+	if !c.store(ctx, marked) || !c.store(ctx, plain) {
+		return false
+	}
+	marked.reset()
+	plain.reset()
+	return true
 }
 
 // gather waits for more that shares the commit.
@@ -108,7 +134,7 @@ func (c *committer) gather(ctx context.Context) {
 	defer t.Stop()
 	for {
 		c.mu.Lock()
-		full := c.marked.size()+c.plain.size() >= enough
+		full := c.size >= enough
 		c.mu.Unlock()
 		if full {
 			return
@@ -125,7 +151,7 @@ func (c *committer) gather(ctx context.Context) {
 
 // store commits a group, again and again until it is durable. False: ctx ended.
 func (c *committer) store(ctx context.Context, x *group) bool {
-	if x.size() == 0 && len(x.marks) == 0 {
+	if x.batch.Empty() && len(x.marks)+len(x.done) == 0 {
 		return true
 	}
 	g := c.g
@@ -136,10 +162,11 @@ func (c *committer) store(ctx context.Context, x *group) bool {
 		return false
 	}
 	g.counts.commits.Add(1)
-	for _, m := range x.marks {
-		g.known.settle(epoch{m.Edge, m.Epoch}, m.Number, true)
-	}
+	g.known.settle(x.marks)
 	g.answers.durable(x.marks, false)
+	for _, f := range x.done {
+		f()
+	}
 	return true
 }
 
@@ -170,14 +197,16 @@ func retry(ctx context.Context, g *Ingest, trouble string, f func() error) bool 
 	}
 }
 
-// maxJobs findings wait for the alarm book; the rest is dropped unanswered.
+// maxJobs findings wait for the alarm book, shared by the edges; the rest is
+// dropped unanswered.
 const maxJobs = 1024
 
 // finder brings findings into the alarm book, one record at a time, beside the
-// committer, so that an alarm never waits for telemetry.
+// committer, so that an alarm never waits for telemetry, and by turns of the edges,
+// so that it does not wait for an edge with too many.
 type finder struct {
 	g    *Ingest
-	jobs chan finding
+	jobs *fair[finding]
 }
 
 // finding is a record with findings, and what else it holds.
@@ -185,43 +214,51 @@ type finding struct {
 	mark     store.Mark
 	findings []plant.Finding
 	rest     plant.Batch
-}
-
-// add takes a record. False: no room.
-func (f *finder) add(x finding) bool {
-	select {
-	case f.jobs <- x:
-		return true
-	default:
-		return false
-	}
+	done     func() // nil, or to be called when all of it is durable
 }
 
 // run applies until ctx ends.
 func (f *finder) run(ctx context.Context) {
-	g := f.g
+	var list []finding
 	for {
-		var x finding
-		select {
-		case <-ctx.Done():
-			return
-		case x = <-f.jobs:
-		}
-		// What stands beside the findings goes first and without the number: once
-		// the number is durable, all of the record must be.
-		ok := retry(ctx, g, "a finding is not stored yet, trying again", func() error {
-			if !x.rest.Empty() {
-				if err := g.Store.Append(ctx, x.rest, nil); err != nil {
-					return err
-				}
+		if list = f.jobs.take(list[:0], 4); len(list) == 0 {
+			select {
+			case <-ctx.Done():
+				return
+			case <-f.jobs.wake:
 			}
-			return g.Alarms.Apply(ctx, x.mark.Edge, x.mark.Epoch, x.mark.Number, x.findings)
-		})
-		if !ok {
-			return
 		}
-		g.counts.commits.Add(1)
-		g.known.settle(epoch{x.mark.Edge, x.mark.Epoch}, x.mark.Number, true)
-		g.answers.durable([]store.Mark{x.mark}, true)
+		for i := range list {
+			if !f.apply(ctx, &list[i]) {
+				return
+			}
+		}
+		clear(list)
 	}
+}
+
+// apply makes a record durable, again and again until it is. False: ctx ended.
+func (f *finder) apply(ctx context.Context, x *finding) bool {
+	g := f.g
+	// What stands beside the findings goes first and without the number: once
+	// the number is durable, all of the record must be.
+	ok := retry(ctx, g, "a finding is not stored yet, trying again", func() error {
+		if !x.rest.Empty() {
+			if err := g.Store.Append(ctx, x.rest, nil); err != nil {
+				return err
+			}
+		}
+		return g.Alarms.Apply(ctx, x.mark.Edge, x.mark.Epoch, x.mark.Number, x.findings)
+	})
+	if !ok {
+		return false
+	}
+	g.counts.commits.Add(1)
+	marks := []store.Mark{x.mark}
+	g.known.settle(marks)
+	g.answers.durable(marks, true)
+	if x.done != nil {
+		x.done()
+	}
+	return true
 }

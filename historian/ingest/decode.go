@@ -1,8 +1,10 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -14,23 +16,50 @@ import (
 
 const (
 	decodeTick = 200 * time.Millisecond
+	sweepEvery = 10 * time.Second
 	farAhead   = 5 * time.Minute
-	maxNodes   = 10_000
+	maxTopics  = 100_000
+
+	// Of all edges together, far above any plant.
+	maxNodes    = 10_000
+	maxDeclared = 2_000_000
+
+	// A node that was never born is forgotten after this silence.
+	unknownFor = time.Minute
 )
+
+// maxName is the longest name of a metric, in bytes.
+const maxName = 4096
 
 // decoder reads messages and remembers the births that are needed to read them.
 // It belongs to one goroutine.
 type decoder struct {
-	g       *Ingest
-	nodes   map[string]*node
-	tags    map[string]plant.Tag // by path
-	derived []bool               // by tag: see plant.IsDerived
+	g        *Ingest
+	nodes    map[string]*node
+	topics   map[string]topic
+	tags     map[string]plant.Tag // by path
+	derived  []bool               // by tag: see plant.IsDerived
+	held     int                  // bytes of messages that wait for births
+	declared int                  // metrics of all births
+	told     bool                 // of a message whose sender nobody knows
+	swept    int64
+
 	payload sparkplug.Payload
 	batch   plant.Batch // of the message
+	place   uint64      // of the message in its session
+	late    bool        // a later message came first:
+	shown   plant.Batch // what of the batch is still the newest
+	spoilt  string      // why not all of the message could be read
+}
+
+// topic is one that was taken apart before.
+type topic struct {
+	sparkplug.Topic
+	node *node
 }
 
 func newDecoder(g *Ingest) *decoder {
-	d := &decoder{g: g, nodes: map[string]*node{}, tags: map[string]plant.Tag{}}
+	d := &decoder{g: g, nodes: map[string]*node{}, topics: map[string]topic{}, tags: map[string]plant.Tag{}}
 	for _, t := range g.Store.Tags() {
 		d.know(t)
 	}
@@ -48,23 +77,45 @@ func (d *decoder) know(t plant.Tag) {
 
 func (d *decoder) isDerived(id plant.TagID) bool { return int(id) < len(d.derived) && d.derived[id] }
 
+// turnOf is how many messages of one edge are read before it is another's turn.
+const turnOf = 64
+
 // run decodes until ctx ends.
 func (d *decoder) run(ctx context.Context) {
 	tick := time.NewTicker(decodeTick)
 	defer tick.Stop()
 	var list []message
+	defer d.stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
 			d.tick(now.UnixNano())
-		case <-d.g.inbox.wake:
-			list = d.g.inbox.take(list)
-			for i := range list {
-				d.take(&list[i])
-			}
+			continue
+		default:
 		}
+		if list = d.g.inbox.take(list[:0], turnOf); len(list) == 0 {
+			select {
+			case <-ctx.Done():
+				return
+			case now := <-tick.C:
+				d.tick(now.UnixNano())
+			case <-d.g.inbox.wake:
+			}
+			continue
+		}
+		for i := range list {
+			d.take(&list[i])
+		}
+		clear(list)
+	}
+}
+
+// stop keeps what waits for births and would come from nobody again.
+func (d *decoder) stop() {
+	for _, n := range d.nodes {
+		d.giveUp(n, len(n.held), "the historian stopped before its birth came")
 	}
 }
 
@@ -72,42 +123,72 @@ func (d *decoder) run(ctx context.Context) {
 // states of the edges.
 func (d *decoder) tick(now int64) {
 	for _, n := range d.nodes {
-		if n.session.Overdue(now) {
+		if n.session.Overdue(now, d.g.Reorder) {
 			d.g.answers.ask(n.edge)
 		}
-		n.dropHeld(now)
+		d.expire(n, now)
+		if n.mend && n.session.Born() {
+			d.mends(n)
+		}
+		d.g.holes.tick(n, now)
 		d.g.view.judge(n, now)
+	}
+	if now-d.swept > int64(sweepEvery) {
+		d.swept = now
+		d.sweep(now)
+	}
+}
+
+// sweep forgets names that never were edges.
+func (d *decoder) sweep(now int64) {
+	for edge, n := range d.nodes {
+		if n.births > 0 || now-n.heard < int64(unknownFor) || len(n.held) > 0 {
+			continue
+		}
+		delete(d.nodes, edge)
+		d.declared -= n.session.Count()
+		clear(d.topics)
+		d.g.inbox.forget(n.from)
+		d.g.answers.forget(edge)
+		d.g.view.forget(edge)
 	}
 }
 
 // take handles one message of the broker.
 func (d *decoder) take(m *message) {
-	if m.lost {
-		d.lose(m.broker, time.Now().UnixNano())
+	if m.lost || m.unborn {
+		d.lose(m, time.Now().UnixNano())
 		return
 	}
-	t, err := sparkplug.ParseTopic(m.topic)
-	if err != nil {
-		d.g.counts.unreadable.Add(1)
+	t, ok := d.topics[m.topic]
+	if !ok {
+		var err error
+		if t.Topic, err = sparkplug.ParseTopic(m.topic); err != nil {
+			d.setAside(nil, m, err.Error(), false)
+			return
+		}
+		switch t.Kind {
+		case sparkplug.STATE, sparkplug.NCMD, sparkplug.DCMD:
+		default:
+			if t.node = d.node(m, t.Topic); t.node == nil {
+				return
+			}
+		}
+		if len(d.topics) >= maxTopics {
+			clear(d.topics)
+		}
+		d.topics[m.topic] = t
+	}
+	n := t.node
+	if n == nil { // not for us
 		return
 	}
-	switch t.Kind {
-	case sparkplug.STATE, sparkplug.NCMD, sparkplug.DCMD:
-		return
-	}
-	n := d.node(t)
-	if n == nil {
-		d.g.counts.dropped.Add(1)
-		return
-	}
+	n.heard = m.arrived
 	if t.Kind != sparkplug.NDEATH { // a Will may come long after the node has walked on
 		n.broker = m.broker
 	}
 	if err := d.payload.Decode(m.payload); err != nil {
-		d.g.counts.unreadable.Add(1)
-		if n.unreadable++; n.unreadable == 1 {
-			d.g.Log.Warn("message cannot be read", "topic", m.topic, "bytes", len(m.payload), "err", err)
-		}
+		d.setAside(n, m, err.Error(), false)
 		return
 	}
 	d.g.counts.messages.Add(1)
@@ -115,24 +196,26 @@ func (d *decoder) take(m *message) {
 	case sparkplug.NBIRTH:
 		d.nodeBirth(n, m)
 	case sparkplug.DBIRTH:
-		if !n.session.DeviceBirth(t.Device, &d.payload, m.arrived) {
-			d.g.answers.ask(n.edge)
-			return
-		}
-		d.birth(n, t.Device, m)
-		d.retry(n)
+		d.deviceBirth(n, t.Device, m)
 	case sparkplug.NDATA, sparkplug.DDATA:
-		if !n.session.Data(t.Device, &d.payload, m.arrived) || !d.data(n, t.Device, m) {
+		place, ok := n.session.Data(t.Device, &d.payload, m.arrived)
+		if !ok || !d.data(n, t.Device, m, place, nil) {
+			m.place = place
 			d.hold(n, m)
 		}
 	case sparkplug.DDEATH:
 		if n.session.DeviceDeath(t.Device, &d.payload, m.arrived) {
-			d.stale(n, t.Device, false)
+			since := d.payload.Time // tck-id-operational-behavior-edge-node-termination-host-action-ddeath-devices-tags-stale
+			if since == 0 {
+				since = m.arrived
+			}
+			d.stale(n, t.Device, false, since)
 		}
 	case sparkplug.NDEATH:
 		if n.session.Death(&d.payload) {
-			d.stale(n, "", true)
-			n.held, n.heldBytes = nil, 0
+			d.g.answers.quiet(n.edge)
+			d.stale(n, "", true, m.arrived)
+			d.giveUp(n, len(n.held), "the edge left before its births came")
 			d.g.view.judge(n, m.arrived)
 		}
 	}
@@ -140,37 +223,44 @@ func (d *decoder) take(m *message) {
 
 // node is what is known of the sender. Too many of them is an attack, or a
 // plant for which this historian is too small.
-func (d *decoder) node(t sparkplug.Topic) *node {
+func (d *decoder) node(m *message, t sparkplug.Topic) *node {
 	edge := t.Group + "/" + t.Node
 	n := d.nodes[edge]
-	if n == nil {
-		if len(d.nodes) >= maxNodes {
-			return nil
-		}
-		n = &node{edge: edge, name: t.Node}
+	switch {
+	case n != nil:
+	case len(edge) > store.MaxEdge:
+		d.setAside(nil, m, fmt.Sprintf("group and node have more than %d bytes", store.MaxEdge), false)
+	case len(d.nodes) >= maxNodes:
+		d.g.counts.dropped.Add(1)
+	default:
+		n = &node{edge: edge, name: t.Node, from: m.from}
 		d.nodes[edge] = n
 		d.g.answers.meet(edge, sparkplug.Topic{Kind: sparkplug.NCMD, Group: t.Group, Node: t.Node}.String())
 	}
 	return n
 }
 
-// lose forgets all sessions: this host was away and does not know what it missed.
-func (d *decoder) lose(broker int, now int64) {
-	for _, n := range d.nodes {
-		if n.broker != broker {
-			continue // it has walked on to another one
-		}
-		if n.session.Born() {
-			n.session.Lose()
-			d.stale(n, "", true)
-		}
-		n.held, n.heldBytes = nil, 0
-		d.g.view.judge(n, now)
+// lose forgets the session of an edge: this host was away, or had no room for its
+// births, and does not know what it missed.
+func (d *decoder) lose(m *message, now int64) {
+	n := d.nodes[m.from.group+"/"+m.from.node]
+	if n == nil || m.lost && n.broker != m.broker { // it has walked on to another one
+		return
 	}
+	if n.session.Born() {
+		n.session.Lose()
+		d.stale(n, "", true, now)
+	}
+	d.giveUp(n, len(n.held), "the connection to the broker was lost before the births came")
+	d.g.answers.quiet(n.edge)
+	if m.unborn {
+		d.g.answers.ask(n.edge)
+	}
+	d.g.view.judge(n, now)
 }
 
 // stale marks the tags of a device, or of the whole node, as not live.
-func (d *decoder) stale(n *node, device string, all bool) {
+func (d *decoder) stale(n *node, device string, all bool, since int64) {
 	if d.g.Live == nil {
 		return
 	}
@@ -181,7 +271,7 @@ func (d *decoder) stale(n *node, device string, all bool) {
 		}
 	})
 	if len(ids) > 0 {
-		d.g.Live.Stale(ids)
+		d.g.Live.Stale(ids, since)
 	}
 }
 
@@ -203,7 +293,7 @@ func (d *decoder) silent(n *node) {
 		}
 	})
 	if len(ids) > 0 {
-		d.g.Live.Stale(ids)
+		d.g.Live.Stale(ids, n.statusAt)
 	}
 }
 
@@ -213,18 +303,32 @@ func (d *decoder) nodeBirth(n *node, m *message) {
 	before, had := n.session.BdSeq()
 	after, has := p.BdSeq()
 	if !has { // tck-id-payloads-nbirth-bdseq: without it no death could be told from an older one
-		g.counts.unreadable.Add(1)
+		d.setAside(n, m, "an NBIRTH without bdSeq", false)
 		return
 	}
 	same := had && has && before == after // a rebirth, not a new connection
 	if n.session.Born() && !same {
-		d.stale(n, "", true) // its death is still on its way
+		d.stale(n, "", true, m.arrived) // its death is still on its way
 	}
-	n.session.Birth(p)
+	if x := p.Find(sparkplug.MetricQueueEpoch); x != nil && !x.Null {
+		d.shelve(n, x.Value.Bits, m.arrived)
+	}
+	if !d.bear(n, m, func() bool { return n.session.Birth(p) }) {
+		return
+	}
+	if n.births++; n.births == 1 {
+		n.bornAt = cmp.Or(p.Time, m.arrived)
+	}
 	n.meet(p)
-	g.answers.born(n.edge)
+	g.answers.quiet(n.edge)
+	n.trusted, n.doubted = n.doubted, nil
+	for i := range n.held {
+		n.held[i].place = 0 // of another run
+	}
 	if n.twin() {
-		g.Log.Error("two boxes share one identity: their births come in turns", "edge", n.edge)
+		g.view.twin(n.edge, m.arrived)
+		g.Log.Error("two boxes say that they are one edge, by turns: one may be a copy of the other's disk; stop one, or give it a name of its own",
+			"edge", n.edge, "epochs", n.epochs)
 	}
 	if n.version > sparkplug.QueueVersion {
 		g.Log.Warn("edge speaks a newer acknowledgement: stored, not answered", "edge", n.edge, "version", n.version)
@@ -238,13 +342,49 @@ func (d *decoder) nodeBirth(n *node, m *message) {
 	if n.acknowledged() {
 		e := epoch{n.edge, n.epoch}
 		g.answers.whole(n.edge, n.epoch, g.known.from(e, max(n.oldest, 1), time.Unix(0, m.arrived)))
+		g.holes.look(n, e, n.oldest, m.arrived)
 	}
-	// Messages from before may have other aliases. An edge that knows the
-	// acknowledgement sends them again; of others they are all there is.
-	if n.version != 0 && !same {
-		n.held, n.heldBytes = nil, 0
-	}
+	// Messages from before may have other aliases. Of an edge that knows the
+	// acknowledgement those of this opening are taken, and the others come again; of
+	// other edges they are all there is.
 	d.retry(n)
+	n.mend = true
+}
+
+// deviceBirth takes a DBIRTH.
+func (d *decoder) deviceBirth(n *node, device string, m *message) {
+	// One of another opening than the NBIRTH belongs to a node that is not known.
+	if x := d.payload.Find(sparkplug.MetricQueueEpoch); n.session.Born() && n.epoch != 0 && x != nil && !x.Null && x.Value.Bits != n.epoch {
+		n.session.Doubt()
+		d.g.answers.ask(n.edge)
+		return
+	}
+	if !d.bear(n, m, func() bool { return n.session.DeviceBirth(device, &d.payload, m.arrived) }) {
+		d.g.answers.ask(n.edge)
+		return
+	}
+	if d.birth(n, device, m) {
+		d.retry(n)
+		n.mend = true
+	}
+}
+
+// bear lets a birth count, if what all births declare stays within bounds.
+func (d *decoder) bear(n *node, m *message, birth func() bool) bool {
+	before := n.session.Count()
+	ok := birth()
+	d.declared += n.session.Count() - before
+	if ok && d.declared <= maxDeclared {
+		return true
+	}
+	if ok {
+		d.declared -= n.session.Count()
+		n.session = sparkplug.Node{}
+		d.setAside(n, m, fmt.Sprintf("the births of all edges declare more than %d metrics", maxDeclared), false)
+	} else if n.session.Count() >= sparkplug.MaxDeclared {
+		d.setAside(n, m, "its births declare more metrics than any edge has", false)
+	}
+	return false
 }
 
 // assets remembers the machines that the edge serves.
@@ -300,7 +440,9 @@ func (d *decoder) accounts(n *node, m *sparkplug.Metric, msg *message) {
 // cannot take the tags, and the birth must come again.
 func (d *decoder) birth(n *node, device string, m *message) bool {
 	g, p := d.g, &d.payload
+	d.begin(n.session.Birthplace(device), false)
 	var fresh []plant.Tag
+	added := 0
 	for i := range p.Metrics {
 		x := &p.Metrics[i]
 		decl := n.session.Resolve(device, x)
@@ -310,12 +452,22 @@ func (d *decoder) birth(n *node, device string, m *message) bool {
 		if decl.Use = useOf(x); decl.Use != useTag {
 			continue
 		}
+		if len(x.Name) > maxName {
+			decl.Use = useNothing
+			d.spoil("a metric's name has more than %d bytes", maxName)
+			continue
+		}
 		t := sparkplug.TagOf(x)
 		t.Path = n.path(device, x.Name)
-		if have, ok := d.tags[t.Path]; ok {
+		have, ok := d.tags[t.Path]
+		if ok {
 			if t.ID = have.ID; have == t {
 				continue
 			}
+		} else if added++; !n.affords(0, 1, m.arrived) {
+			decl.Use = useNothing
+			d.spoil("the edge brings more new tags than any edge has")
+			continue
 		}
 		fresh = append(fresh, t)
 	}
@@ -330,7 +482,7 @@ func (d *decoder) birth(n *node, device string, m *message) bool {
 			d.know(t)
 		}
 	}
-	d.batch.Reset()
+	d.note(n, device)
 	for i := range p.Metrics {
 		x := &p.Metrics[i]
 		decl := n.session.Resolve(device, x)
@@ -343,19 +495,57 @@ func (d *decoder) birth(n *node, device string, m *message) bool {
 		}
 	}
 	d.show(false)
-	if !g.commit.add(&d.batch, nil) {
+	if d.spoilt != "" {
+		d.setAside(n, m, d.spoilt, false)
+	}
+	if !g.commit.add(n.edge, &d.batch, nil, nil) {
 		g.counts.dropped.Add(1)
 	}
 	g.view.judge(n, m.arrived)
 	return true
 }
 
-// show hands the batch to those who watch.
+// note remembers what is stored of the tags of a birth.
+func (d *decoder) note(n *node, device string) {
+	if n.version == 0 {
+		return
+	}
+	var ids []plant.TagID
+	for i := range d.payload.Metrics {
+		x := &d.payload.Metrics[i]
+		if decl := n.session.Resolve(device, x); decl != nil && decl.Use == useTag {
+			ids = append(ids, d.tags[n.path(device, x.Name)].ID)
+		}
+	}
+	d.g.holes.note(n, ids)
+}
+
+// begin makes the decoder ready for the values of a message.
+func (d *decoder) begin(place uint64, late bool) {
+	d.batch.Reset()
+	d.shown.Reset()
+	d.place, d.late, d.spoilt = place, late, ""
+}
+
+// spoil notes that a part of the message cannot be read.
+func (d *decoder) spoil(format string, args ...any) {
+	if d.spoilt == "" {
+		d.spoilt = fmt.Sprintf(format, args...)
+	}
+}
+
+// show hands the batch to those who watch, as far as nothing later was shown.
 func (d *decoder) show(historical bool) {
-	n := len(d.batch.Samples) + len(d.batch.States)
-	d.g.counts.samples.Add(uint64(n + len(d.batch.Waveforms)))
-	if !historical && n > 0 && d.g.Live != nil {
-		d.g.Live.Values(plant.Batch{Samples: d.batch.Samples, States: d.batch.States})
+	b := &d.batch
+	d.g.counts.samples.Add(uint64(len(b.Samples) + len(b.States) + len(b.Waveforms)))
+	if historical || d.g.Live == nil {
+		return
+	}
+	if d.late {
+		b = &d.shown
+	}
+	if len(b.Samples)+len(b.States) > 0 {
+		d.g.Live.Values(plant.Batch{Samples: b.Samples, States: b.States})
 	}
 }
 
@@ -364,16 +554,63 @@ type record struct {
 	epoch, number, oldest uint64
 	findings, gaps        string
 	historical            bool
+	own                   bool   // read by the births of its own opening, which is not the standing one
+	done                  func() // nil, or to be called when it is durable
 }
 
-// data takes an NDATA or DDATA. False: it has an alias that no birth declares.
-func (d *decoder) data(n *node, device string, m *message) bool {
+// data takes an NDATA or DDATA. False: it has an alias that no birth declares, or
+// cannot have been sent under the standing births.
+func (d *decoder) data(n *node, device string, m *message, place uint64, done func()) bool {
+	alive := n.session.Alive(device)
+	r := record{done: done}
+	births, own := n.birthsOf(&d.payload)
+	d.begin(place, place != n.session.Newest() || !alive)
+	if own && d.read(n, births, device, m, &r) {
+		r.own = true
+	} else {
+		d.begin(place, place != n.session.Newest() || !alive)
+		if r = (record{done: done}); !d.read(n, &n.session, device, m, &r) {
+			return false
+		}
+	}
+	if !alive { // what a device said before it died
+		d.shown.Reset()
+	}
+	if r.historical {
+		n.replayed = m.arrived
+	}
+	if r.number == 0 || r.epoch == 0 || r.number > sparkplug.MaxNumber || r.epoch > sparkplug.MaxNumber || !n.acknowledged() {
+		d.show(r.historical)
+		if d.spoilt != "" {
+			d.setAside(n, m, d.spoilt, false)
+		}
+		if !d.batch.Empty() && !d.g.commit.add(n.edge, &d.batch, nil, done) {
+			d.g.counts.dropped.Add(1)
+		}
+		return true
+	}
+	at := time.Unix(0, m.arrived)
+	if !n.believes(&r, place, m.arrived, func(e epoch) bool { return d.g.known.has(e, at) }) {
+		return false
+	}
+	d.record(n, &r, m)
+	return true
+}
+
+// read takes the metrics of a DATA message by some births of its node. False: they do
+// not declare all of them.
+func (d *decoder) read(n *node, births *sparkplug.Node, device string, m *message, r *record) bool {
 	p := &d.payload
-	d.batch.Reset()
-	var r record
 	for i := range p.Metrics {
 		x := &p.Metrics[i]
-		decl := n.session.Resolve(device, x)
+		decl := births.Resolve(device, x)
+		if decl == nil && births != &n.session {
+			// What is no tag, such as of a device that the edge had not at that time, has
+			// an alias of the standing births.
+			if decl = n.session.Resolve(device, x); decl != nil && decl.Use == useTag {
+				decl = nil
+			}
+		}
 		if decl == nil {
 			return false
 		}
@@ -383,6 +620,7 @@ func (d *decoder) data(n *node, device string, m *message) bool {
 			d.value(decl, x, m.arrived)
 		case useEpoch:
 			r.epoch = x.Value.Bits
+			r.historical = r.historical || x.Historical
 		case useRecord:
 			r.number = x.Value.Bits
 		case useOldest:
@@ -397,17 +635,6 @@ func (d *decoder) data(n *node, device string, m *message) bool {
 			d.accounts(n, x, m)
 		}
 	}
-	if r.historical {
-		n.replayed = m.arrived
-	}
-	if r.number == 0 || r.epoch == 0 || r.number > sparkplug.MaxNumber || r.epoch > sparkplug.MaxNumber || !n.acknowledged() {
-		d.show(r.historical)
-		if !d.batch.Empty() && !d.g.commit.add(&d.batch, nil) {
-			d.g.counts.dropped.Add(1)
-		}
-		return true
-	}
-	d.record(n, &r, m)
 	return true
 }
 
@@ -416,58 +643,97 @@ func (d *decoder) data(n *node, device string, m *message) bool {
 func (d *decoder) record(n *node, r *record, m *message) {
 	g := d.g
 	e, mark := epoch{n.edge, r.epoch}, store.Mark{Edge: n.edge, Epoch: r.epoch, Number: r.number}
-	switch g.known.meet(e, r.number, time.Unix(0, m.arrived)) {
+	at := time.Unix(0, m.arrived)
+	if r.epoch != n.charged {
+		if !g.known.has(e, at) && !n.affords(1, 0, m.arrived) {
+			g.counts.dropped.Add(1)
+			return
+		}
+		n.charged = r.epoch
+	}
+	switch g.known.meet(e, r.number, at) {
 	case durable:
 		g.counts.repeated.Add(1)
 		g.answers.durable([]store.Mark{mark}, r.findings != "")
+		g.holes.look(n, e, r.oldest, m.arrived)
 		return
 	case pending: // answered when its first coming is durable
 		g.counts.repeated.Add(1)
 		return
+	case refused:
+		g.counts.dropped.Add(1)
+		return
+	}
+	if p := n.pastOf(r.epoch); p.live == 0 && !r.historical {
+		p.live = r.number
 	}
 	d.show(r.historical)
-	if r.gaps != "" {
-		d.gaps(n, r.gaps)
+	if !d.enter(n, r, mark, m) { // it comes again
+		g.counts.dropped.Add(1)
+		g.known.drop(e, r.number)
+	}
+	g.holes.look(n, e, r.oldest, m.arrived)
+}
+
+// enter hands a record to those who store it. False: that is not possible now.
+func (d *decoder) enter(n *node, r *record, mark store.Mark, m *message) bool {
+	g := d.g
+	if r.gaps != "" && !d.gaps(n, r.gaps, m.arrived) {
+		return false
+	}
+	var findings []plant.Finding
+	if r.findings != "" {
+		var err error
+		if findings, err = sparkplug.ParseFindings(r.findings); err != nil {
+			d.spoil("%v", err)
+		}
+	}
+	if d.spoilt != "" {
+		// It would come again for ever: what can be read is stored, and the whole
+		// message is kept before anything is acknowledged.
+		if err := d.putAside(n, m, d.spoilt, false, true); err != nil {
+			g.Log.Error("a record that cannot be read waits", "edge", n.edge, "record", mark.Number, "err", err)
+			return false
+		}
 	}
 	mark.Counts = plant.CountOf(&d.batch, d.isDerived)
-	taken := false
-	if r.findings == "" {
-		taken = g.commit.add(&d.batch, &mark)
-	} else if list, err := sparkplug.ParseFindings(r.findings); err != nil {
-		// It would come again for ever; the samples beside it are kept.
-		g.Log.Error("finding cannot be read", "edge", n.edge, "record", r.number, "err", err)
-		taken = g.commit.add(&d.batch, &mark)
-	} else {
-		taken = g.find.add(finding{mark: mark, findings: list, rest: plant.Batch{
-			Samples: slices.Clone(d.batch.Samples), States: slices.Clone(d.batch.States), Gaps: slices.Clone(d.batch.Gaps), Waveforms: slices.Clone(d.batch.Waveforms)}})
+	if len(findings) == 0 {
+		return g.commit.add(n.edge, &d.batch, &mark, r.done)
 	}
-	if !taken { // it comes again
-		g.counts.dropped.Add(1)
-		g.known.settle(e, r.number, false)
-	}
+	x := finding{mark: mark, findings: findings, done: r.done, rest: plant.Batch{
+		Samples: slices.Clone(d.batch.Samples), States: slices.Clone(d.batch.States), Gaps: slices.Clone(d.batch.Gaps), Waveforms: slices.Clone(d.batch.Waveforms)}}
+	return g.find.jobs.put(n.from, x, 1)
 }
 
 // gaps adds the gaps of a record to the batch. They name tags by path, since
-// their tags may be in no birth any more.
-func (d *decoder) gaps(n *node, text string) {
+// their tags may be in no birth any more. False: the store cannot take a tag.
+func (d *decoder) gaps(n *node, text string, now int64) bool {
 	list, err := sparkplug.ParseGaps(text)
 	if err != nil {
-		d.g.Log.Error("gaps cannot be read", "edge", n.edge, "err", err)
-		return
+		d.spoil("%v", err)
+		return true
 	}
 	for _, x := range list {
 		t, ok := d.tags[x.Tag]
 		if !ok {
+			if len(x.Tag) > maxName || !n.affords(0, 1, now) {
+				d.spoil("a gap of a tag that the edge may not bring")
+				continue
+			}
 			one := []plant.Tag{{Path: x.Tag, Kind: plant.Analog}}
 			if err := d.g.Store.Intern(one); err != nil {
-				d.g.Log.Error("tag of a gap is not stored", "tag", x.Tag, "err", err)
-				continue
+				d.g.Log.Error("tag of a gap is not stored: the gap waits", "tag", x.Tag, "err", err)
+				return false
 			}
 			t = one[0]
 			d.know(t)
 		}
 		d.batch.Gaps = append(d.batch.Gaps, x.Gap(t.ID))
 	}
+	if slices.ContainsFunc(list, func(x sparkplug.NamedGap) bool { return x.Reason == plant.GapQueueFull }) {
+		n.gaveUp = now
+	}
+	return true
 }
 
 // value adds a metric's value to the batch.
@@ -486,35 +752,46 @@ func (d *decoder) value(decl *sparkplug.Declared, x *sparkplug.Metric, arrived i
 		d.waveform(decl, x, at)
 		return
 	}
-	q := x.Quality
-	if x.Null {
-		if q.IsGood() {
-			q = plant.BadNoData
+	newest := false
+	if !x.Historical {
+		if newest = d.place >= decl.Shown; newest {
+			decl.Shown = d.place
 		}
-		if isText(decl.Type) {
-			d.batch.States = append(d.batch.States, plant.State{Tag: decl.Tag, Quality: q, Time: at})
+	}
+	q := x.Quality
+	if x.Null && q.IsGood() {
+		q = plant.BadNoData
+	}
+	if x.Null && isText(decl.Type) || !x.Null && x.Value.Form == sparkplug.Words {
+		s := plant.State{Tag: decl.Tag, Quality: q, Time: at}
+		if !x.Null {
+			s.Value = x.Value.Text
+		}
+		d.batch.States = append(d.batch.States, s)
+		if newest && d.late {
+			d.shown.States = append(d.shown.States, s)
+		}
+		return
+	}
+	v, ok := math.NaN(), true
+	if !x.Null {
+		if v, ok = x.Value.Number(decl.Type); !ok {
+			d.g.counts.skipped.Add(1)
 			return
 		}
-		d.batch.Samples = append(d.batch.Samples, plant.Sample{Tag: decl.Tag, Quality: q, Time: at, Value: math.NaN()})
-		return
 	}
-	if x.Value.Form == sparkplug.Words {
-		d.batch.States = append(d.batch.States, plant.State{Tag: decl.Tag, Quality: q, Time: at, Value: x.Value.Text})
-		return
+	s := plant.Sample{Tag: decl.Tag, Quality: q, Time: at, Value: v}
+	d.batch.Samples = append(d.batch.Samples, s)
+	if newest && d.late {
+		d.shown.Samples = append(d.shown.Samples, s)
 	}
-	v, ok := x.Value.Number(decl.Type)
-	if !ok {
-		d.g.counts.skipped.Add(1)
-		return
-	}
-	d.batch.Samples = append(d.batch.Samples, plant.Sample{Tag: decl.Tag, Quality: q, Time: at, Value: v})
 }
 
 // waveform adds a burst to the batch.
 func (d *decoder) waveform(decl *sparkplug.Declared, x *sparkplug.Metric, at int64) {
 	w, err := x.Waveform()
 	if err != nil {
-		d.g.counts.skipped.Add(1)
+		d.spoil("%v", err)
 		return
 	}
 	if w.Tag, w.Time = decl.Tag, at; x.Null && w.Quality.IsGood() {

@@ -10,4 +10,14 @@
 // again. What finds no room in memory is dropped without an acknowledgement, so
 // that the edge sends it later. Edges that do not know the acknowledgement are
 // stored on arrival.
+//
+// Nothing waits for a message that is missing: what arrives is stored at once, each
+// message has its place in the run of seq, and of two that say something of one tag or
+// device the later place counts. After the reorder timeout the births are asked for.
+//
+// Edges take turns at everything that is bounded (fair, room), so that one that floods
+// waits for itself. What cannot be read is kept in a folder (Unread). What an edge has
+// settled and this host does not have, because it was restored from a backup, becomes
+// gaps (hole). Two boxes with one identity are told by their epochs, and a record is
+// taken only under births of the box that sent it (node.believes).
 package ingest

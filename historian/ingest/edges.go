@@ -33,6 +33,39 @@ type view struct {
 type edgeView struct {
 	status plant.EdgeStatus
 	edge   string
+	twin   int64 // when two boxes were last seen to be this edge; 0 never
+	hole   int64 // when records were last found to be missing
+}
+
+// of finds or makes the view of an edge. The caller holds mu.
+func (v *view) of(edge string) *edgeView {
+	e := v.edges[edge]
+	if e == nil {
+		e = &edgeView{edge: edge}
+		v.edges[edge] = e
+	}
+	return e
+}
+
+// twin notes that two boxes are one edge.
+func (v *view) twin(edge string, now int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.of(edge).twin = now
+}
+
+// holed notes that records of an edge are missing.
+func (v *view) holed(edge string, now int64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.of(edge).hole = now
+}
+
+// forget drops what was no edge.
+func (v *view) forget(edge string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.edges, edge)
 }
 
 // judge brings the view of a node up to date.
@@ -47,11 +80,7 @@ func (v *view) judge(n *node, now int64) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	e := v.edges[n.edge]
-	if e == nil {
-		e = &edgeView{edge: n.edge}
-		v.edges[n.edge] = e
-	}
+	e := v.of(n.edge)
 	since := e.status.Since
 	if e.status.State != state {
 		since = plant.Millis(now)
@@ -83,6 +112,8 @@ func (g *Ingest) Edges() []plant.EdgeStatus {
 	out := make([]plant.EdgeStatus, len(list))
 	for i, e := range list {
 		out[i] = e.status
+		kept, dropped, _ := g.unread.count(e.edge)
+		out[i].Unread, out[i].UnreadDropped = kept, dropped
 		out[i].PLCs = slices.Clone(e.status.PLCs)
 		if g.Ledger != nil {
 			out[i].Ledger = g.Ledger.Status(e.edge)

@@ -1,57 +1,51 @@
 package ingest
 
-import "sync"
+import "strings"
 
-// Bounds of what waits to be decoded. Decoding is far quicker than any network,
-// so this fills only when the machine is overloaded.
-const (
-	maxInboxBytes    = 64 << 20
-	maxInboxMessages = 100_000
-)
+// maxInbox bytes may wait to be decoded. Decoding is far quicker than any network,
+// so this fills only when the machine is overloaded or an edge floods.
+const maxInbox = 64 << 20
 
-// message is what arrived from the broker, or that the connection was lost.
+// overhead is about what a message takes in memory beside its text.
+const overhead = 128
+
+// message is what arrived from the broker.
 type message struct {
 	topic   string
 	payload []byte
 	arrived int64 // ns UTC
 	broker  int   // index of the connection
-	lost    bool
+	from    name
+	place   uint64 // in the run of its session, once that is known
+
+	lost   bool // it stands for the end of the connection
+	unborn bool // it stands for births of the edge that found no room
 }
 
-// inbox takes messages from the MQTT client's goroutine, which must never wait:
+// put takes a message from the MQTT client's goroutine, which must never wait:
 // while it does, the client answers no ping. What finds no room is dropped and
-// comes again, since nobody acknowledged it.
-type inbox struct {
-	wake chan struct{} // buffered 1
-
-	mu    sync.Mutex // guards what follows
-	list  []message
-	bytes int
+// comes again where an edge knows acknowledgements.
+func (g *Ingest) put(m message) {
+	m.from = sender(m.topic)
+	if g.inbox.put(m.from, m, len(m.topic)+len(m.payload)+overhead) {
+		return
+	}
+	g.counts.dropped.Add(1)
+	if strings.Contains(m.topic, "BIRTH/") {
+		// What follows would be read by the births of before.
+		g.inbox.instead(m.from, message{from: m.from, unborn: true}, func(x message) bool { return x.unborn })
+	}
 }
 
-// put takes a message and reports whether there was room.
-func (b *inbox) put(m message) bool {
-	b.mu.Lock()
-	if !m.lost && (b.bytes+len(m.payload) > maxInboxBytes || len(b.list) >= maxInboxMessages) {
-		b.mu.Unlock()
-		return false
+// sender is the edge that a topic names, nobody for other topics. It shares the
+// topic's memory.
+func sender(topic string) name {
+	_, rest, _ := strings.Cut(topic, "/")
+	group, rest, _ := strings.Cut(rest, "/")
+	_, rest, ok := strings.Cut(rest, "/")
+	if !ok {
+		return name{}
 	}
-	b.list = append(b.list, m)
-	b.bytes += len(m.payload)
-	b.mu.Unlock()
-	select {
-	case b.wake <- struct{}{}:
-	default:
-	}
-	return true
-}
-
-// take returns all that waits, in order, and keeps spare for what comes.
-func (b *inbox) take(spare []message) []message {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	list := b.list
-	clear(spare)
-	b.list, b.bytes = spare[:0], 0
-	return list
+	node, _, _ := strings.Cut(rest, "/")
+	return name{group, node}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +25,12 @@ type Store interface {
 	Committed(edge string, epoch uint64) ([]sparkplug.Span, error)
 	SetAssets(edge string, assets []plant.Asset) error
 	Assets() []plant.Asset
+
+	// What is there already, to say what is missing beside it.
+	Last(ctx context.Context, tags []plant.TagID) ([]plant.Sample, error)
+	LastStates(ctx context.Context, tags []plant.TagID) ([]plant.State, error)
+	Scan(ctx context.Context, r plant.Range) iter.Seq2[plant.Block, error]
+	States(ctx context.Context, r plant.Range) ([]plant.State, error)
 }
 
 // Alarms takes findings. Apply is durable together with the record's number when
@@ -36,7 +44,9 @@ type Alarms interface {
 // not come at all. The slices are valid during the call.
 type Live interface {
 	Values(b plant.Batch)
-	Stale(tags []plant.TagID)
+	// Stale says that tags are not live from that time on, ns UTC: the time in the
+	// message of a device that left, this host's where an edge did.
+	Stale(tags []plant.TagID, since int64)
 }
 
 // Ledger holds what the edges say they have sent against what is stored; see
@@ -55,6 +65,11 @@ type Ingest struct {
 	Access  dial.Access
 	HostID  string // the edges have it as their primary host
 	Standby bool   // store, but never answer nor ask: another host is the primary one
+	Dir     string // folder of messages that cannot be read and of holes; empty: they are told and not kept
+
+	// Reorder is how long a message may be missing in the run of an edge before its
+	// births are asked for (tck-id-operational-behavior-host-reordering-param).
+	Reorder time.Duration // 0 = sparkplug.ReorderTimeout
 
 	Store  Store
 	Alarms Alarms
@@ -63,7 +78,9 @@ type Ingest struct {
 	Log    *slog.Logger // nil = slog.Default()
 
 	once    sync.Once
-	inbox   inbox
+	inbox   *fair[message]
+	unread  *unread
+	holes   holes
 	known   known
 	answers answers
 	commit  committer
@@ -77,7 +94,8 @@ type Ingest struct {
 type Counts struct {
 	Messages   uint64 // decoded
 	Samples    uint64 // decoded, states included
-	Unreadable uint64 // messages that are not Sparkplug, or broken
+	Unreadable uint64 // messages that are not Sparkplug, or broken, or not all of which could be read
+	Mended     uint64 // of those, messages that a birth made readable
 	Dropped    uint64 // messages for which there was no room
 	Repeated   uint64 // records that were on disk already
 	Held       uint64 // messages that had to wait for a birth
@@ -87,10 +105,11 @@ type Counts struct {
 	Answers    uint64 // acknowledgements sent
 	Commits    uint64
 	Retries    uint64 // commits that failed and were tried again
+	Missing    uint64 // records that edges had settled and this host does not have
 }
 
 type counts struct {
-	messages, samples, unreadable, dropped, repeated, held, skipped, future, rebirths, answers, commits, retries atomic.Uint64
+	messages, samples, unreadable, mended, missing, dropped, repeated, held, skipped, future, rebirths, answers, commits, retries atomic.Uint64
 }
 
 // Counts returns the counters. Any goroutine may ask.
@@ -99,7 +118,7 @@ func (g *Ingest) Counts() Counts {
 	return Counts{
 		Messages: c.messages.Load(), Samples: c.samples.Load(), Unreadable: c.unreadable.Load(), Dropped: c.dropped.Load(),
 		Repeated: c.repeated.Load(), Held: c.held.Load(), Skipped: c.skipped.Load(), Future: c.future.Load(),
-		Rebirths: c.rebirths.Load(), Answers: c.answers.Load(), Commits: c.commits.Load(), Retries: c.retries.Load(),
+		Rebirths: c.rebirths.Load(), Answers: c.answers.Load(), Commits: c.commits.Load(), Retries: c.retries.Load(), Mended: c.mended.Load(), Missing: c.missing.Load(),
 	}
 }
 
@@ -115,9 +134,14 @@ func (g *Ingest) init() {
 		if g.Log == nil {
 			g.Log = slog.Default()
 		}
-		g.inbox.wake = make(chan struct{}, 1)
-		g.commit = committer{g: g, wake: make(chan struct{}, 1)}
-		g.find = finder{g: g, jobs: make(chan finding, maxJobs)}
+		if g.Reorder <= 0 {
+			g.Reorder = sparkplug.ReorderTimeout
+		}
+		g.inbox = newFair[message](maxInbox)
+		g.unread = &unread{log: g.Log, edges: map[string]*unreadEdge{}}
+		g.holes = holes{g: g, open: map[string]*hole{}}
+		g.commit = committer{g: g, wake: make(chan struct{}, 1), edges: map[string]int{}}
+		g.find = finder{g: g, jobs: newFair[finding](maxJobs)}
 		g.known = known{g: g, sets: map[epoch]*set{}}
 		g.answers = answers{g: g, edges: map[string]*edgeAnswers{}, links: map[int]*dial.Link{}, wake: make(chan struct{}, 1)}
 		g.view.edges = map[string]*edgeView{}
@@ -131,9 +155,12 @@ func (g *Ingest) Run(ctx context.Context) error {
 	if err := g.check(); err != nil {
 		return fmt.Errorf("ingest: %w", err)
 	}
+	if err := g.keeps(); err != nil {
+		return fmt.Errorf("ingest: %w", err)
+	}
 	ctx, stop := context.WithCancel(ctx)
 	var parts sync.WaitGroup
-	for _, part := range []func(context.Context){newDecoder(g).run, g.commit.run, g.find.run, g.answers.run, (&absence{g: g}).run} {
+	for _, part := range []func(context.Context){newDecoder(g).run, g.commit.run, g.find.run, g.answers.run, (&watch{g: g}).run} {
 		parts.Go(func() { part(ctx) })
 	}
 	defer parts.Wait()
@@ -146,6 +173,20 @@ func (g *Ingest) Run(ctx context.Context) error {
 	stays.Wait()
 	return nil
 }
+
+// keeps opens what lies in the folder.
+func (g *Ingest) keeps() error {
+	if g.Dir == "" {
+		return nil
+	}
+	if err := g.unread.open(filepath.Join(g.Dir, UnreadFolder)); err != nil {
+		return err
+	}
+	return g.holes.load(filepath.Join(g.Dir, "holes"))
+}
+
+// UnreadFolder is where in Dir the messages lie that could not be read.
+const UnreadFolder = "unread"
 
 func (g *Ingest) check() error {
 	if g.Store == nil || g.Alarms == nil {

@@ -2,7 +2,9 @@ package ingest
 
 import (
 	"context"
+	"iter"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -56,8 +58,14 @@ func (s *shelf) Append(_ context.Context, b plant.Batch, marks []store.Mark) err
 func (s *shelf) Committed(string, uint64) ([]sparkplug.Span, error) {
 	return slices.Clone(s.spans), nil
 }
-func (s *shelf) SetAssets(string, []plant.Asset) error { return nil }
-func (s *shelf) Assets() []plant.Asset                 { return nil }
+func (s *shelf) Last(context.Context, []plant.TagID) ([]plant.Sample, error)      { return nil, nil }
+func (s *shelf) LastStates(context.Context, []plant.TagID) ([]plant.State, error) { return nil, nil }
+func (s *shelf) Scan(context.Context, plant.Range) iter.Seq2[plant.Block, error] {
+	return func(func(plant.Block, error) bool) {}
+}
+func (s *shelf) States(context.Context, plant.Range) ([]plant.State, error) { return nil, nil }
+func (s *shelf) SetAssets(string, []plant.Asset) error                      { return nil }
+func (s *shelf) Assets() []plant.Asset                                      { return nil }
 func (s *shelf) Apply(context.Context, string, uint64, uint64, []plant.Finding) error {
 	return nil
 }
@@ -153,9 +161,9 @@ func TestKnown(t *testing.T) {
 	meet(5, durable)
 	meet(6, fresh)
 	meet(6, pending)
-	g.known.settle(e, 6, false) // dropped: comes again
+	g.known.drop(e, 6) // dropped: comes again
 	meet(6, fresh)
-	g.known.settle(e, 6, true)
+	g.known.settle([]store.Mark{{Edge: "e", Epoch: 1, Number: 6}})
 	meet(6, durable)
 	if got := g.known.from(e, 3, now); !slices.Equal(got, []sparkplug.Span{span(3, 6)}) {
 		t.Error(got)
@@ -163,7 +171,7 @@ func TestKnown(t *testing.T) {
 	meet(7, fresh)
 	for i := range 3 * maxSets {
 		g.known.meet(epoch{"e", uint64(i + 2)}, 1, now.Add(time.Duration(i)))
-		g.known.settle(epoch{"e", uint64(i + 2)}, 1, true)
+		g.known.settle([]store.Mark{{Edge: "e", Epoch: uint64(i + 2), Number: 1}})
 	}
 	if len(g.known.sets) > maxSets {
 		t.Errorf("%d epochs are remembered", len(g.known.sets))
@@ -186,21 +194,74 @@ func TestTwin(t *testing.T) {
 	births(true, 2, 3)           // back to earlier ones
 }
 
+// An edge that floods leaves room and turns to the others.
 func TestInbox(t *testing.T) {
-	b := inbox{wake: make(chan struct{}, 1)}
-	one := message{payload: make([]byte, 1<<20)}
-	n := 0
-	for b.put(one) {
-		n++
+	g := newIngest(&shelf{})
+	one := func(edge string) message {
+		return message{topic: "spBv1.0/mill/NDATA/" + edge, payload: make([]byte, 1<<20)}
 	}
-	if n != maxInboxBytes>>20 {
-		t.Errorf("%d MiB fit", n)
+	flood := 0
+	for range 200 {
+		g.put(one("mad"))
+		flood++
 	}
-	if !b.put(message{lost: true}) {
-		t.Error("the loss of the connection was lost")
+	kept := int(200 - g.counts.dropped.Load())
+	if kept < 30 || kept > 33 {
+		t.Errorf("%d MiB of one edge are kept", kept)
 	}
-	if list := b.take(nil); len(list) != n+1 || !b.put(one) {
-		t.Errorf("%d were taken", len(list))
+	for range 5 {
+		g.put(one("good"))
+	}
+	if n := g.counts.dropped.Load(); n != uint64(200-kept) {
+		t.Errorf("%d messages of the other edge found no room", n-uint64(200-kept))
+	}
+	g.inbox.all(func(from name) message { return message{from: from, lost: true} })
+	list := g.inbox.take(nil, 5)
+	good := 0
+	for _, m := range list {
+		if m.from.node == "good" {
+			good++
+		}
+	}
+	if good != 5 || len(list) != 10 {
+		t.Errorf("%d of the first %d messages are of the edge that sent few", good, len(list))
+	}
+	lost := 0
+	for {
+		list = g.inbox.take(list[:0], 100)
+		if len(list) == 0 {
+			break
+		}
+		for i, m := range list {
+			if m.lost {
+				lost++
+			} else if i > 0 && list[i-1].lost && m.from == list[i-1].from {
+				t.Error("a message behind the end of its connection")
+			}
+		}
+	}
+	if lost != 2 || g.inbox.total != 0 {
+		t.Errorf("%d ends of the connection, %d bytes are left", lost, g.inbox.total)
+	}
+
+	// Births that find no room are missed: what follows must not be read by others.
+	for range 100 {
+		g.put(one("mad"))
+	}
+	m := one("mad")
+	m.topic = "spBv1.0/mill/DBIRTH/mad/plc"
+	g.put(m)
+	g.put(m)
+	n, unborn := 0, 0
+	for list = g.inbox.take(list[:0], 100); len(list) > 0; list = g.inbox.take(list[:0], 100) {
+		for _, x := range list {
+			if n++; x.unborn {
+				unborn++
+			}
+		}
+	}
+	if unborn != 1 {
+		t.Errorf("%d times in %d messages the loss of births was told", unborn, n)
 	}
 }
 
@@ -216,7 +277,7 @@ func TestCommitGroups(t *testing.T) {
 	b := plant.Batch{Gaps: []plant.Gap{{Tag: 1}}}
 	for n := range uint64(20) {
 		g.known.meet(epoch{"e", 1}, n+1, time.Now())
-		if !g.commit.add(&b, &store.Mark{Edge: "e", Epoch: 1, Number: n + 1}) || !g.commit.add(&b, nil) {
+		if !g.commit.add("e", &b, &store.Mark{Edge: "e", Epoch: 1, Number: n + 1}, nil) || !g.commit.add("e", &b, nil, nil) {
 			t.Fatal("no room")
 		}
 	}
@@ -239,15 +300,25 @@ func TestCommitGroups(t *testing.T) {
 		t.Errorf("to be answered: %v", x)
 	}
 
-	// Without anybody who commits, memory stays bounded.
-	big := plant.Batch{Gaps: make([]plant.Gap, 100_000)}
+	// Without anybody who commits, memory stays bounded, and an edge that fills it
+	// leaves room to another.
+	big := plant.Batch{Gaps: make([]plant.Gap, 10_000)}
 	n := 0
-	for g.commit.add(&big, nil) {
+	for g.commit.add("mad", &big, nil, nil) {
 		n++
 	}
-	if n > maxPending/100_000+1 {
-		t.Errorf("%d batches of 100,000 are kept", n)
+	if n > maxPending/10_000/2+1 {
+		t.Errorf("%d batches of 10,000 are kept of one edge", n)
 	}
+	if !g.commit.add("good", &big, nil, nil) {
+		t.Error("no room for another edge")
+	}
+	for i := range 1000 {
+		if !g.commit.add("e"+strconv.Itoa(i), &big, nil, nil) {
+			return
+		}
+	}
+	t.Error("no bound over all edges")
 }
 
 // FuzzDecoder feeds the decoder with runs of messages of any content.

@@ -1,9 +1,11 @@
 package ingest
 
 import (
+	"slices"
 	"sync"
 	"time"
 
+	"millwright/historian/store"
 	"millwright/sparkplug"
 )
 
@@ -29,8 +31,13 @@ type set struct {
 	used    time.Time
 }
 
-// maxSets epochs are remembered. An edge makes one at each start.
-const maxSets = 1024
+const (
+	// maxSets epochs are remembered. An edge makes one at each start.
+	maxSets = 1024
+	// maxSpans runs of numbers are remembered of an epoch: between two of them a
+	// record is missing, and an edge sends those again.
+	maxSpans = 1 << 16
+)
 
 // fate says what is known of a record.
 type fate uint8
@@ -39,6 +46,7 @@ const (
 	fresh   fate = iota // now noted as pending
 	pending             // on its way to the disk
 	durable
+	refused // an edge that works has no such record
 )
 
 // meet says what is known of a record and notes a fresh one as pending.
@@ -51,6 +59,9 @@ func (k *known) meet(e epoch, number uint64, now time.Time) fate {
 		return durable
 	case s.pending[number]:
 		return pending
+	}
+	if len(s.durable)+len(s.pending) >= maxSpans && !sparkplug.Contains(s.durable, number-1) {
+		return refused
 	}
 	s.pending[number] = true
 	return fresh
@@ -92,15 +103,46 @@ func (k *known) forget() {
 	delete(k.sets, oldest)
 }
 
-// settle notes that a record is durable, or that it was dropped.
-func (k *known) settle(e epoch, number uint64, isDurable bool) {
+// drop notes that a record found no room.
+func (k *known) drop(e epoch, number uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s := k.of(e, time.Now())
-	delete(s.pending, number)
-	if isDurable {
-		s.durable = sparkplug.AddSpan(s.durable, sparkplug.Span{First: number, Last: number})
+	delete(k.of(e, time.Now()).pending, number)
+}
+
+// settle notes that records are durable.
+func (k *known) settle(marks []store.Mark) {
+	now := time.Now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, m := range marks {
+		s := k.of(epoch{m.Edge, m.Epoch}, now)
+		s.durable = sparkplug.AddSpan(s.durable, sparkplug.Span{First: m.Number, Last: m.Number})
+		delete(s.pending, m.Number)
 	}
+}
+
+// has reports whether anything of an epoch is durable or on its way.
+func (k *known) has(e epoch, now time.Time) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s := k.of(e, now)
+	return len(s.durable)+len(s.pending) > 0
+}
+
+// missing returns the numbers below n that are neither durable nor on their way.
+func (k *known) missing(e epoch, n uint64, now time.Time) []sparkplug.Span {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s := k.of(e, now)
+	if n <= 1 || len(s.durable) > 0 && s.durable[0].First == 1 && s.durable[0].Last >= n-1 {
+		return nil
+	}
+	have := slices.Clone(s.durable)
+	for number := range s.pending {
+		have = sparkplug.AddSpan(have, sparkplug.Span{First: number, Last: number})
+	}
+	return sparkplug.SpansBetween(have, 1, n)
 }
 
 // from returns the durable numbers of an epoch from number n upwards.

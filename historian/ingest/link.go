@@ -40,7 +40,7 @@ func (g *Ingest) stay(ctx context.Context, b place) {
 	for i := 0; ctx.Err() == nil; i = (i + 1) % len(b.nodes) {
 		broker := b.nodes[i]
 		online, err := g.connection(ctx, b.index, broker)
-		g.inbox.put(message{lost: true, broker: b.index})
+		g.inbox.all(func(from name) message { return message{from: from, lost: true, broker: b.index} })
 		if ctx.Err() != nil {
 			return
 		}
@@ -68,12 +68,12 @@ func (g *Ingest) connection(ctx context.Context, index int, broker string) (onli
 	// Will and birth share it. It never goes back: edges ignore a STATE that is older
 	// than what they have seen, and a machine may start with its clock in the past.
 	at := max(time.Now().UnixMilli(), g.latest.Load()+1)
-	l, err := g.connect(ctx, broker, at)
+	own := make(chan sparkplug.HostState, 16)
+	l, err := g.connect(ctx, index, broker, at, own)
 	if err != nil {
 		return false, err
 	}
 	defer l.Close()
-	own := make(chan sparkplug.HostState, 16)
 	if err := g.subscribe(ctx, l, index, own); err != nil {
 		return false, err
 	}
@@ -119,13 +119,20 @@ func (g *Ingest) leave(l *dial.Link) error {
 }
 
 // connect opens a connection whose Will is the offline STATE of this time.
-func (g *Ingest) connect(ctx context.Context, broker string, at int64) (*dial.Link, error) {
+func (g *Ingest) connect(ctx context.Context, index int, broker string, at int64, own chan<- sparkplug.HostState) (*dial.Link, error) {
 	return dial.Client{
 		Broker: broker, Access: g.Access,
 		ID: dial.ClientID("host", g.HostID),
 		// Or data would overtake the births that it needs. The handlers only put
 		// into the inbox, so the deadlock of ordered handlers cannot happen.
-		Ordered:   true,
+		Ordered: true,
+		Direct: func(topic string, payload []byte) {
+			if topic == g.stateTopic() {
+				hearState(payload, own)
+			} else {
+				g.hear(index, topic, payload)
+			}
+		},
 		WillTopic: g.stateTopic(), WillRetain: true,
 		Will: sparkplug.HostState{Online: false, Timestamp: at}.AppendTo(nil),
 	}.Connect(ctx)
@@ -139,24 +146,29 @@ func (g *Ingest) stateTopic() string {
 // anything is said (tck-id-host-topic-phid-birth-sub-required). At QoS 1 data
 // still comes at QoS 0, deaths at QoS 1.
 func (g *Ingest) subscribe(ctx context.Context, l *dial.Link, index int, own chan<- sparkplug.HostState) error {
-	err := l.Subscribe(ctx, g.stateTopic(), func(_ string, payload []byte) {
-		s, err := sparkplug.ParseHostState(payload)
-		if err != nil {
-			return
-		}
-		select {
-		case own <- s:
-		default: // sixteen are waiting already; each gets the same answer
-		}
-	})
+	err := l.Subscribe(ctx, g.stateTopic(), func(_ string, payload []byte) { hearState(payload, own) })
 	if err != nil {
 		return err
 	}
-	return l.Subscribe(ctx, sparkplug.Namespace+"/#", func(topic string, payload []byte) {
-		if !g.inbox.put(message{topic: topic, payload: payload, arrived: time.Now().UnixNano(), broker: index}) {
-			g.counts.dropped.Add(1)
-		}
-	})
+	return l.Subscribe(ctx, sparkplug.Namespace+"/#", func(topic string, payload []byte) { g.hear(index, topic, payload) })
+}
+
+// hear takes a message: those at QoS 0 straight from the connection, deaths from
+// the client.
+func (g *Ingest) hear(index int, topic string, payload []byte) {
+	g.put(message{topic: topic, payload: payload, arrived: time.Now().UnixNano(), broker: index})
+}
+
+// hearState takes what is said of this host.
+func hearState(payload []byte, own chan<- sparkplug.HostState) {
+	s, err := sparkplug.ParseHostState(payload)
+	if err != nil {
+		return
+	}
+	select {
+	case own <- s:
+	default: // sixteen are waiting already; each gets the same answer
+	}
 }
 
 // announce says that this host is online.

@@ -3,6 +3,7 @@ package ingest
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"millwright/plant"
@@ -49,11 +50,10 @@ func useOf(m *sparkplug.Metric) uint8 {
 	return useTag
 }
 
-// Bounds of messages that wait for a birth.
+// Messages wait for a birth for so long, in so much memory of all edges together.
 const (
-	maxHeld      = 1024
-	maxHeldBytes = 8 << 20
-	holdFor      = 30 * time.Second
+	maxHeld = 64 << 20
+	holdFor = 30 * time.Second
 )
 
 // node is an edge as this host knows it.
@@ -61,22 +61,58 @@ type node struct {
 	edge    string // "group/node"
 	name    string
 	broker  int // index of the connection that it was heard on last
+	from    name
 	session sparkplug.Node
+	heard   int64 // ns UTC, of the last message
+	births  int   // NBIRTHs taken
 
 	version uint64 // of the acknowledgement; 0: a foreign edge
 	epoch   uint64 // of the last NBIRTH
 	oldest  uint64
-	epochs  []uint64 // of the last NBIRTHs
-	assets  string   // JSON, as last stored
+	epochs  []uint64        // of the last NBIRTHs
+	former  []former        // births of other openings, the last one last
+	turned  int64           // when an NBIRTH of another opening came last
+	trusted map[uint64]bool // other epochs of which records are taken
+	doubted map[uint64]bool // those that wait for births
+	fresh   int             // epochs and tags that were new: see quota
+	tags    int
+	since   int64  // of the count
+	charged uint64 // epoch that was counted last
+	assets  string // JSON, as last stored
+
+	before map[plant.TagID]int64 // time of the last value stored before its first birth; 0 none
+	past   map[uint64]*past      // by epoch
+	bornAt int64                 // its own time at its first birth
+	gaveUp int64                 // when gaps of a full queue came last
 
 	status     plant.EdgeStatus
 	statusAt   int64
 	offset     int64 // ms
 	replayed   int64 // when historical data came last
-	unreadable int
+	unreadable bool  // it was told of
 
 	held      []message
 	heldBytes int
+	mend      bool // messages on disk may be readable since the last birth
+}
+
+// past is what this host has seen of an epoch since its start.
+type past struct {
+	looked   bool
+	complete int64  // when all below Oldest was last here
+	live     uint64 // the first number that was made since
+}
+
+func (n *node) pastOf(epoch uint64) *past {
+	p := n.past[epoch]
+	if p == nil {
+		if n.past == nil || len(n.past) >= maxSets {
+			n.past = map[uint64]*past{}
+		}
+		p = &past{}
+		n.past[epoch] = p
+	}
+	return p
 }
 
 // meet reads who was born.
@@ -114,6 +150,141 @@ func (n *node) twin() bool {
 	return before
 }
 
+// believes reports whether a record was sent under the standing births. One that was
+// not is of a box whose NBIRTH was lost, or of a second one with the same identity:
+// its aliases may mean other tags. It waits for its own births, or comes again.
+//
+// A live record is of the present opening of its box. An old one of an opening whose
+// births are remembered is read by those. Of another opening it is that of the box
+// which was born if it follows in the run of that box, if the opening is known or
+// births have come since it was first heard of, and if the last change of openings is
+// so long ago that a second box would have been heard by now.
+func (n *node) believes(r *record, place uint64, now int64, known func(epoch) bool) bool {
+	if r.epoch == n.epoch {
+		return true
+	}
+	if r.historical && r.own {
+		return true
+	}
+	if !r.historical {
+		if place != 0 { // of this session
+			n.session.Doubt()
+		}
+		return false
+	}
+	if !n.session.Follows(place) || n.turned != 0 && now-n.turned < int64(turnSettles) {
+		return false
+	}
+	if n.trusted[r.epoch] {
+		return true
+	}
+	if known(epoch{n.edge, r.epoch}) {
+		n.trust(r.epoch)
+		return true
+	}
+	if len(n.doubted) < maxEpochs {
+		if n.doubted == nil {
+			n.doubted = map[uint64]bool{}
+		}
+		n.doubted[r.epoch] = true
+	}
+	return false
+}
+
+// former are births of an opening that is not the one which was born last. Records of
+// it are read by them: they may come from a box that has started anew, whose aliases
+// are the same, or from a second box, whose aliases may not be.
+type former struct {
+	epoch   uint64
+	session sparkplug.Node
+}
+
+// turnSettles is how long a box that is there twice may be silent.
+const turnSettles = time.Minute
+
+// maxFormer openings of an edge are remembered by their births.
+const maxFormer = 3
+
+// shelve puts the standing births away where an NBIRTH is of another opening, and
+// drops what is known of that one.
+func (d *decoder) shelve(n *node, epoch uint64, now int64) {
+	drop := func(i int) {
+		d.declared -= n.former[i].session.Count()
+		n.former = slices.Delete(n.former, i, i+1)
+	}
+	if i := slices.IndexFunc(n.former, func(f former) bool { return f.epoch == epoch }); i >= 0 {
+		drop(i)
+	}
+	if n.epoch == 0 || n.epoch == epoch {
+		return
+	}
+	n.turned = now
+	if n.session.Count() == 0 {
+		return
+	}
+	if len(n.former) == maxFormer {
+		drop(0)
+	}
+	n.former = append(n.former, former{n.epoch, n.session})
+	n.session = sparkplug.Node{}
+}
+
+// birthsOf is what a message is to be read by: the births of the opening that its
+// record is of, where those are known, and else the standing ones.
+func (n *node) birthsOf(p *sparkplug.Payload) (s *sparkplug.Node, own bool) {
+	if len(n.former) == 0 {
+		return &n.session, false
+	}
+	for i := len(p.Metrics) - 1; i >= 0; i-- { // what belongs to the delivery stands last
+		decl := n.session.Resolve("", &p.Metrics[i])
+		if decl == nil || decl.Use == useTag {
+			break
+		}
+		if decl.Use != useEpoch {
+			continue
+		}
+		for k := range n.former {
+			if n.former[k].epoch == p.Metrics[i].Value.Bits {
+				return &n.former[k].session, true
+			}
+		}
+		break
+	}
+	return &n.session, false
+}
+
+// trust takes records of an epoch from now on.
+func (n *node) trust(epoch uint64) {
+	if n.trusted == nil || len(n.trusted) >= maxSets {
+		n.trusted = map[uint64]bool{}
+	}
+	n.trusted[epoch] = true
+}
+
+// Quotas of what an edge may leave behind for ever, far above what one that works
+// needs: an epoch is a start, and a tag a metric that was not there before.
+const (
+	epochsAtOnce    = 1000
+	epochsPerMinute = 2
+	tagsAtOnce      = 100_000
+	tagsPerMinute   = 100
+)
+
+// affords counts epochs and tags that are new and reports whether the edge is
+// within its quota.
+func (n *node) affords(epochs, tags int, now int64) bool {
+	if n.since == 0 {
+		n.since = now
+	}
+	minutes := int((now - n.since) / int64(time.Minute))
+	if n.fresh+epochs > epochsAtOnce+epochsPerMinute*minutes || n.tags+tags > tagsAtOnce+tagsPerMinute*minutes {
+		return false
+	}
+	n.fresh += epochs
+	n.tags += tags
+	return true
+}
+
 // path is the identity of a metric. Edges of ours name their metrics by it;
 // names of others mean something below their device only.
 func (n *node) path(device, name string) string {
@@ -129,20 +300,54 @@ func (n *node) path(device, name string) string {
 // hold keeps a message that cannot be read before a birth, and asks for that.
 func (d *decoder) hold(n *node, m *message) {
 	d.g.answers.ask(n.edge)
-	if len(n.held) >= maxHeld || n.heldBytes+len(m.payload) > maxHeldBytes {
-		d.g.counts.dropped.Add(1)
+	if !room(n.heldBytes, d.held, maxHeld, len(d.nodes)) {
+		d.setAside(n, m, "no birth before it, and too many wait for one", true)
 		return
 	}
 	d.g.counts.held.Add(1)
-	n.held = append(n.held, *m)
-	n.heldBytes += len(m.payload)
+	d.keep(n, *m)
 }
 
-// dropHeld gives up waiting for a birth.
-func (n *node) dropHeld(now int64) {
-	for len(n.held) > 0 && now-n.held[0].arrived > int64(holdFor) {
-		n.heldBytes -= len(n.held[0].payload)
-		n.held = n.held[1:]
+func (d *decoder) keep(n *node, m message) {
+	n.held = append(n.held, m)
+	n.heldBytes += len(m.payload) + overhead
+	d.held += len(m.payload) + overhead
+}
+
+// unhold takes the first n messages that wait.
+func (d *decoder) unhold(n *node, count int) []message {
+	list := n.held[:count]
+	for i := range list {
+		n.heldBytes -= len(list[i].payload) + overhead
+		d.held -= len(list[i].payload) + overhead
+	}
+	n.held = n.held[count:]
+	if len(n.held) == 0 {
+		n.held = nil
+	}
+	return list
+}
+
+// giveUp ends the wait of the first messages for a birth. An edge that knows the
+// acknowledgement sends them again; of others they are all there is.
+func (d *decoder) giveUp(n *node, count int, reason string) {
+	list := d.unhold(n, count)
+	if n.version != 0 {
+		return
+	}
+	for i := range list {
+		d.setAside(n, &list[i], reason, true)
+	}
+}
+
+// expire gives up waiting for a birth.
+func (d *decoder) expire(n *node, now int64) {
+	late := 0
+	for late < len(n.held) && now-n.held[late].arrived > int64(holdFor) {
+		late++
+	}
+	if late > 0 {
+		d.giveUp(n, late, "no birth declares what it names")
 	}
 }
 
@@ -151,18 +356,94 @@ func (d *decoder) retry(n *node) {
 	if len(n.held) == 0 {
 		return
 	}
-	list := n.held
-	n.held, n.heldBytes = nil, 0
+	list := d.unhold(n, len(n.held))
 	for i := range list {
 		m := &list[i]
 		t, err := sparkplug.ParseTopic(m.topic)
 		if err != nil || d.payload.Decode(m.payload) != nil {
 			continue
 		}
-		if n.session.Alive(t.Device) && d.data(n, t.Device, m) {
+		if !n.session.Alive(t.Device) || !d.data(n, t.Device, m, m.place, nil) {
+			d.keep(n, *m)
+		}
+	}
+}
+
+// setAside keeps a message that cannot be read, or not all of which can be, where
+// people find it. waits: a birth may make it readable.
+func (d *decoder) setAside(n *node, m *message, reason string, waits bool) {
+	if err := d.putAside(n, m, reason, waits, false); err != nil {
+		d.g.Log.Error("unread message", "err", err)
+	}
+}
+
+// putAside is setAside; with must the message is on disk when nil comes back.
+func (d *decoder) putAside(n *node, m *message, reason string, waits, must bool) error {
+	x := Unread{Time: time.Unix(0, m.arrived).UTC(), Topic: m.topic, Reason: reason, Payload: m.payload, Waits: waits, BdSeq: -1}
+	if n != nil {
+		x.Edge = n.edge
+		if bd, ok := n.session.BdSeq(); ok {
+			x.BdSeq = int(bd)
+		}
+	}
+	d.g.counts.unreadable.Add(1)
+	told := &d.told
+	if n != nil {
+		told = &n.unreadable
+	}
+	if !*told {
+		*told = true
+		d.g.Log.Warn("message cannot be read; millwright unread shows such messages", "topic", m.topic, "bytes", len(m.payload), "reason", reason)
+	}
+	return d.g.unread.keep(x, must)
+}
+
+// mends reads again what was set aside for want of a birth.
+func (d *decoder) mends(n *node) {
+	n.mend = false
+	bd := -1
+	if b, ok := n.session.BdSeq(); ok {
+		bd = int(b)
+	}
+	var list []Unread
+	err := d.g.unread.waiting(n.edge, func(x *Unread) {
+		if x.BdSeq == -1 || x.BdSeq == bd {
+			list = append(list, *x)
+		}
+	})
+	if err != nil {
+		d.g.Log.Error("unread messages cannot be read back", "edge", n.edge, "err", err)
+	}
+	if len(list) == 0 {
+		return
+	}
+	// They leave the disk together, when all that could be read is in the store.
+	var left atomic.Int64
+	left.Store(1)
+	read := map[string]bool{}
+	done := func() {
+		if left.Add(-1) > 0 {
+			return
+		}
+		err := d.g.unread.remove(n.edge, func(x *Unread) bool { return read[x.Topic+x.Time.String()] })
+		if err != nil {
+			d.g.Log.Error("messages that were read are still among the unread", "edge", n.edge, "err", err)
+		}
+		d.g.counts.mended.Add(uint64(len(read)))
+	}
+	for i := range list {
+		x := &list[i]
+		m := message{topic: x.Topic, payload: x.Payload, arrived: x.Time.UnixNano()}
+		t, err := sparkplug.ParseTopic(m.topic)
+		if err != nil || d.payload.Decode(m.payload) != nil || !n.session.Alive(t.Device) {
 			continue
 		}
-		n.held = append(n.held, *m)
-		n.heldBytes += len(m.payload)
+		left.Add(1)
+		if d.data(n, t.Device, &m, 0, done) {
+			read[x.Topic+x.Time.String()] = true
+		} else {
+			left.Add(-1)
+		}
 	}
+	done()
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // TestForeignWaveforms: a FloatArray of any edge is a waveform; one that is none is
-// passed over, and what stands beside it is stored.
+// told of, and what stands beside it is stored.
 func TestForeignWaveforms(t *testing.T) {
 	t.Parallel()
 	b := newNATS(t)
@@ -46,7 +46,7 @@ func TestForeignWaveforms(t *testing.T) {
 	if got := m.waves[1]; len(m.waves) != 2 || got.Quality != plant.BadNoData || len(got.Values) != 0 || m.ids["mill/other/Wave"].Kind != plant.Burst {
 		t.Errorf("%d waveforms, %+v, kind %s", len(m.waves), got, m.ids["mill/other/Wave"].Kind)
 	}
-	if c := h.Counts(); c.Skipped != 1 {
+	if c := h.Counts(); c.Unreadable != 1 {
 		t.Errorf("%+v", c)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"math"
 	"net"
@@ -264,6 +265,42 @@ func (s *memory) spans(edge string, epoch uint64) (out []sparkplug.Span) {
 	return out
 }
 
+func (s *memory) Last(_ context.Context, tags []plant.TagID) (out []plant.Sample, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	paths := s.paths()
+	for _, id := range tags {
+		last := plant.Sample{}
+		for k, v := range s.values {
+			if k.path == paths[id] && (last.Tag == 0 || k.ms*ms > last.Time) {
+				last = plant.Sample{Tag: id, Time: k.ms * ms, Value: v}
+			}
+		}
+		if last.Tag != 0 {
+			out = append(out, last)
+		}
+	}
+	return out, nil
+}
+
+func (s *memory) LastStates(context.Context, []plant.TagID) ([]plant.State, error) { return nil, nil }
+
+func (s *memory) Scan(_ context.Context, r plant.Range) iter.Seq2[plant.Block, error] {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := plant.Block{Tag: r.Tag}
+	path := s.paths()[r.Tag]
+	for k := range s.values {
+		if at := k.ms * ms; k.path == path && at >= r.From && at < r.To {
+			b.Times = append(b.Times, at)
+		}
+	}
+	slices.Sort(b.Times)
+	return func(yield func(plant.Block, error) bool) { yield(b, nil) }
+}
+
+func (s *memory) States(context.Context, plant.Range) ([]plant.State, error) { return nil, nil }
+
 func (s *memory) Committed(edge string, epoch uint64) ([]sparkplug.Span, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -298,12 +335,12 @@ func (b book) Apply(_ context.Context, edge string, epoch, number uint64, f []pl
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if edge == "plant" { // the host itself
+		b.edges = append(b.edges, f...)
+		return nil
+	}
 	b.marks[store.Mark{Edge: edge, Epoch: epoch, Number: number}]++
 	for _, x := range f {
-		if x.Kind == plant.KindEdge {
-			b.edges = append(b.edges, x)
-			continue
-		}
 		b.findings[x.Key]++
 	}
 	return nil
@@ -333,7 +370,7 @@ func (s *screen) Values(b plant.Batch) {
 	}
 }
 
-func (s *screen) Stale(tags []plant.TagID) {
+func (s *screen) Stale(tags []plant.TagID, _ int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stale == nil {

@@ -114,8 +114,9 @@ type Historian struct {
 	Access  Access // to the brokers
 	Cluster bool   // they are the nodes of one cluster: it is on one of them, and not on all
 	HostID  string
-	Store   string  // StorePebble, StoreInflux
-	Influx  *Influx // with StoreInflux
+	Reorder time.Duration // how long a message of an edge may be missing before its births are asked for
+	Store   string        // StorePebble, StoreInflux
+	Influx  *Influx       // with StoreInflux
 }
 
 // HMI is the web server, section [hmi]. It needs [historian].
@@ -368,6 +369,7 @@ func (root *table) historian(local bool) *Historian {
 		Data:    t.folder("data", "millwright-data/historian"),
 		Reserve: t.size("reserve", 64<<20, 16<<20),
 		HostID:  t.checked("host_id", "millwright", checkName),
+		Reorder: t.duration("reorder_timeout", 2*time.Second, 100*time.Millisecond, time.Minute),
 	}
 	t.store(h)
 	h.Access = t.access(local)

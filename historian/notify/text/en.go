@@ -30,6 +30,11 @@ var english = language{
 		plant.KindQueue:       "Edge queue fault",
 		plant.KindModel:       "Model dropped",
 		plant.KindQuarantine:  "Tag in quarantine",
+		plant.KindCheckpoint:  "No fresh checkpoint of the edge",
+		plant.KindLoss:        "Values lost between edge and plant",
+		plant.KindTwin:        "Two boxes are one edge",
+		plant.KindHole:        "Records missing in the historian",
+		plant.KindUnread:      "Messages of an edge cannot be read",
 		plant.KindCertificate: "Certificate expires",
 		plant.KindException:   "PLC read without security",
 		plant.KindPLCAlarm:    "PLC alarm",
@@ -232,6 +237,18 @@ var english = language{
 		plant.KindQuarantine: {
 			"the PLC's program was changed: another type, unit or range",
 			"Let the engineer say on the page of the edges whether the tag is the same, rescaled or new; until then nothing of it is taken.",
+			"Tell the engineer"},
+		plant.KindTwin: {
+			"two boxes have one name, or one runs on a copy of the other's disk",
+			"Find the second box and stop it, or give it a name of its own; the values of both are kept under the same tags.",
+			"Stop the second box"},
+		plant.KindHole: {
+			"the historian was restored from an older backup",
+			"Nothing can be fetched again: what is missing is declared as a gap in every tag of the edge. Tell the engineer.",
+			"Tell the engineer"},
+		plant.KindUnread: {
+			"the edge's program is newer or broken, or something else speaks under its name",
+			"Let the engineer see them with millwright unread; they are kept.",
 			"Tell the engineer"},
 		plant.KindCertificate: {
 			"its time runs out; nothing is broken yet",

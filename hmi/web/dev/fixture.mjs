@@ -528,6 +528,8 @@ function edges() {
       acked: 48_209 + Math.floor((now - state.begun) / 100),
       declared: 0,
       clock_offset_ms: 3,
+      unread: 0,
+      unread_dropped: 0,
       version: "0.1.0",
       box: {
         edge: "mill-edge-1",

@@ -307,6 +307,8 @@ export interface Edge {
   acked: number;
   declared: number;
   clock_offset_ms: number;
+  unread: number;
+  unread_dropped: number;
   version: string;
   plcs: PLC[] | null;
   models?: ModelStatus[] | null;

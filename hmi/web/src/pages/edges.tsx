@@ -93,6 +93,14 @@ function EdgeCard(props: { edge: Edge; orders: readonly Order[]; old: boolean })
           strong={clockOff}
         />
         {e.box ? <Swap box={e.box} /> : null}
+        {e.unread + e.unread_dropped > 0 && (
+          <Figure
+            label={t("edges.unread")}
+            value={integer(e.unread)}
+            note={e.unread_dropped > 0 ? t("edges.unreadDropped", { n: integer(e.unread_dropped) }) : t("edges.unreadText")}
+            strong
+          />
+        )}
       </dl>
       <Progress edge={e} />
       <Ledger edge={e} />

@@ -31,14 +31,16 @@ func TestEdgeThatStaysAwayIsTold(t *testing.T) {
 	book := &ledger{}
 	g := &Ingest{HostID: "plant", Alarms: book, Log: slog.New(slog.DiscardHandler)}
 	g.init()
-	a := &absence{g: g, epoch: 1, told: map[string]bool{}}
+	a := &watch{g: g, epoch: 1, told: map[matter]bool{}}
 	start := time.Now()
 	see := func(state string, since, now time.Duration, want ...plant.Phase) {
 		t.Helper()
 		g.view.edges["Works/hsm"] = &edgeView{status: plant.EdgeStatus{State: state, Since: start.Add(since).UnixNano()}}
 		book.said = nil
-		for edge, away := range g.view.away(start.Add(now).UnixNano()) {
-			a.tell(t.Context(), edge, away, start.Add(now))
+		for m, stands := range g.matters(start.Add(now)) {
+			if m.key == "edge" {
+				a.tell(t.Context(), m, stands, start.Add(now))
+			}
 		}
 		if len(book.said) != len(want) || len(want) == 1 && book.said[0] != want[0] {
 			t.Errorf("%s since %v at %v: %v, want %v", state, since, now, book.said, want)
