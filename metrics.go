@@ -188,6 +188,7 @@ func (g *gauges) historian(st store.Store, book *alarm.Book, in *ingest.Ingest) 
 			n          uint64
 		}{
 			{"ingest_messages_total", "Messages decoded.", c.Messages},
+			{"ingest_forged_total", "Messages without the signature of the edge that they name, or kept back and sent again.", c.Forged},
 			{"ingest_unreadable_total", "Messages that could not be read, or not all of them.", c.Unreadable},
 			{"ingest_mended_total", "Of those, messages that a birth made readable.", c.Mended},
 			{"ingest_dropped_total", "Messages for which there was no room; edges that know the acknowledgement send them again.", c.Dropped},

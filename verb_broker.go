@@ -23,6 +23,7 @@ type brokerCmd struct {
 	Renew  brokerRenewCmd  `cmd:"" help:"Make a new certificate for a user; the one before stays good."`
 	Revoke brokerRevokeCmd `cmd:"" help:"Let a user in no longer; its connection ends within seconds."`
 	List   brokerListCmd   `cmd:"" help:"List who may come in."`
+	Key    brokerKeyCmd    `cmd:"" help:"Print the keys with which the edge or the historian of a configuration signs its messages."`
 	ACL    brokerACLCmd    `cmd:"" name:"acl" help:"Write what Mosquitto or nats-server needs to hold the same users to the same topics."`
 }
 

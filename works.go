@@ -103,6 +103,10 @@ func (w *works) startHistorian(ctx context.Context, c *config.Historian, web *co
 		Broker: first, Access: access,
 		HostID: c.HostID, Reorder: c.Reorder, Dir: filepath.Join(c.Data, ingestFolder), Store: st, Alarms: book, Live: m.hub, Log: w.log.With("role", "historian"),
 	}
+	m.ingest.Keys = c.Seal.Edges
+	if m.ingest.Key, err = sealKey(c.Seal.Sign, c.Data); err != nil {
+		return err
+	}
 	if c.Cluster {
 		m.ingest.Nodes = more
 	} else {
@@ -356,6 +360,10 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 		Broker: first, Standby: more, Access: access, PrimaryKeepAlive: c.PrimaryKeepAlive, LinkKbit: c.LinkKbit, NewestFirst: c.NewestFirst,
 		Group: c.Group, Node: c.Name, PrimaryHost: c.PrimaryHost, Version: version,
 		StateDir: c.Data, Queue: a.Queue, Devices: a.Devices, Status: a.Status, Assets: c.Assets, Log: a.Log,
+	}
+	up.Compress, up.HostKey = c.Seal.Compress, c.Seal.HostKey
+	if up.Key, err = sealKey(c.Seal.Sign, c.Data); err != nil {
+		return err
 	}
 	if c.Delivery == config.DeliverState {
 		up.Delivery = uplink.ByState

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +35,28 @@ func (a api) try(path string, into any) error {
 		return fmt.Errorf("%s: %s: %s", path, res.Status, body)
 	}
 	return json.Unmarshal(body, into)
+}
+
+// metric is a value of /metrics without labels, by its name behind "millwright_".
+func (a api) metric(name string) float64 {
+	a.t.Helper()
+	res, err := http.Get(a.base + "/metrics")
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(body)) {
+		if rest, ok := strings.CutPrefix(line, "millwright_"+name+" "); ok {
+			v, _ := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			return v
+		}
+	}
+	a.t.Fatalf("no metric %s", name)
+	return 0
 }
 
 func (a api) get(path string, into any) {

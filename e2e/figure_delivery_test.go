@@ -32,6 +32,14 @@ func TestFigureDeliveryEdge(t *testing.T) {
 		deliveryFigure("wire_bytes_per_sample", wire, "B")
 		deliveryFigure("edge_lost", l.lost(o), "values")
 	})
+	t.Run("compressed", func(t *testing.T) {
+		l := newLine(t)
+		l.edgeKeys = "compress = true\n"
+		o := startOffer(t, l.works, offerSet{Tags: 10_000, Every: 200, Parts: 20, PKI: filepath.Join(l.dir, "pki")}, false)
+		each, _, wire := l.carry(o, 15*time.Second)
+		deliveryFigure("edge_compressed_us_per_value", each, "us")
+		deliveryFigure("wire_compressed_bytes_per_sample", wire, "B")
+	})
 	t.Run("models", func(t *testing.T) {
 		l := newLine(t)
 		o := startOffer(t, l.works, offerSet{Tags: 10_000, Every: 200, Parts: 20, PKI: filepath.Join(l.dir, "pki")}, true)

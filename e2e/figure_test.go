@@ -2,9 +2,7 @@ package e2e
 
 import (
 	"fmt"
-	"io"
 	"math"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -123,25 +121,7 @@ func TestFigureSize(t *testing.T) {
 	figures(t)
 	up := start(t, "up", binary, "up", "--no-login", "--data", filepath.Join(t.TempDir(), "data"), "--http", "127.0.0.1:0")
 	base := up.find(`page\s+(http://127\.0\.0\.1:\d+)`, 20*time.Second)
-	read := func(name string) float64 {
-		res, err := http.Get(base + "/metrics")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		body, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(body)) {
-			if rest, ok := strings.CutPrefix(line, "millwright_"+name+" "); ok {
-				v, _ := strconv.ParseFloat(strings.TrimSpace(rest), 64)
-				return v
-			}
-		}
-		t.Fatalf("no metric %s", name)
-		return 0
-	}
+	read := api{t, base}.metric
 	eventually(t, 5*time.Minute, "chunks of 100,000 samples are cut", func() bool {
 		time.Sleep(time.Second)
 		return read("store_chunk_samples_total") >= 100_000

@@ -24,7 +24,7 @@ var errPayload = errors.New("sparkplug payload")
 
 // Decode reads the message b into p and reuses p's memory. Fields it does not
 // know are skipped; nested property sets and metadata too. Values of the form
-// Raw are parts of b. After an error p is not to be used.
+// Raw, and the body, are parts of b. After an error p is not to be used.
 func (p *Payload) Decode(b []byte) error {
 	p.Reset()
 	if len(b) > MaxPayload {
@@ -47,6 +47,10 @@ func (p *Payload) Decode(b []byte) error {
 				return fmt.Errorf("%w: seq %d", errPayload, f.num)
 			}
 			p.Seq, p.HasSeq = uint8(f.num), true
+		case keyPayloadUUID:
+			p.UUID = text(f.bytes)
+		case keyPayloadBody:
+			p.Body = f.bytes
 		case keyPayloadMetric:
 			if len(p.Metrics) == MaxMetrics {
 				return fmt.Errorf("%w: more than %d metrics", errPayload, MaxMetrics)

@@ -19,6 +19,7 @@ const (
 	MetricGaps    = "Millwright/Gaps"
 	MetricAssets  = "Millwright/Assets"
 	MetricStatus  = "Millwright/Status"
+	MetricSeal    = "Millwright/Seal"
 
 	MetricAccounts = "Millwright/Accounts"
 

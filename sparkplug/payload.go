@@ -9,6 +9,8 @@ type Payload struct {
 	Seq     uint8
 	HasSeq  bool // absent in NDEATH and commands
 	Metrics []Metric
+	UUID    string // what Body holds; see SealUUID. Not written by AppendTo
+	Body    []byte
 
 	props []Property // memory of the properties of decoded metrics
 }

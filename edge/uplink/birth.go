@@ -40,7 +40,8 @@ type announced struct {
 // (tck-id-payloads-dbirth-order).
 func (s *session) births() error {
 	u := s.u
-	now := time.Now().UnixNano()
+	now := u.moment()
+	s.sealed = 0
 	tags := s.tagTable()
 	devices := u.Devices()
 	var own []plant.TagID
@@ -69,10 +70,14 @@ func (s *session) births() error {
 	p.Declare(now, sparkplug.MetricAssets, aliasAssets, sparkplug.String, sparkplug.TextValue(string(assets)), true)
 	p.Declare(now, sparkplug.MetricStatus, aliasStatus, sparkplug.String, s.status(), true)
 	p.Declare(now, sparkplug.MetricAccounts, aliasAccounts, sparkplug.String, s.accounts(), true)
+	if how := u.sealer.Name(); how != "" {
+		p.Declare(now, sparkplug.MetricSeal, 0, sparkplug.String, sparkplug.TextValue(how), true)
+	}
 	s.declareTags(now, own, tags, true)
 	if err := s.send(u.topic(sparkplug.NBIRTH, "")); err != nil {
 		return err
 	}
+	s.sealed = uint64(now / int64(time.Millisecond))
 	for _, d := range devices {
 		if d.Name == "" {
 			continue
@@ -92,6 +97,14 @@ func (s *session) births() error {
 	s.birth, s.rebirth, s.statusAt = now, false, time.Now()
 	u.counts.births.Add(1)
 	return nil
+}
+
+// moment is the time of a birth, ns UTC. No two of a process are the same,
+// and none is earlier than the one before whatever the clock does: by it a host tells
+// what a broker has kept for later.
+func (u *Uplink) moment() int64 {
+	u.born = max(time.Now().UnixNano(), u.born+int64(time.Millisecond))
+	return u.born
 }
 
 // tagTable is every tag that may be sent, by handle.
@@ -119,7 +132,7 @@ func (s *session) deviceBirth(d Device, tags map[plant.TagID]*plant.Tag) error {
 		s.devices[d.Name] = a
 	}
 	a.tags, a.alive = slices.Clone(d.Tags), d.Alive
-	now := time.Now().UnixNano()
+	now := s.u.moment()
 	s.payload.Begin(now, s.nextSeq())
 	s.declareQueue(now, a.queue)
 	s.declareTags(now, d.Tags, tags, d.Alive)
@@ -128,7 +141,9 @@ func (s *session) deviceBirth(d Device, tags map[plant.TagID]*plant.Tag) error {
 
 func (s *session) deviceDeath(name string) error {
 	s.payload.Begin(time.Now().UnixNano(), s.nextSeq())
-	return s.send(s.u.topic(sparkplug.DDEATH, name))
+	// Not sealed: a broker that knows Sparkplug writes a time of its own into deaths.
+	s.buf = s.payload.AppendTo(s.buf[:0])
+	return s.link.Publish(s.u.topic(sparkplug.DDEATH, name), s.buf)
 }
 
 // declareQueue adds the delivery metrics of a birth.

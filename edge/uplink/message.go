@@ -160,7 +160,7 @@ func comparePlaces(a, b place) int {
 
 // send encodes the payload and publishes it.
 func (s *session) send(topic string) error {
-	s.buf = s.payload.AppendTo(s.buf[:0])
+	s.buf = s.u.sealer.AppendTo(s.buf[:0], &s.payload, topic, s.sealed, s.sealed != 0)
 	s.budget.spend(len(topic) + len(s.buf))
 	return s.link.Publish(topic, s.buf)
 }

@@ -42,6 +42,7 @@ type session struct {
 	link   *dial.Link
 	bdSeq  uint8
 	seq    uint8
+	sealed uint64 // session of what goes out, see sparkplug.Sealer; 0 until the NBIRTH is
 
 	states   chan sparkplug.HostState
 	commands chan sparkplug.Command
@@ -130,9 +131,10 @@ func (s *session) subscribe(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.link.Subscribe(ctx, u.topic(sparkplug.NCMD, ""), func(_ string, payload []byte) {
+	topic := u.topic(sparkplug.NCMD, "")
+	return s.link.Subscribe(ctx, topic, func(_ string, payload []byte) {
 		var p sparkplug.Payload
-		if err := p.Decode(payload); err != nil {
+		if p.Decode(payload) != nil || u.HostKey != nil && new(sparkplug.Opener).Open(&p, payload, topic, 0, u.HostKey) != nil {
 			u.counts.refused.Add(1)
 			return
 		}

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,6 +41,10 @@ type Uplink struct {
 	LinkKbit         int           // what the link to the plant bears, kbit/s; 0: not known
 	NewestFirst      bool          // telemetry of an outage is sent from its end backwards
 
+	Compress bool               // messages, for a thin link
+	Key      ed25519.PrivateKey // signs messages; nil: they are not signed
+	HostKey  ed25519.PublicKey  // commands must be signed with it; nil: the primary host's name is enough
+
 	Queue   *queue.Queue
 	Devices func() []Device
 	Status  func() plant.EdgeStatus // nil: no status metric
@@ -55,6 +60,8 @@ type Uplink struct {
 	heard   atomic.Int64 // ns UTC
 
 	connection connection
+	sealer     sparkplug.Sealer // of the Run goroutine
+	born       int64            // last moment
 }
 
 // Delivery is what frees a record.
@@ -140,6 +147,7 @@ func (u *Uplink) Run(ctx context.Context) error {
 	}
 	u.flights.init()
 	u.flights.delivery = u.Delivery
+	u.sealer.Compress, u.sealer.Key = u.Compress, u.Key
 	brokers := append([]string{u.Broker}, u.Standby...)
 	var told string
 	at, fruitless := 0, 0

@@ -32,6 +32,7 @@ type answers struct {
 	edges map[string]*edgeAnswers
 
 	payload sparkplug.Payload // of the run goroutine
+	sealer  sparkplug.Sealer  // likewise
 }
 
 // edgeAnswers is what one edge is to be told.
@@ -230,7 +231,7 @@ func (a *answers) say(c *command) {
 // send publishes the payload. A command that is lost is made good by the next
 // answer, or when the record comes again.
 func (a *answers) send(links []*dial.Link, topic string) {
-	b := a.payload.AppendTo(nil)
+	b := a.sealer.AppendTo(nil, &a.payload, topic, 0, false)
 	for _, l := range links {
 		if err := l.Publish(topic, b); err != nil {
 			a.g.Log.Debug("command not sent", "topic", topic, "err", err)

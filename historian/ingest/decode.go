@@ -45,6 +45,7 @@ type decoder struct {
 	swept    int64
 
 	payload sparkplug.Payload
+	opener  sparkplug.Opener
 	batch   plant.Batch // of the message
 	place   uint64      // of the message in its session
 	late    bool        // a later message came first:
@@ -187,8 +188,8 @@ func (d *decoder) take(m *message) {
 	if t.Kind != sparkplug.NDEATH { // a Will may come long after the node has walked on
 		n.broker = m.broker
 	}
-	if err := d.payload.Decode(m.payload); err != nil {
-		d.setAside(n, m, err.Error(), false)
+	if err := d.open(n, t.Topic, m); err != nil {
+		d.forged(n, t.Topic, m, err)
 		return
 	}
 	d.g.counts.messages.Add(1)
@@ -320,6 +321,7 @@ func (d *decoder) nodeBirth(n *node, m *message) {
 		n.bornAt = cmp.Or(p.Time, m.arrived)
 	}
 	n.meet(p)
+	n.sealed = uint64(p.Time / int64(time.Millisecond))
 	g.answers.quiet(n.edge)
 	n.trusted, n.doubted = n.doubted, nil
 	for i := range n.held {

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"iter"
@@ -67,6 +68,11 @@ type Ingest struct {
 	Standby bool   // store, but never answer nor ask: another host is the primary one
 	Dir     string // folder of messages that cannot be read and of holes; empty: they are told and not kept
 
+	// Keys are those with which edges sign their messages, by edge: nothing else is
+	// taken from these. Key signs the commands; nil: they are not signed.
+	Keys map[string][]ed25519.PublicKey
+	Key  ed25519.PrivateKey
+
 	// Reorder is how long a message may be missing in the run of an edge before its
 	// births are asked for (tck-id-operational-behavior-host-reordering-param).
 	Reorder time.Duration // 0 = sparkplug.ReorderTimeout
@@ -96,6 +102,7 @@ type Counts struct {
 	Samples    uint64 // decoded, states included
 	Unreadable uint64 // messages that are not Sparkplug, or broken, or not all of which could be read
 	Mended     uint64 // of those, messages that a birth made readable
+	Forged     uint64 // messages without the signature of the edge that they name, or kept back and sent again
 	Dropped    uint64 // messages for which there was no room
 	Repeated   uint64 // records that were on disk already
 	Held       uint64 // messages that had to wait for a birth
@@ -109,14 +116,14 @@ type Counts struct {
 }
 
 type counts struct {
-	messages, samples, unreadable, mended, missing, dropped, repeated, held, skipped, future, rebirths, answers, commits, retries atomic.Uint64
+	messages, samples, unreadable, forged, mended, missing, dropped, repeated, held, skipped, future, rebirths, answers, commits, retries atomic.Uint64
 }
 
 // Counts returns the counters. Any goroutine may ask.
 func (g *Ingest) Counts() Counts {
 	c := &g.counts
 	return Counts{
-		Messages: c.messages.Load(), Samples: c.samples.Load(), Unreadable: c.unreadable.Load(), Dropped: c.dropped.Load(),
+		Messages: c.messages.Load(), Samples: c.samples.Load(), Unreadable: c.unreadable.Load(), Forged: c.forged.Load(), Dropped: c.dropped.Load(),
 		Repeated: c.repeated.Load(), Held: c.held.Load(), Skipped: c.skipped.Load(), Future: c.future.Load(),
 		Rebirths: c.rebirths.Load(), Answers: c.answers.Load(), Commits: c.commits.Load(), Retries: c.retries.Load(), Mended: c.mended.Load(), Missing: c.missing.Load(),
 	}
@@ -143,7 +150,7 @@ func (g *Ingest) init() {
 		g.commit = committer{g: g, wake: make(chan struct{}, 1), edges: map[string]int{}}
 		g.find = finder{g: g, jobs: newFair[finding](maxJobs)}
 		g.known = known{g: g, sets: map[epoch]*set{}}
-		g.answers = answers{g: g, edges: map[string]*edgeAnswers{}, links: map[int]*dial.Link{}, wake: make(chan struct{}, 1)}
+		g.answers = answers{g: g, sealer: sparkplug.Sealer{Key: g.Key}, edges: map[string]*edgeAnswers{}, links: map[int]*dial.Link{}, wake: make(chan struct{}, 1)}
 		g.view.edges = map[string]*edgeView{}
 	})
 }

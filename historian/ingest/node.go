@@ -91,6 +91,9 @@ type node struct {
 	replayed   int64 // when historical data came last
 	unreadable bool  // it was told of
 
+	sealed   uint64           // time of the NBIRTH on the wire, ms: see sparkplug.Sealer
+	sealedAt map[string]int64 // times of the last births by device, "" the node; of edges whose keys are known
+
 	held      []message
 	heldBytes int
 	mend      bool // messages on disk may be readable since the last birth
@@ -360,7 +363,7 @@ func (d *decoder) retry(n *node) {
 	for i := range list {
 		m := &list[i]
 		t, err := sparkplug.ParseTopic(m.topic)
-		if err != nil || d.payload.Decode(m.payload) != nil {
+		if err != nil || d.open(n, t, m) != nil {
 			continue
 		}
 		if !n.session.Alive(t.Device) || !d.data(n, t.Device, m, m.place, nil) {
@@ -435,7 +438,7 @@ func (d *decoder) mends(n *node) {
 		x := &list[i]
 		m := message{topic: x.Topic, payload: x.Payload, arrived: x.Time.UnixNano()}
 		t, err := sparkplug.ParseTopic(m.topic)
-		if err != nil || d.payload.Decode(m.payload) != nil || !n.session.Alive(t.Device) {
+		if err != nil || d.open(n, t, &m) != nil || !n.session.Alive(t.Device) {
 			continue
 		}
 		left.Add(1)

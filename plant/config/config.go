@@ -86,6 +86,7 @@ type Edge struct {
 	PrimaryKeepAlive time.Duration // of the primary host, with DeliverState
 	LinkKbit         int           // what the link to the plant bears, kbit/s; 0: not known
 	NewestFirst      bool          // after an outage the newest values are sent first
+	Seal             Seal
 
 	Data        string // folder
 	QueueMax    int64  // bytes on disk
@@ -117,6 +118,7 @@ type Historian struct {
 	Reorder time.Duration // how long a message of an edge may be missing before its births are asked for
 	Store   string        // StorePebble, StoreInflux
 	Influx  *Influx       // with StoreInflux
+	Seal    Seal
 }
 
 // HMI is the web server, section [hmi]. It needs [historian].
@@ -323,6 +325,7 @@ func (root *table) edge(c *Config) *Edge {
 		ModelsCA:    t.readable("models_ca"),
 		Orders:      t.oneOf("orders", "plant", "plant", "box"),
 		Beacon:      t.beacon(),
+		Seal:        t.seal(),
 	}
 	e.Plant, e.PlantCA, e.PlantToken = t.plantAccess()
 	if e.Models != "" && !t.has("models_root") {
@@ -371,6 +374,7 @@ func (root *table) historian(local bool) *Historian {
 		HostID:  t.checked("host_id", "millwright", checkName),
 		Reorder: t.duration("reorder_timeout", 2*time.Second, 100*time.Millisecond, time.Minute),
 	}
+	h.Seal = t.hostSeal()
 	t.store(h)
 	h.Access = t.access(local)
 	h.Cluster = t.oneOf("broker_list", "independent", "independent", "cluster") == "cluster"
