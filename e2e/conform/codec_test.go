@@ -151,8 +151,7 @@ func (c *codec) encode(p *told) []byte {
 // maker makes up payloads.
 type maker struct {
 	*rand.Rand
-	types []int // of metrics
-	small bool  // no negative Int8 and Int16: libraries disagree on their form
+	small bool // no negative Int8 and Int16: libraries disagree on their form
 }
 
 func ref(s string) *string { return &s }

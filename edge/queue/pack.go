@@ -37,7 +37,6 @@ type packer struct {
 	enc     chunk.Encoder
 	ints    []int64
 	times   []int64
-	before  []int64
 	values  []float64
 	quality []plant.Quality
 	starts  map[plant.TagID]int // where the samples of a tag begin in the columns

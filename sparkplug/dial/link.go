@@ -160,15 +160,16 @@ func (l *Link) Certificates(now time.Time) (list []plant.CertificateStatus) {
 	if l.own != nil {
 		list = append(list, plant.CertificateOf("own", l.own, now))
 	}
-	for _, chain := range conn.ConnectionState().VerifiedChains {
-		for i, c := range chain {
-			who := "server"
-			if i > 0 {
-				who = "issuer"
-			}
-			list = append(list, plant.CertificateOf(who, c, now))
+	chains := conn.ConnectionState().VerifiedChains
+	if len(chains) == 0 {
+		return list
+	}
+	for i, c := range chains[0] { // the others end in other authorities, and one is enough
+		who := "server"
+		if i > 0 {
+			who = "issuer"
 		}
-		break // the others end in other authorities, and one is enough
+		list = append(list, plant.CertificateOf(who, c, now))
 	}
 	return list
 }
