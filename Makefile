@@ -79,7 +79,7 @@ check: ## vet, format, static analysis and the import rules
 test: tools web ## everything: Go with the race detector, web unit tests, real servers, real Chromium
 	$(MAKE) check
 	cd hmi/web && npm test
-	CI=true go test -race -timeout 20m ./...
+	CI=true go test -race -timeout 30m ./...
 	CI=true go test -count=1 ./models/train
 	CI=true go test -count=1 ./simulator ./simulator/machine
 	CI=true go test -count=1 -run 'TestKill|TestMemory|TestReadBack|TestFlood$$|TestPlanner' ./historian/export ./historian/notify

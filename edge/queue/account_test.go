@@ -118,7 +118,7 @@ func TestAccounts(t *testing.T) {
 				t.Fatal(faults)
 			}
 		}
-		for end := time.Now().Add(time.Minute); q.Stats().Declared == 0 && time.Now().Before(end); {
+		for end := time.Now().Add(2 * time.Second); q.Stats().Declared == 0 && time.Now().Before(end); {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if err := q.Close(); err != nil {
