@@ -121,8 +121,17 @@ func (h *holes) look(n *node, e epoch, oldest uint64, now int64) {
 	}
 	above := uint64(1)
 	if x, done := h.of(e.edge); x != nil {
-		if !done && x.Epoch == e.number && !x.declared {
-			x.Below = max(x.Below, oldest)
+		if !done && x.Epoch == e.number && !x.declared && oldest > x.Below {
+			if more := sparkplug.SpansFrom(missing, x.Below); len(more) > 0 {
+				// Among records that were not settled: those come again and would end the
+				// gaps too soon.
+				x.To = n.bornAt
+				if p.live != 0 && more[len(more)-1].Last >= p.live {
+					x.To = now
+				}
+			}
+			x.Below = oldest
+			h.save(x)
 		}
 		if !done {
 			return // one after the other
@@ -141,8 +150,7 @@ func (h *holes) look(n *node, e epoch, oldest uint64, now int64) {
 	switch {
 	case first: // what is not settled is newer than what is missing
 	case p.live == 0 || missing[0].First < p.live:
-		// Made before this host ran, and among records that were not settled: those
-		// come again and would end the gaps too soon.
+		// Made before this host ran, and among records that were not settled.
 		x.To = n.bornAt
 	default: // it came about while this host ran: nothing was missing until then
 		x.To = now

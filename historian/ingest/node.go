@@ -175,23 +175,23 @@ func (n *node) believes(r *record, place uint64, now int64, known func(epoch) bo
 		}
 		return false
 	}
+	if !n.trusted[r.epoch] && !known(epoch{n.edge, r.epoch}) {
+		if len(n.doubted) < maxEpochs {
+			if n.doubted == nil {
+				n.doubted = map[uint64]bool{}
+			}
+			n.doubted[r.epoch] = true
+		}
+		return false
+	}
 	if !n.session.Follows(place) || n.turned != 0 && now-n.turned < int64(turnSettles) {
 		return false
 	}
-	if n.trusted[r.epoch] {
-		return true
+	if n.trusted == nil || len(n.trusted) >= maxSets {
+		n.trusted = map[uint64]bool{}
 	}
-	if known(epoch{n.edge, r.epoch}) {
-		n.trust(r.epoch)
-		return true
-	}
-	if len(n.doubted) < maxEpochs {
-		if n.doubted == nil {
-			n.doubted = map[uint64]bool{}
-		}
-		n.doubted[r.epoch] = true
-	}
-	return false
+	n.trusted[r.epoch] = true
+	return true
 }
 
 // former are births of an opening that is not the one which was born last. Records of
@@ -254,14 +254,6 @@ func (n *node) birthsOf(p *sparkplug.Payload) (s *sparkplug.Node, own bool) {
 		break
 	}
 	return &n.session, false
-}
-
-// trust takes records of an epoch from now on.
-func (n *node) trust(epoch uint64) {
-	if n.trusted == nil || len(n.trusted) >= maxSets {
-		n.trusted = map[uint64]bool{}
-	}
-	n.trusted[epoch] = true
 }
 
 // Quotas of what an edge may leave behind for ever, far above what one that works
