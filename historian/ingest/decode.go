@@ -321,7 +321,6 @@ func (d *decoder) nodeBirth(n *node, m *message) {
 		n.bornAt = cmp.Or(p.Time, m.arrived)
 	}
 	n.meet(p)
-	n.sealed = uint64(p.Time / int64(time.Millisecond))
 	g.answers.quiet(n.edge)
 	n.trusted, n.doubted = n.doubted, nil
 	for i := range n.held {

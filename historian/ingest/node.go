@@ -91,7 +91,6 @@ type node struct {
 	replayed   int64 // when historical data came last
 	unreadable bool  // it was told of
 
-	sealed   uint64           // time of the NBIRTH on the wire, ms: see sparkplug.Sealer
 	sealedAt map[string]int64 // times of the last births by device, "" the node; of edges whose keys are known
 
 	held      []message

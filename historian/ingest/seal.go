@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"millwright/sparkplug"
 )
@@ -17,7 +18,7 @@ func (d *decoder) open(n *node, t sparkplug.Topic, m *message) error {
 	if err := d.payload.Decode(m.payload); err != nil {
 		return err
 	}
-	session := n.sealed
+	session := uint64(n.sealedAt[""] / int64(time.Millisecond)) // of an edge without keys nobody asks
 	switch t.Kind {
 	case sparkplug.NBIRTH:
 		session = 0
