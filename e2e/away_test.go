@@ -21,27 +21,18 @@ func spell(t *testing.T, i int) time.Duration {
 // TestR01BrokerAway takes the broker away (fault R1). TestBrokerAway does so with a
 // foreign one.
 func TestR01BrokerAway(t *testing.T) {
-	n := times(t, 0)
-	t.Parallel()
-	l := newLine(t)
-	l.busy()
-	for i := range n {
+	suffer(t, 0, 120*time.Second, func(l *line, i int) {
 		l.post.kill()
 		time.Sleep(spell(t, i))
 		l.startBroker()
 		l.waitLive(60 * time.Second)
-	}
-	l.well(n, 120*time.Second)
+	})
 }
 
 // TestR01BrokerDiskLost takes away what the broker has on disk, too: no promise
 // rests on it.
 func TestR01BrokerDiskLost(t *testing.T) {
-	n := times(t, 1)
-	t.Parallel()
-	l := newLine(t)
-	l.busy()
-	for range n {
+	suffer(t, 1, 60*time.Second, func(l *line, _ int) {
 		l.post.kill()
 		if err := os.RemoveAll(filepath.Join(l.dir, "broker")); err != nil {
 			t.Fatal(err)
@@ -49,17 +40,12 @@ func TestR01BrokerDiskLost(t *testing.T) {
 		l.startBroker()
 		l.waitLive(60 * time.Second)
 		time.Sleep(rand.N(2 * time.Second))
-	}
-	l.well(n, 60*time.Second)
+	})
 }
 
 // TestR02HistorianAway takes the historian away while the broker stands (R2).
 func TestR02HistorianAway(t *testing.T) {
-	n := times(t, 0)
-	t.Parallel()
-	l := newLine(t)
-	l.busy()
-	for i := range n {
+	suffer(t, 0, 120*time.Second, func(l *line, i int) {
 		if i%2 == 0 {
 			l.plant.kill()
 		} else {
@@ -68,8 +54,7 @@ func TestR02HistorianAway(t *testing.T) {
 		time.Sleep(spell(t, i))
 		l.startPlant()
 		l.waitLive(60 * time.Second)
-	}
-	l.well(n, 120*time.Second)
+	})
 }
 
 // TestR29PageGone takes the whole plant away with its page while a machine breaks

@@ -53,6 +53,20 @@ func (l *line) busy() {
 	l.startAll("--fault", "HSM/FM/F3/GBX:lubrication:1@5s+60s", "--speed", "10")
 }
 
+// suffer lets a busy line suffer a fault, few times in make test, and then be well
+// within that time. Hurt plays it once and waits until the worst is over.
+func suffer(t *testing.T, few int, within time.Duration, hurt func(l *line, i int)) {
+	t.Helper()
+	n := times(t, few)
+	t.Parallel()
+	l := newLine(t)
+	l.busy()
+	for i := range n {
+		hurt(l, i)
+	}
+	l.well(n, within)
+}
+
 // times is how often a fault is played: a few times in make test, not at all where
 // few is 0, and as often as MILLWRIGHT_FAULTS says in make soak-delivery.
 func times(t *testing.T, few int) int {

@@ -24,11 +24,7 @@ func TestR09RoughLink(t *testing.T) {
 
 // TestR10Flapping lets the link to the broker come and go (R10).
 func TestR10Flapping(t *testing.T) {
-	n := times(t, 2)
-	t.Parallel()
-	l := newLine(t)
-	l.busy()
-	for i := range n {
+	suffer(t, 2, 60*time.Second, func(l *line, i int) {
 		wire := l.edgeWire
 		if i%2 == 1 {
 			wire = l.plantWire
@@ -37,18 +33,13 @@ func TestR10Flapping(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		wire.close(false)
 		time.Sleep(5 * time.Second)
-	}
-	l.well(n, 60*time.Second)
+	})
 }
 
 // TestR11HalfOpen lets a link swallow everything without closing (R11), long
 // enough for either side to notice.
 func TestR11HalfOpen(t *testing.T) {
-	n := times(t, 1)
-	t.Parallel()
-	l := newLine(t)
-	l.busy()
-	for i := range n {
+	suffer(t, 1, 60*time.Second, func(l *line, i int) {
 		wire, who := l.edgeWire, l.works.edge
 		if i%2 == 1 {
 			wire, who = l.plantWire, l.plant
@@ -58,6 +49,5 @@ func TestR11HalfOpen(t *testing.T) {
 		eventually(t, 40*time.Second, who.name+" notices that nothing comes", func() bool { return who.lines("not connected") > before })
 		wire.hush(false)
 		l.waitLive(60 * time.Second)
-	}
-	l.well(n, 60*time.Second)
+	})
 }

@@ -35,7 +35,8 @@ type other struct {
 	lines []string
 }
 
-func startOther(t *testing.T, cmd *exec.Cmd) *other {
+// startPiped starts a program that is spoken to over its standard input and output.
+func startPiped(t *testing.T, cmd *exec.Cmd) (io.WriteCloser, io.Reader) {
 	t.Helper()
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -49,6 +50,12 @@ func startOther(t *testing.T, cmd *exec.Cmd) *other {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	return in, out
+}
+
+func startOther(t *testing.T, cmd *exec.Cmd) *other {
+	t.Helper()
+	in, out := startPiped(t, cmd)
 	o := &other{t: t, in: in}
 	done := make(chan struct{})
 	go func() {
