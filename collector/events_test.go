@@ -62,7 +62,7 @@ func TestDecodeEvent(t *testing.T) {
 		t.Errorf("no time: %d", at)
 	}
 	far := decodeEvent(fieldsOf(id.ConditionType, map[int]any{3: time.Date(2199, 1, 1, 0, 0, 0, 0, time.UTC)}))
-	if at := far.at(9 * oneMilli); at != 9*oneMilli {
+	if at := far.at(born + 9*oneMilli); at != born+9*oneMilli {
 		t.Errorf("a time of the year 2199: %d", at)
 	}
 }

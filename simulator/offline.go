@@ -81,7 +81,8 @@ func (s *Simulator) RunOffline(ctx context.Context, o Offline) (err error) {
 	defer func() { err = errors.Join(err, l.close()) }()
 	var vals []server.Value
 	var notes []Truth
-	for told := time.Duration(0); mill.Now() < o.For && ctx.Err() == nil && !l.broken(); {
+	told := time.Duration(0)
+	for mill.Now() < o.For && ctx.Err() == nil && !l.broken() {
 		mill.Step()
 		now := mill.Start().Add(mill.Now()).UnixNano()
 		vals, notes = mill.Values(vals[:0]), mill.Truth(notes[:0])
@@ -96,7 +97,7 @@ func (s *Simulator) RunOffline(ctx context.Context, o Offline) (err error) {
 			o.Progress(told)
 		}
 	}
-	if o.Progress != nil {
+	if o.Progress != nil && mill.Now() > told {
 		o.Progress(mill.Now())
 	}
 	return nil

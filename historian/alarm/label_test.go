@@ -377,7 +377,7 @@ func TestMigrate(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	var version int
-	if err := row(b.db, "PRAGMA user_version", &version); err != nil || version != 2 {
+	if err := row(b.db, "PRAGMA user_version", &version); err != nil || version != len(steps()) {
 		t.Errorf("format %d %v", version, err)
 	}
 }

