@@ -1,6 +1,12 @@
 package sparkplug
 
-import "millwright/plant"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"millwright/plant"
+)
 
 // Begin makes p an empty message of an edge with its seq.
 func (p *Payload) Begin(now int64, seq uint8) {
@@ -59,6 +65,43 @@ func (p *Payload) DeclareQueue(now int64, a QueueAliases, epoch, oldest uint64) 
 	p.Declare(now, MetricQueueRecord, a.Record, UInt64, Value{}, true)
 	p.Declare(now, MetricQueueOldest, a.Oldest, UInt64, UInt64Value(oldest), true)
 }
+
+// DeclareOpenings adds to an NBIRTH the epochs of which the node holds records. Its
+// births name the metrics of them all. It is a text because hosts of Sparkplug 2.2
+// know no arrays.
+func (p *Payload) DeclareOpenings(now int64, epochs []uint64) {
+	var text []byte
+	for i, e := range epochs {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = strconv.AppendUint(text, e, 10)
+	}
+	p.Declare(now, MetricQueueOpenings, 0, String, TextValue(string(text)), true)
+}
+
+// Openings reads the epochs of an NBIRTH; nil where it says nothing of them.
+func (p *Payload) Openings() ([]uint64, error) {
+	m := p.Find(MetricQueueOpenings)
+	if m == nil || m.Null {
+		return nil, nil
+	}
+	if m.Value.Form != Words {
+		return nil, fmt.Errorf("%s is no text", MetricQueueOpenings)
+	}
+	epochs := []uint64{}
+	for part := range strings.SplitSeq(m.Value.Text, ",") {
+		e, err := strconv.ParseUint(part, 10, 64)
+		if err != nil || e == 0 || e > MaxNumber || len(epochs) == maxOpenings {
+			return nil, fmt.Errorf("%s: %.40q is not one of up to %d epochs from 1 to 2⁵³ − 1", MetricQueueOpenings, part, maxOpenings)
+		}
+		epochs = append(epochs, e)
+	}
+	return epochs, nil
+}
+
+// maxOpenings is about one in five minutes for a year without a plant.
+const maxOpenings = 100_000
 
 // QueueAliases are the aliases of one device's delivery metrics.
 type QueueAliases struct{ Epoch, Record, Oldest uint64 }

@@ -11,6 +11,8 @@ const (
 	MetricQueueRecord  = "Millwright/Queue/Record"
 	MetricQueueOldest  = "Millwright/Queue/Oldest"
 
+	MetricQueueOpenings = "Millwright/Queue/Openings"
+
 	MetricAckHost    = "Millwright/Ack/Host"
 	MetricAckEpoch   = "Millwright/Ack/Epoch"
 	MetricAckRecords = "Millwright/Ack/Records"

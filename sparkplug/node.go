@@ -43,7 +43,6 @@ type Node struct {
 	missing [256]bool
 	lacking int // true entries of missing
 	since   int64
-	broken  bool // since the birth something was missing or came twice
 }
 
 // device is the node itself or one of its devices.
@@ -76,10 +75,6 @@ func (n *Node) BdSeq() (uint8, bool) { return n.bdSeq, n.hasBd && n.born }
 // Newest is the place of the latest message.
 func (n *Node) Newest() uint64 { return n.next - 1 }
 
-// Follows reports whether the message at a place is the latest one of a run in which
-// nothing is missing: then it comes from whoever sent the NBIRTH.
-func (n *Node) Follows(place uint64) bool { return n.born && !n.broken && place == n.next-1 }
-
 // Birthplace is the place of the last birth of the node (name "") or of a device.
 func (n *Node) Birthplace(name string) uint64 {
 	if name == "" {
@@ -91,9 +86,6 @@ func (n *Node) Birthplace(name string) uint64 {
 	return 0
 }
 
-// Doubt says that somebody else speaks in the run: nothing Follows until the next birth.
-func (n *Node) Doubt() { n.broken = true }
-
 // Count is the number of metrics that the births declare.
 func (n *Node) Count() int { return n.count }
 
@@ -103,7 +95,7 @@ func (n *Node) Count() int { return n.count }
 func (n *Node) Birth(p *Payload) bool {
 	n.bdSeq, n.hasBd = p.BdSeq()
 	n.devices, n.aliases, n.count = nil, map[uint64]*Declared{}, 0
-	n.missing, n.lacking, n.broken = [256]bool{}, 0, false
+	n.missing, n.lacking = [256]bool{}, 0
 	n.next = 256 + uint64(p.Seq) + 1 // a place before it is a place as well
 	n.own = device{born: n.next - 1}
 	n.born = n.declare(&n.own, "", p)
@@ -299,10 +291,8 @@ func (n *Node) sequence(p *Payload, now int64) uint64 {
 		n.lacking--
 		return n.next - back
 	case back <= again: // once more, or of somebody else
-		n.broken = true
 		return n.next - back
 	}
-	n.broken = true
 	for ; uint8(n.next) != s; n.next++ {
 		if n.missing[uint8(n.next)] {
 			continue

@@ -245,6 +245,25 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
+// An NBIRTH names the openings of which there are records.
+func TestOpenings(t *testing.T) {
+	var p Payload
+	if list, err := p.Openings(); list != nil || err != nil {
+		t.Error(list, err)
+	}
+	p.DeclareOpenings(1, []uint64{5, MaxNumber})
+	if list, err := p.Openings(); err != nil || !slices.Equal(list, []uint64{5, MaxNumber}) {
+		t.Error(list, err)
+	}
+	for _, bad := range []string{"", ",", "5,", "0", "-1", "x", "9007199254740992", strings.Repeat("5,", maxOpenings) + "5"} {
+		p.Reset()
+		p.Declare(1, MetricQueueOpenings, 0, String, TextValue(bad), true)
+		if list, err := p.Openings(); err == nil {
+			t.Errorf("%.20q is %d openings", bad, len(list))
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add(unhex(f, handmade))
 	var p Payload
@@ -253,6 +272,8 @@ func FuzzDecode(f *testing.F) {
 	p.Declare(1, "a/b", 4, Double, DoubleValue(3), false).Properties = TagProperties(nil,
 		&plant.Tag{Unit: "mm/s", High: 3, Kind: plant.Analog, Resolution: 0.1, Derived: true})
 	f.Add(p.AppendTo(nil))
+	p.DeclareOpenings(1, []uint64{5, 77})
+	f.Add(p.AppendTo(nil))
 	f.Add([]byte{0x12, 0x02, 0x4a, 0x00})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var p, again Payload
@@ -260,6 +281,13 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		p.Command()
+		if list, err := p.Openings(); err == nil && list != nil {
+			again.Begin(1, 0)
+			again.DeclareOpenings(1, list)
+			if same, err := again.Openings(); err != nil || !slices.Equal(same, list) {
+				t.Fatalf("openings %v became %v, %v", list, same, err)
+			}
+		}
 		for i := range p.Metrics {
 			TagOf(&p.Metrics[i])
 			p.Metrics[i].Value.Number(p.Metrics[i].Type)

@@ -339,6 +339,18 @@ func (q *Queue) mine() *opening { return q.openings[len(q.openings)-1] }
 // Epoch is the random number of this opening.
 func (q *Queue) Epoch() uint64 { return q.epoch }
 
+// Openings are the epochs of which there are records, oldest first; the last is
+// that of this opening, whatever it holds.
+func (q *Queue) Openings() []uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	epochs := make([]uint64, len(q.openings))
+	for i, o := range q.openings {
+		epochs[i] = o.epoch
+	}
+	return epochs
+}
+
 // Damaged is the folder to which a damaged queue was set aside at this opening,
 // or empty.
 func (q *Queue) Damaged() string { return q.damaged }

@@ -399,7 +399,7 @@ func testSession(t testing.TB, n int) (*session, *queue.Record) {
 	u := &Uplink{Queue: q, Group: "mill", Node: "e1"}
 	u.init()
 	u.flights.init()
-	s := &session{u: u, paths: map[plant.TagID]string{}, oldest: map[uint64]uint64{}}
+	s := &session{u: u, paths: map[plant.TagID]string{}, oldest: map[uint64]uint64{}, openings: q.Openings()}
 	d := &announced{alive: true, topic: "x", queue: sparkplug.QueueAliases{Epoch: 18, Record: 20, Oldest: 22}}
 	s.devices = map[string]*announced{"plc": d}
 	r := &queue.Record{Epoch: q.Epoch(), Number: 1, Lane: queue.Telemetry, Device: "plc", Created: time.Now().UnixNano()}

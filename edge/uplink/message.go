@@ -15,8 +15,8 @@ import (
 // this and than the births, which have stated the current values.
 const liveFor = 2 * time.Second
 
-// errUndeclared says that no birth names a tag of the record.
-var errUndeclared = errors.New("a tag of the record is not in the births")
+// errUndeclared says that no birth names a tag of the record, or its opening.
+var errUndeclared = errors.New("a tag of the record, or its epoch, is not in the births")
 
 // place is a value of a record, for ordering by time: index i of the samples,
 // or of the states where text is true.
@@ -28,6 +28,9 @@ type place struct {
 
 // encode makes the message of a record, to be sent now. It returns the topic.
 func (s *session) encode(r *queue.Record, historical bool) (topic string, err error) {
+	if !s.names(r.Epoch) {
+		return "", errUndeclared
+	}
 	for i := range r.Batch.Samples {
 		if !s.isDeclared(r.Batch.Samples[i].Tag) {
 			return "", errUndeclared
@@ -94,6 +97,14 @@ func (s *session) behind(created int64) int64 {
 
 func (s *session) isDeclared(id plant.TagID) bool {
 	return int(id) < len(s.declared) && s.declared[id]
+}
+
+// names reports whether the births name an epoch.
+func (s *session) names(epoch uint64) bool {
+	if epoch != s.named && slices.Contains(s.openings, epoch) {
+		s.named = epoch
+	}
+	return epoch == s.named
 }
 
 // path is the name of a tag in a gap. Gaps name tags by path, so that no birth

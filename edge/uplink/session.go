@@ -56,6 +56,8 @@ type session struct {
 	own      announced
 	devices  map[string]*announced
 	declared []bool
+	openings []uint64 // epochs that the births name
+	named    uint64   // the one of them that was asked for last
 	paths    map[plant.TagID]string
 	oldest   map[uint64]uint64 // last Oldest sent, by epoch
 
@@ -426,9 +428,12 @@ func (s *session) sendRecord(r *queue.Record, replay bool, now time.Time) error 
 	}
 	historical := replay || u.flights.list[k] != nil || r.Created <= s.birth || now.UnixNano()-r.Created > int64(liveFor) || s.gone(r.Device)
 	topic, err := s.encode(r, historical)
-	if errors.Is(err, errUndeclared) { // a tag that came since the births
+	if errors.Is(err, errUndeclared) { // a tag, or what was salvaged, that came since the births
 		if err := s.births(); err != nil {
 			return err
+		}
+		if !s.names(r.Epoch) {
+			return nil // settled meanwhile, and the last of its opening
 		}
 		historical = true
 		topic, err = s.encode(r, historical)

@@ -143,7 +143,7 @@ func (d *decoder) tick(now int64) {
 // sweep forgets names that never were edges.
 func (d *decoder) sweep(now int64) {
 	for edge, n := range d.nodes {
-		if n.births > 0 || now-n.heard < int64(unknownFor) || len(n.held) > 0 {
+		if n.born > 0 || now-n.heard < int64(unknownFor) || len(n.held) > 0 {
 			continue
 		}
 		delete(d.nodes, edge)
@@ -200,7 +200,7 @@ func (d *decoder) take(m *message) {
 		d.deviceBirth(n, t.Device, m)
 	case sparkplug.NDATA, sparkplug.DDATA:
 		place, ok := n.session.Data(t.Device, &d.payload, m.arrived)
-		if !ok || !d.data(n, t.Device, m, place, nil) {
+		if !d.data(n, t.Device, m, place, ok, nil) {
 			m.place = place
 			d.hold(n, m)
 		}
@@ -312,17 +312,18 @@ func (d *decoder) nodeBirth(n *node, m *message) {
 		d.stale(n, "", true, m.arrived) // its death is still on its way
 	}
 	if x := p.Find(sparkplug.MetricQueueEpoch); x != nil && !x.Null {
-		d.shelve(n, x.Value.Bits, m.arrived)
+		d.shelve(n, x.Value.Bits)
 	}
 	if !d.bear(n, m, func() bool { return n.session.Birth(p) }) {
 		return
 	}
-	if n.births++; n.births == 1 {
+	if n.born++; n.born == 1 {
 		n.bornAt = cmp.Or(p.Time, m.arrived)
 	}
-	n.meet(p)
+	if err := n.meet(p); err != nil {
+		d.setAside(n, m, err.Error(), false)
+	}
 	g.answers.quiet(n.edge)
-	n.trusted, n.doubted = n.doubted, nil
 	for i := range n.held {
 		n.held[i].place = 0 // of another run
 	}
@@ -356,7 +357,6 @@ func (d *decoder) nodeBirth(n *node, m *message) {
 func (d *decoder) deviceBirth(n *node, device string, m *message) {
 	// One of another opening than the NBIRTH belongs to a node that is not known.
 	if x := d.payload.Find(sparkplug.MetricQueueEpoch); n.session.Born() && n.epoch != 0 && x != nil && !x.Null && x.Value.Bits != n.epoch {
-		n.session.Doubt()
 		d.g.answers.ask(n.edge)
 		return
 	}
@@ -555,26 +555,24 @@ type record struct {
 	epoch, number, oldest uint64
 	findings, gaps        string
 	historical            bool
-	own                   bool   // read by the births of its own opening, which is not the standing one
 	done                  func() // nil, or to be called when it is durable
 }
 
-// data takes an NDATA or DDATA. False: it has an alias that no birth declares, or
-// cannot have been sent under the standing births.
-func (d *decoder) data(n *node, device string, m *message, place uint64, done func()) bool {
-	alive := n.session.Alive(device)
-	r := record{done: done}
-	births, own := n.birthsOf(&d.payload)
-	d.begin(place, place != n.session.Newest() || !alive)
-	if own && d.read(n, births, device, m, &r) {
-		r.own = true
-	} else {
-		d.begin(place, place != n.session.Newest() || !alive)
-		if r = (record{done: done}); !d.read(n, &n.session, device, m, &r) {
-			return false
-		}
+// data takes an NDATA or DDATA. known: the standing births have its device. False: no
+// births can read it.
+func (d *decoder) data(n *node, device string, m *message, place uint64, known bool, done func()) bool {
+	b := n.birthsOf(&d.payload)
+	standing := b == &n.births
+	if b == nil || standing && !known {
+		return false
 	}
-	if !alive { // what a device said before it died
+	alive := standing && n.session.Alive(device)
+	r := record{done: done}
+	d.begin(place, place != n.session.Newest() || !alive)
+	if !d.read(n, b, device, m, &r) {
+		return false
+	}
+	if !alive { // what a device said before it died, or another box
 		d.shown.Reset()
 	}
 	if r.historical {
@@ -590,28 +588,17 @@ func (d *decoder) data(n *node, device string, m *message, place uint64, done fu
 		}
 		return true
 	}
-	at := time.Unix(0, m.arrived)
-	if !n.believes(&r, place, m.arrived, func(e epoch) bool { return d.g.known.has(e, at) }) {
-		return false
-	}
 	d.record(n, &r, m)
 	return true
 }
 
 // read takes the metrics of a DATA message by some births of its node. False: they do
 // not declare all of them.
-func (d *decoder) read(n *node, births *sparkplug.Node, device string, m *message, r *record) bool {
+func (d *decoder) read(n *node, b *births, device string, m *message, r *record) bool {
 	p := &d.payload
 	for i := range p.Metrics {
 		x := &p.Metrics[i]
-		decl := births.Resolve(device, x)
-		if decl == nil && births != &n.session {
-			// What is no tag, such as of a device that the edge had not at that time, has
-			// an alias of the standing births.
-			if decl = n.session.Resolve(device, x); decl != nil && decl.Use == useTag {
-				decl = nil
-			}
-		}
+		decl := b.session.Resolve(device, x)
 		if decl == nil {
 			return false
 		}

@@ -19,5 +19,5 @@
 // waits for itself. What cannot be read is kept in a folder (Unread). What an edge has
 // settled and this host does not have, because it was restored from a backup, becomes
 // gaps (hole). Two boxes with one identity are told by their epochs, and a record is
-// taken only under births of the box that sent it (node.believes).
+// read only by births that name its opening (node.birthsOf).
 package ingest

@@ -344,9 +344,9 @@ func (w *model) lose() {
 	}
 }
 
-// replace puts an empty box in the place of one that is gone: it has other aliases. Two
-// that are there at once have the same ones here (docs/limits.md). What the old
-// one had not delivered is lost with its disk, and what it said has arrived or not.
+// replace puts an empty box in the place of one that is gone: it has other aliases.
+// What the old one had not delivered is lost with its disk, and what it said has
+// arrived or not.
 func (w *model) replace(b *box) {
 	w.tally.Replaced++
 	w.close()
@@ -360,7 +360,8 @@ func (w *model) replace(b *box) {
 	n.connect()
 }
 
-// copy starts a second box from the disk of one.
+// copy starts a second box, from a copy of the disk of the first or from a disk of its
+// own, whose aliases mean other tags.
 func (w *model) copy(b *box) {
 	if len(w.boxes) > 1 {
 		return
@@ -369,9 +370,13 @@ func (w *model) copy(b *box) {
 	w.epochs++
 	n := w.box(b.alias)
 	n.bd = b.bd
-	for _, k := range b.keys() {
-		if r := *b.records[k]; !b.unsynced(k) {
-			n.records[k] = &r
+	if w.maybe(50) {
+		n.alias++
+	} else {
+		for _, k := range b.keys() {
+			if r := *b.records[k]; !b.unsynced(k) {
+				n.records[k] = &r
+			}
 		}
 	}
 	w.boxes = append(w.boxes, n)
@@ -510,11 +515,22 @@ func (b *box) births() {
 	b.seq = 0
 	p.Declare(w.now, sparkplug.MetricQueueVersion, 2, sparkplug.UInt32, sparkplug.UInt32Value(1), true)
 	p.DeclareQueue(w.now, sparkplug.QueueAliases{Epoch: 4, Record: 6, Oldest: 8}, b.epoch, b.oldest(b.epoch))
+	p.DeclareOpenings(w.now, b.openings())
 	p.Declare(w.now, sparkplug.MetricFinding, 10, sparkplug.String, sparkplug.Value{}, true)
 	p.Declare(w.now, sparkplug.MetricGaps, 12, sparkplug.String, sparkplug.Value{}, true)
 	w.carry(sparkplug.NBIRTH, "", &p)
 	b.deviceBirth(0)
 	b.deviceBirth(1)
+}
+
+// openings are the epochs of which the box has records.
+func (b *box) openings() []uint64 {
+	list := []uint64{b.epoch}
+	for k := range b.records {
+		list = append(list, k.epoch)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 func (b *box) queueAliases(d int) sparkplug.QueueAliases {

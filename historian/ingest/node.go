@@ -58,23 +58,19 @@ const (
 
 // node is an edge as this host knows it.
 type node struct {
-	edge    string // "group/node"
-	name    string
-	broker  int // index of the connection that it was heard on last
-	from    name
-	session sparkplug.Node
-	heard   int64 // ns UTC, of the last message
-	births  int   // NBIRTHs taken
+	edge   string // "group/node"
+	name   string
+	broker int // index of the connection that it was heard on last
+	from   name
+	births       // those that stand
+	heard  int64 // ns UTC, of the last message
+	born   int   // NBIRTHs taken
 
 	version uint64 // of the acknowledgement; 0: a foreign edge
-	epoch   uint64 // of the last NBIRTH
 	oldest  uint64
-	epochs  []uint64        // of the last NBIRTHs
-	former  []former        // births of other openings, the last one last
-	turned  int64           // when an NBIRTH of another opening came last
-	trusted map[uint64]bool // other epochs of which records are taken
-	doubted map[uint64]bool // those that wait for births
-	fresh   int             // epochs and tags that were new: see quota
+	epochs  []uint64 // of the last NBIRTHs
+	former  []births // of other openings, the last one last
+	fresh   int      // epochs and tags that were new: see quota
 	tags    int
 	since   int64  // of the count
 	charged uint64 // epoch that was counted last
@@ -117,8 +113,9 @@ func (n *node) pastOf(epoch uint64) *past {
 	return p
 }
 
-// meet reads who was born.
-func (n *node) meet(p *sparkplug.Payload) {
+// meet reads who was born. An error says that it cannot be read whose records its
+// births name: those of its present opening alone.
+func (n *node) meet(p *sparkplug.Payload) error {
 	number := func(name string) uint64 {
 		if m := p.Find(name); m != nil && !m.Null {
 			return m.Value.Bits
@@ -131,6 +128,11 @@ func (n *node) meet(p *sparkplug.Payload) {
 	if n.epoch > sparkplug.MaxNumber {
 		n.epoch = 0
 	}
+	var err error
+	if n.openings, err = p.Openings(); err != nil {
+		n.openings = []uint64{}
+	}
+	return err
 }
 
 // acknowledged reports whether the edge's records are answered.
@@ -152,107 +154,72 @@ func (n *node) twin() bool {
 	return before
 }
 
-// believes reports whether a record was sent under the standing births. One that was
-// not is of a box whose NBIRTH was lost, or of a second one with the same identity:
-// its aliases may mean other tags. It waits for its own births, or comes again.
-//
-// A live record is of the present opening of its box. An old one of an opening whose
-// births are remembered is read by those. Of another opening it is that of the box
-// which was born if it follows in the run of that box, if the opening is known or
-// births have come since it was first heard of, and if the last change of openings is
-// so long ago that a second box would have been heard by now.
-func (n *node) believes(r *record, place uint64, now int64, known func(epoch) bool) bool {
-	if r.epoch == n.epoch {
-		return true
-	}
-	if r.historical && r.own {
-		return true
-	}
-	if !r.historical {
-		if place != 0 { // of this session
-			n.session.Doubt()
-		}
-		return false
-	}
-	if !n.trusted[r.epoch] && !known(epoch{n.edge, r.epoch}) {
-		if len(n.doubted) < maxEpochs {
-			if n.doubted == nil {
-				n.doubted = map[uint64]bool{}
-			}
-			n.doubted[r.epoch] = true
-		}
-		return false
-	}
-	if !n.session.Follows(place) || n.turned != 0 && now-n.turned < int64(turnSettles) {
-		return false
-	}
-	if n.trusted == nil || len(n.trusted) >= maxSets {
-		n.trusted = map[uint64]bool{}
-	}
-	n.trusted[r.epoch] = true
-	return true
+// births are those of one opening of an edge, with the openings whose records they name
+// the metrics of: see sparkplug.MetricQueueOpenings.
+type births struct {
+	epoch    uint64
+	openings []uint64 // nil: all, as an edge of before said nothing of them
+	session  sparkplug.Node
 }
 
-// former are births of an opening that is not the one which was born last. Records of
-// it are read by them: they may come from a box that has started anew, whose aliases
-// are the same, or from a second box, whose aliases may not be.
-type former struct {
-	epoch   uint64
-	session sparkplug.Node
+func (b *births) names(epoch uint64) bool {
+	return epoch == b.epoch || b.openings == nil || slices.Contains(b.openings, epoch)
 }
 
-// turnSettles is how long a box that is there twice may be silent.
-const turnSettles = time.Minute
-
-// maxFormer openings of an edge are remembered by their births.
+// maxFormer openings of an edge are remembered by their births. Two boxes with one
+// identity are born by turns, and each one's records are read by its own.
 const maxFormer = 3
 
 // shelve puts the standing births away where an NBIRTH is of another opening, and
 // drops what is known of that one.
-func (d *decoder) shelve(n *node, epoch uint64, now int64) {
+func (d *decoder) shelve(n *node, epoch uint64) {
 	drop := func(i int) {
 		d.declared -= n.former[i].session.Count()
 		n.former = slices.Delete(n.former, i, i+1)
 	}
-	if i := slices.IndexFunc(n.former, func(f former) bool { return f.epoch == epoch }); i >= 0 {
+	if i := slices.IndexFunc(n.former, func(f births) bool { return f.epoch == epoch }); i >= 0 {
 		drop(i)
 	}
-	if n.epoch == 0 || n.epoch == epoch {
-		return
-	}
-	n.turned = now
-	if n.session.Count() == 0 {
+	if n.epoch == 0 || n.epoch == epoch || n.session.Count() == 0 {
 		return
 	}
 	if len(n.former) == maxFormer {
 		drop(0)
 	}
-	n.former = append(n.former, former{n.epoch, n.session})
-	n.session = sparkplug.Node{}
+	n.former = append(n.former, n.births)
+	n.births = births{}
 }
 
-// birthsOf is what a message is to be read by: the births of the opening that its
-// record is of, where those are known, and else the standing ones.
-func (n *node) birthsOf(p *sparkplug.Payload) (s *sparkplug.Node, own bool) {
-	if len(n.former) == 0 {
-		return &n.session, false
+// epochOf is the epoch of the record that a message is, as these births read it; 0
+// where it is none. What belongs to the delivery stands last.
+func (b *births) epochOf(p *sparkplug.Payload) uint64 {
+	for i := len(p.Metrics) - 1; i >= 0; i-- {
+		switch decl := b.session.Resolve("", &p.Metrics[i]); {
+		case decl == nil || decl.Use == useTag:
+			return 0
+		case decl.Use == useEpoch:
+			return p.Metrics[i].Value.Bits
+		}
 	}
-	for i := len(p.Metrics) - 1; i >= 0; i-- { // what belongs to the delivery stands last
-		decl := n.session.Resolve("", &p.Metrics[i])
-		if decl == nil || decl.Use == useTag {
-			break
-		}
-		if decl.Use != useEpoch {
-			continue
-		}
-		for k := range n.former {
-			if n.former[k].epoch == p.Metrics[i].Value.Bits {
-				return &n.former[k].session, true
-			}
-		}
-		break
+	return 0
+}
+
+// birthsOf is what a message is to be read by: births that name the opening which its
+// record is of, or the standing ones if it is no record. Nil: no births do.
+func (n *node) birthsOf(p *sparkplug.Payload) *births {
+	e := n.births.epochOf(p)
+	if e == 0 && len(n.former) == 0 || n.names(e) {
+		return &n.births
 	}
-	return &n.session, false
+	for i := len(n.former) - 1; i >= 0; i-- {
+		if x := n.former[i].epochOf(p); x != 0 && n.former[i].names(x) {
+			return &n.former[i]
+		}
+	}
+	if e == 0 {
+		return &n.births
+	}
+	return nil
 }
 
 // Quotas of what an edge may leave behind for ever, far above what one that works
@@ -357,7 +324,7 @@ func (d *decoder) retry(n *node) {
 		if err != nil || d.open(n, t, m) != nil {
 			continue
 		}
-		if !n.session.Alive(t.Device) || !d.data(n, t.Device, m, m.place, nil) {
+		if !d.data(n, t.Device, m, m.place, n.session.Alive(t.Device), nil) {
 			d.keep(n, *m)
 		}
 	}
@@ -429,11 +396,11 @@ func (d *decoder) mends(n *node) {
 		x := &list[i]
 		m := message{topic: x.Topic, payload: x.Payload, arrived: x.Time.UnixNano()}
 		t, err := sparkplug.ParseTopic(m.topic)
-		if err != nil || d.open(n, t, &m) != nil || !n.session.Alive(t.Device) {
+		if err != nil || d.open(n, t, &m) != nil {
 			continue
 		}
 		left.Add(1)
-		if d.data(n, t.Device, &m, 0, done) {
+		if d.data(n, t.Device, &m, 0, n.session.Alive(t.Device), done) {
 			read[x.Topic+x.Time.String()] = true
 		} else {
 			left.Add(-1)
