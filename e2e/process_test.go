@@ -138,6 +138,26 @@ func (p *process) kill() {
 	<-p.gone
 }
 
+// freeze stops every thread where it is; one that is in the kernel does not come back
+// from there.
+func (p *process) freeze() {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		p.t.Fatal(err)
+	}
+	eventually(p.t, 10*time.Second, p.name+" stands still", func() bool {
+		states, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+		for _, name := range states {
+			b, _ := os.ReadFile(name)
+			_, rest, _ := bytes.Cut(b, []byte(") "))
+			if len(rest) > 0 && rest[0] != 'T' && rest[0] != 'D' {
+				return false
+			}
+		}
+		return err == nil && len(states) > 0
+	})
+}
+
 // stop is Ctrl-C and returns how long it took.
 func (p *process) stop() time.Duration {
 	p.t.Helper()

@@ -53,7 +53,16 @@ func mark(ctx context.Context, tx *sql.Tx, edge string, epoch, number uint64) (s
 // Committed returns the record numbers of an edge's epoch that are in the book,
 // ascending and disjoint.
 func (b *Book) Committed(edge string, epoch uint64) ([]sparkplug.Span, error) {
-	rows, err := b.db.Query(`SELECT first, last FROM mark WHERE edge = ? AND epoch = ? ORDER BY first`, edge, int64(epoch))
+	return committed(b.db, edge, epoch)
+}
+
+// querier is the database or a transaction.
+type querier interface {
+	Query(query string, args ...any) (*sql.Rows, error)
+}
+
+func committed(db querier, edge string, epoch uint64) ([]sparkplug.Span, error) {
+	rows, err := db.Query(`SELECT first, last FROM mark WHERE edge = ? AND epoch = ? ORDER BY first`, edge, int64(epoch))
 	if err != nil {
 		return nil, fmt.Errorf("alarms: committed: %w", err)
 	}

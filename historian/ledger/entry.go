@@ -75,16 +75,12 @@ func (x *entry) compare(e *edge, sources []Source, now time.Time) error {
 	var tallies [][]plant.Tally
 	counted := true
 	for _, s := range sources {
-		spans, err := s.Committed(e.name, x.Account.Epoch)
+		list, of, err := s.Tallies(e.name, x.Account.Epoch)
 		if err != nil {
 			return err
 		}
-		list, all, err := s.Tallies(e.name, x.Account.Epoch)
-		if err != nil {
-			return err
-		}
-		counted = counted && all
-		have = sparkplug.AddSpans(have, spans)
+		counted = counted && plant.CountTallies(list) == sparkplug.CountSpans(of)
+		have = sparkplug.AddSpans(have, of)
 		tallies = append(tallies, list)
 	}
 	x.gone = e.whole && x.At < e.at && x.Account.Queued != "" && now.UnixNano()-x.At > int64(goneFor)

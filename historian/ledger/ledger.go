@@ -21,8 +21,9 @@ import (
 
 // Source is a place in which records are committed: the store, the alarm book.
 type Source interface {
-	Committed(edge string, epoch uint64) ([]sparkplug.Span, error)
-	Tallies(edge string, epoch uint64) (list []plant.Tally, all bool, err error)
+	// Tallies are what was counted of an epoch, of which records, at one moment: see
+	// store.Store.
+	Tallies(edge string, epoch uint64) (list []plant.Tally, of []sparkplug.Span, err error)
 }
 
 // Alarms takes findings; see ingest.Alarms.

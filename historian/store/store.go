@@ -63,11 +63,12 @@ type Store interface {
 	// ascending and disjoint. An epoch is forgotten KeepMarks after its last one.
 	Committed(edge string, epoch uint64) ([]sparkplug.Span, error)
 
-	// Tallies returns what the committed records of an edge's epoch carried,
-	// ascending by block, each record counted once and in the step that made its
-	// number durable. all is false where some are not counted: their epoch began before
-	// there were tallies.
-	Tallies(edge string, epoch uint64) (list []plant.Tally, all bool, err error)
+	// Tallies returns what the records of an edge's epoch carried, ascending by block,
+	// each one counted once and in the step that makes its number durable, and the
+	// numbers of those records at that same moment: some of them may wait for the disk
+	// still. Where there are more numbers than the tallies count, some are not counted:
+	// their epoch began before there were tallies.
+	Tallies(edge string, epoch uint64) (list []plant.Tally, of []sparkplug.Span, err error)
 	// FoldTallies allows the tallies of all blocks below one to be added up.
 	FoldTallies(edge string, epoch, below uint64) error
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -23,18 +24,18 @@ func (s *Pebble) fillTally(commit *pebble.Batch, m Mark, r *markRanges) error {
 }
 
 // Tallies implements Store.
-func (s *Pebble) Tallies(edge string, epoch uint64) (list []plant.Tally, all bool, err error) {
+func (s *Pebble) Tallies(edge string, epoch uint64) (list []plant.Tally, of []sparkplug.Span, err error) {
 	if err := s.enter(); err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	defer s.leave()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	r := s.marks[markSet{edge, epoch}]
 	if r == nil {
-		return nil, true, nil
+		return nil, nil, nil
 	}
-	return append([]plant.Tally(nil), r.tallies...), plant.CountTallies(r.tallies) == sparkplug.CountSpans(r.applied), nil
+	return slices.Clone(r.tallies), slices.Clone(r.applied), nil
 }
 
 // FoldTallies implements Store. A fold that is lost is made again.

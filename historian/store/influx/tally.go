@@ -52,17 +52,16 @@ func appendTally(b []byte, k markSet, t *plant.Tally) []byte {
 func (k markSet) point() string { return k.edge + " " + strconv.FormatUint(k.epoch, 10) }
 
 // Tallies implements store.Store.
-func (s *Store) Tallies(edge string, epoch uint64) (list []plant.Tally, all bool, err error) {
+func (s *Store) Tallies(edge string, epoch uint64) (list []plant.Tally, of []sparkplug.Span, err error) {
 	_, leave, err := s.enter(context.Background())
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	defer leave()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	k := markSet{edge, epoch}
-	list = slices.Clone(s.tallies[k])
-	return list, plant.CountTallies(list) == sparkplug.CountSpans(s.marks[k]), nil
+	return slices.Clone(s.tallies[k]), slices.Clone(s.marks[k]), nil
 }
 
 // FoldTallies implements store.Store. The sum is written before what it stands for
