@@ -113,6 +113,7 @@ func (p *process) refusedOnFullDisk() {
 // reserve, then to the last byte, then before it starts. What was acknowledged is
 // there, what was not waits at the edge, and all goes on when there is space.
 func TestHistorianDiskFull(t *testing.T) {
+	t.Parallel() // waits most of its time
 	w := newWorks(t)
 	d := newDisk(t, filepath.Join(w.dir, "historian"), "160m")
 	w.startAll("--speed", "20", "--fault", "HSM/FM/F3/GBX:lubrication:1@5s+60s")
@@ -162,6 +163,7 @@ func TestHistorianDiskFull(t *testing.T) {
 // keeps what the edge cannot take as long as it can; what it had to give up is a
 // gap.
 func TestEdgeDiskFull(t *testing.T) {
+	t.Parallel() // waits most of its time
 	w := newWorks(t)
 	d := newDisk(t, filepath.Join(w.dir, "edge"), "320m")
 	w.startAll("--speed", "20", "--fault", "HSM/FM/F3/GBX:lubrication:1@100s+60s")

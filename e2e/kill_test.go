@@ -14,6 +14,7 @@ import (
 // the others soon after the process has started. MILLWRIGHT_LINES works are killed at
 // a time.
 func TestKill(t *testing.T) {
+	t.Parallel() // waits most of its time
 	kills, lines := number(t, "MILLWRIGHT_KILLS", 4), number(t, "MILLWRIGHT_LINES", 1)
 	for i := range lines {
 		t.Run(fmt.Sprint(i+1), func(t *testing.T) {

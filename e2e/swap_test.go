@@ -138,6 +138,7 @@ func (a api) box() (e struct {
 // held is sent with the numbers that it had. make soak-delivery does it again and
 // again.
 func TestSwap(t *testing.T) {
+	t.Parallel() // waits most of its time
 	for range times(t, 1) {
 		t.Run("drill", drill)
 	}
