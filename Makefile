@@ -82,14 +82,16 @@ check: ## vet, format, static analysis and the import rules
 # and a test of the command line is hundreds of processes.
 RACE := GORACE=atexit_sleep_ms=10 go test -race -vet=off -gcflags='modernc.org/...=-race=false'
 
+# What has one goroutine and computes long, or cannot be watched, runs without it.
+PLAIN := go test -count=1 -vet=off
+APART := ^Test(Kill|Killed|Memory|ReadBack|Flood|Planner|Budget|SecureWithUser|TokenRenewal)$$
+
 test: tools web ## everything: Go with the race detector, web unit tests, real servers, real Chromium
 	$(MAKE) check
 	cd hmi/web && npm test
-	CI=true $(RACE) -timeout 30m ./...
-	CI=true go test -count=1 ./models/train
-	CI=true go test -count=1 ./simulator ./simulator/machine
-	CI=true go test -count=1 -run 'TestKill|TestMemory|TestReadBack|TestFlood$$|TestPlanner' ./historian/export ./historian/notify
-	CI=true go test -count=1 -run 'TestSecureWithUser$$|TestTokenRenewal$$' ./collector ./simulator/server
+	CI=true $(RACE) -timeout 30m ./e2e ./... # e2e first: it waits longest
+	CI=true $(PLAIN) ./models/train ./simulator ./simulator/machine
+	CI=true $(PLAIN) -run '$(APART)' ./historian/export ./historian/notify ./historian/notify/text ./collector ./simulator/server
 
 bench: bench-line bench-users bench-collector bench-mill bench-delivery ## every figure
 

@@ -301,6 +301,7 @@ var swapped = regexp.MustCompile(`[A-Za-z%]، [0-9]`)
 // Whatever is found, on whatever machine, in whatever language: an SMS costs no
 // more than its budget and says the priority, the asset and the code.
 func TestBudget(t *testing.T) {
+	long(t)
 	assets := []string{"HSM/FM/F3/GBX", "A", "WORKS/HOT-STRIP-MILL/FINISHING-MILL/STAND-F3/MAIN-DRIVE/GEARBOX-1", strings.Repeat("VERY-LONG/", 18) + "GBX"}
 	names := []string{"", gbxName, "Клеть F3, редуктор главного привода", "فنشنگ اسٹینڈ F3 گیئر باکس", strings.Repeat("long ", 60)}
 	units := []string{"mm/s", "m/s²", "°C", "bar", "m³/h", "kN·m", "r/min", "1", "µm", "%"}
