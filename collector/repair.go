@@ -61,7 +61,11 @@ func (p *pump) miss(ctx context.Context, why string, skip func()) error {
 	p.missedAt = time.Now()
 	p.missedTo = plant.Millis(max(p.newest, p.missedAt.UnixNano())+missedMargin) + oneMilli
 	skip()
-	return p.drain(ctx)
+	if err := p.drain(ctx); err != nil || p.hole == 0 {
+		return err
+	}
+	p.since = time.Time{} // what was under way has come by now: the next one is asked for at once
+	return p.repair(ctx, p.missedAt)
 }
 
 // closeMissed declares the gaps of tags that have been silent since a message
