@@ -241,6 +241,9 @@ func own(now int64, bd uint8, epoch, oldest uint64, openings ...uint64) []byte {
 	p.SetNodeBirth(now, bd)
 	p.Declare(now, sparkplug.MetricQueueVersion, 2, sparkplug.UInt32, sparkplug.UInt32Value(1), true)
 	p.DeclareQueue(now, sparkplug.QueueAliases{Epoch: 4, Record: 6, Oldest: 8}, epoch, oldest)
+	if len(openings) == 0 {
+		openings = []uint64{epoch} // an edge names its own at least
+	}
 	p.DeclareOpenings(now, openings)
 	p.Declare(now, sparkplug.MetricFinding, 10, sparkplug.String, sparkplug.Value{}, true)
 	p.Declare(now, sparkplug.MetricGaps, 12, sparkplug.String, sparkplug.Value{}, true)
