@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"millwright/historian/ingest"
 	"millwright/plant"
 	"millwright/sparkplug"
 )
@@ -18,7 +19,7 @@ type stranger struct {
 	asked    map[string][]time.Time // rebirths, by node
 	hole     time.Time              // when node "hole" showed a gap in its seq
 	lateness map[string]int         // rebirths asked of "late" when "hole" was asked
-	timeout  time.Duration          // Reorder Timeout of the host
+	timeout  time.Duration          // Reorder Timeout that the host was given: not the one that it has by itself
 	dead     deaths
 }
 
@@ -85,10 +86,10 @@ func (f *foreign) die(bdSeq uint8) {
 func meet(t *testing.T, url string) stranger {
 	wire := newTap(t, url)
 	by := newClient(t, url, "spBv1.0/#")
-	h := startHost(t, t.TempDir(), wire.url(), nil)
+	s := stranger{asked: map[string][]time.Time{}, lateness: map[string]int{}, timeout: 2 * sparkplug.ReorderTimeout}
+	h := startHost(t, t.TempDir(), wire.url(), func(g *ingest.Ingest) { g.Reorder = s.timeout })
 	await(t, "the host is online", func() bool { return len(by.all("STATE")) > 0 })
 	is := func(node string) *foreign { return &foreign{client: by, node: node} }
-	s := stranger{asked: map[string][]time.Time{}, lateness: map[string]int{}, timeout: sparkplug.ReorderTimeout}
 	asked := func(node string) []time.Time {
 		var list []time.Time
 		for _, m := range by.all("NCMD") {
@@ -564,7 +565,7 @@ func hostChecks() map[string]check {
 		if len(s.asked["hole"]) == 0 || s.asked["hole"][0].Sub(s.hole) < s.timeout {
 			t.Errorf("asked at %v, hole at %v, timeout %v", s.asked["hole"], s.hole, s.timeout)
 		}
-	}, "operational-behavior-host-reordering-start", "operational-behavior-host-reordering-rebirth")
+	}, "operational-behavior-host-reordering-start", "operational-behavior-host-reordering-rebirth", "operational-behavior-host-reordering-param")
 	add(func(t judge, ev *evidence) {
 		if n, ok := ev.strangers.lateness["late"]; n != 0 || !ok {
 			t.Errorf("%d rebirths asked of an edge whose message was late (known: %v)", n, ok)

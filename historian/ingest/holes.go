@@ -81,6 +81,9 @@ func (h *holes) load(dir string) error {
 			return fmt.Errorf("%s: %w: move it away, and declare by hand what is missing", f, err)
 		}
 		h.open[x.Edge] = &x
+		if x.Done { // the ledger may not have written it down
+			h.account(&x, h.g.known.missing(epoch{x.Edge, x.Epoch}, x.Below, time.Now()))
+		}
 	}
 	return nil
 }
@@ -287,10 +290,18 @@ func (h *holes) declare(n *node, x *hole, missing []sparkplug.Span, now int64) {
 			return
 		}
 		h.g.counts.missing.Add(count)
+		h.account(x, missing)
 		h.g.view.holed(x.Edge, now)
 		h.g.Log.Error("records are missing in the historian that the edge no longer has: declared as gaps; was it restored from a backup?",
 			"edge", x.Edge, "records", count, "tags", len(b.Gaps))
 	})
+}
+
+// account tells the ledger which records are known to be missing.
+func (h *holes) account(x *hole, missing []sparkplug.Span) {
+	if h.g.Ledger != nil && len(missing) > 0 {
+		h.g.Ledger.Declared(x.Edge, x.Epoch, missing)
+	}
 }
 
 // first is the time of the first value of a tag behind one, or 0.

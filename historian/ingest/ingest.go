@@ -55,6 +55,8 @@ type Live interface {
 type Ledger interface {
 	State(edge string, list []sparkplug.Account, now time.Time)
 	Status(edge string) *plant.EdgeLedger
+	// Declared says that records which never came are declared as gaps here.
+	Declared(edge string, epoch uint64, numbers []sparkplug.Span)
 }
 
 // Ingest is the host. Fill in the fields, then Run. An edge is named by its

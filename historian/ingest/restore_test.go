@@ -10,6 +10,7 @@ import (
 
 	"millwright/historian/alarm"
 	"millwright/historian/ingest"
+	"millwright/historian/ledger"
 	"millwright/historian/store"
 	"millwright/plant"
 )
@@ -17,8 +18,9 @@ import (
 // kept is a historian over folders that it keeps.
 type kept struct {
 	*ingest.Ingest
-	store *store.Pebble
-	stop  func()
+	store  *store.Pebble
+	ledger *ledger.Ledger
+	stop   func()
 }
 
 func keep(t *testing.T, url, dir string) *kept {
@@ -31,11 +33,17 @@ func keep(t *testing.T, url, dir string) *kept {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &ingest.Ingest{Broker: url, HostID: "plant", Store: st, Alarms: book, Log: quiet(t), Dir: filepath.Join(dir, "ingest")}
+	sums, err := ledger.Open(ledger.Config{Dir: filepath.Join(dir, "ledger"), Sources: []ledger.Source{st, book}, Fold: st.FoldTallies, Alarms: book, HostID: "plant", Log: quiet(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &ingest.Ingest{Broker: url, HostID: "plant", Store: st, Alarms: book, Ledger: sums, Log: quiet(t), Dir: filepath.Join(dir, "ingest")}
 	stop := run(t, g.Run)
-	return &kept{g, st, func() {
+	end := run(t, sums.Run)
+	return &kept{g, st, sums, func() {
 		stop()
-		for _, err := range []error{st.Close(), book.Close()} {
+		end()
+		for _, err := range []error{st.Close(), book.Close(), sums.Close()} {
 			if err != nil {
 				t.Error(err)
 			}
@@ -74,6 +82,15 @@ func TestRestoredFromBackup(t *testing.T) {
 
 	h = keep(t, b.url(), backup)
 	defer h.stop()
+	// What is declared is no loss that nobody knows of.
+	eventually(t, "the ledger has nothing to complain of", 90*time.Second, func() bool {
+		edges := h.ledger.Edges()
+		if len(edges) != 1 {
+			return false
+		}
+		s := h.ledger.Status(edges[0])
+		return s != nil && s.Loss == nil && s.Classes[plant.CountMeasured].Lost == 0 && s.Classes[plant.CountMeasured].Explained > 0
+	})
 	tags := map[string]plant.TagID{}
 	for _, tag := range h.store.Tags() {
 		tags[tag.Path] = tag.ID
