@@ -42,6 +42,7 @@ func TestSeveralBrokers(t *testing.T) {
 // Certificates and passwords of edge, historian and broker are replaced while values
 // flow. Each takes them up by a new connection; nothing is lost.
 func TestRenewedWithoutLoss(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
 	check := func(errs ...error) {

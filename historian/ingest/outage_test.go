@@ -33,6 +33,7 @@ func load(e *box, every time.Duration) (stop func()) {
 }
 
 func TestBrokerKilled(t *testing.T) {
+	t.Parallel()
 	eachBroker(t, func(t *testing.T, b server) {
 		t.Parallel()
 		m := newMemory()
@@ -106,6 +107,7 @@ func TestHistorianKilledBeforeAnswer(t *testing.T) {
 
 // Single messages of every kind are lost on both ways; all of it heals.
 func TestLoss(t *testing.T) {
+	t.Parallel()
 	eachBroker(t, func(t *testing.T, b server) {
 		t.Parallel()
 		m := newMemory()
@@ -206,6 +208,7 @@ func TestStoreFails(t *testing.T) {
 // An edge that starts again sends what it has queued, with the numbers and the
 // epoch that the records were born with.
 func TestEdgeRestart(t *testing.T) {
+	t.Parallel()
 	eachBroker(t, func(t *testing.T, b server) {
 		t.Parallel()
 		m := newMemory()

@@ -268,6 +268,7 @@ func TestSilentTag(t *testing.T) {
 // A device that dies and comes back: its tags are stale meanwhile, and what is
 // still queued of it gets through.
 func TestDeviceDeath(t *testing.T) {
+	t.Parallel()
 	eachBroker(t, func(t *testing.T, b server) {
 		t.Parallel()
 		m, s := newMemory(), &screen{}
@@ -343,6 +344,7 @@ func (f *foreign) data(seq uint8, at int64, alias uint64, v float64) {
 // Aliases mean something else in the next session; what came before a birth
 // waits for it; a hole in seq asks for a rebirth.
 func TestForeignSessions(t *testing.T) {
+	t.Parallel()
 	eachBroker(t, func(t *testing.T, b server) {
 		t.Parallel()
 		m := newMemory()

@@ -26,6 +26,7 @@ func openedUnread(t testing.TB, dir string) *unread {
 // Messages come back as they were, also after a kill in the middle of a line; a
 // bound of an edge drops its oldest, and counts them.
 func TestUnread(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	u := openedUnread(t, dir)
 	at := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
