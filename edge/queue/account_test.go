@@ -53,6 +53,7 @@ func (p *plantSide) compare(list []sparkplug.Account) (faults []string) {
 // order, thinned out, settled before their commit, over restarts. A record that is
 // gone and was neither sent nor declared is seen.
 func TestAccounts(t *testing.T) {
+	t.Parallel() // waits most of its time
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(5, 6))
 	p := &plantSide{have: map[uint64][]sparkplug.Span{}, counts: map[uint64]map[uint64]plant.Counts{}}

@@ -214,6 +214,7 @@ func (m *model) damaged(t fataler, what string, fs vfs.FS, f *flips, leave func(
 // hold comes back, under its epochs and numbers, with its tags' names, and the folder
 // goes.
 func TestSalvageAfterLostBook(t *testing.T) {
+	t.Parallel() // waits most of its time
 	dir := t.TempDir() + "/queue"
 	q := open(t, Config{Dir: dir})
 	tags := []plant.Tag{{Path: "gone"}, {Path: "a"}, {Path: "b"}}

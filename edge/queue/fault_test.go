@@ -128,6 +128,7 @@ func (c *childTest) Errorf(format string, args ...any) {
 // TestEIO fails every so-manieth step: an fsync that failed is never taken for one
 // that healed, so the queue calls nothing durable that a power cut then takes.
 func TestEIO(t *testing.T) {
+	t.Parallel() // waits most of its time
 	every := int64(max(1, 37-many(t, 0)))
 	tried := 0
 	for step := int64(1); ; step += every {

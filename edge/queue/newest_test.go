@@ -13,6 +13,7 @@ import (
 // From the newest end a lane holds what it holds from the oldest, in packs and out of
 // them, with holes, over several openings, read in steps of any size.
 func TestNewest(t *testing.T) {
+	t.Parallel() // waits most of its time
 	dir := filepath.Join(t.TempDir(), "queue")
 	random := rand.New(rand.NewPCG(1, 2))
 	var q *Queue

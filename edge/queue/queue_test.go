@@ -209,6 +209,7 @@ func TestTagsKeepTheirHandles(t *testing.T) {
 }
 
 func TestFullQueueDeclaresWhatItDrops(t *testing.T) {
+	t.Parallel() // waits most of its time
 	q := open(t, Config{Dir: t.TempDir(), Quotas: &Quotas{Telemetry: {Bytes: 20_000}}})
 	const records, each = 60, 50
 	for i := range records {

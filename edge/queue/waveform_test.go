@@ -36,6 +36,7 @@ func TestWaveformsSurviveRestart(t *testing.T) {
 // TestWaveformsDisplaceNoTelemetry: they have a bound of their own; what goes beyond
 // it is declared.
 func TestWaveformsDisplaceNoTelemetry(t *testing.T) {
+	t.Parallel() // waits most of its time
 	q := open(t, Config{Dir: t.TempDir(), Quotas: &Quotas{Telemetry: {Bytes: 40_000}, Waveforms: {Bytes: 10_000}}})
 	for i := range 10 {
 		put(t, q, Telemetry, samples(i*50, 50))
