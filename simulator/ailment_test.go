@@ -62,6 +62,7 @@ func stats(vals []server.Value) (mean, sd, low, high float64) {
 
 // Each fault of a sensor does what it says.
 func TestAilments(t *testing.T) {
+	long(t)
 	const n = 620
 	healthy, c := look(t, n, nil)
 	span := c.high - c.low
@@ -241,6 +242,7 @@ func TestHum(t *testing.T) {
 
 // A sick accelerometer spoils its waveform, and no other.
 func TestSpoiltWaveforms(t *testing.T) {
+	long(t)
 	w, err := Reference()
 	if err != nil {
 		t.Fatal(err)

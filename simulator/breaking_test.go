@@ -14,6 +14,7 @@ import (
 // at every step of the simulation, but for the coil more or less that the step
 // lets the mill roll in an hour, and another one with another seed.
 func TestNaturalFault(t *testing.T) {
+	long(t)
 	run := func(step time.Duration, seed uint64) (severity float64, notes []Truth) {
 		m := millAt(t, step, seed, 1)
 		f := Fault{Asset: "HSM/DSC/P1", Name: "bearing-outer", Severity: 1, Offset: time.Minute, Growth: 20 * 24 * time.Hour, Natural: true}
@@ -50,6 +51,7 @@ func TestEvenCourse(t *testing.T) {
 // A repair heals what is there and leaves what is planned; it may break something
 // else, with the probability that it is given.
 func TestPlannedRepair(t *testing.T) {
+	long(t)
 	const asset = "HSM/DSC/P1"
 	introduced := 0
 	const n = 8

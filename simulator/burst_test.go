@@ -9,6 +9,7 @@ import (
 // Every accelerometer of the works records every ten minutes, one after the other,
 // the same whoever asks and however often.
 func TestBursts(t *testing.T) {
+	long(t)
 	run := func(every int) (paths []string, at []time.Duration, rms []float64) {
 		m, err := newMill(reference(t), 3, 1, time.Second)
 		if err != nil {

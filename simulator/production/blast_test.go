@@ -7,6 +7,7 @@ import (
 
 // The shares of a year and the lengths of what repeats.
 func TestBlastYear(t *testing.T) {
+	long(t)
 	const dt, year = 5.0, 365 * 86_400.0
 	b := NewBlast(3)
 	wind := map[string]float64{}

@@ -81,6 +81,7 @@ func TestWorldYear(t *testing.T) {
 // Load-shedding comes 0.2 times a day, lasts 15 to 90 minutes and begins with a
 // dip of the voltage.
 func TestLoadShedding(t *testing.T) {
+	long(t)
 	w := NewWorldAt(3, Setting{Weak: true})
 	const days = 1000
 	events, since, deepest, last := 0, 0.0, 1.0, 0.0
