@@ -531,6 +531,14 @@ function edges() {
       unread: 0,
       unread_dropped: 0,
       version: "0.1.0",
+      broker: {
+        url: "ssl://plant.mill:8883",
+        since: iso(now - 3_723_000),
+        certificates: [
+          { who: "own", subject: "CN=mill-edge-1", fingerprint: "", ends: iso(now + 21 * 86_400_000), days: 21, state: "expiring", reason: null },
+          { who: "server", subject: "CN=plant.mill", fingerprint: "", ends: iso(now + 300 * 86_400_000), days: 300, state: "trusted", reason: null },
+        ],
+      },
       box: {
         edge: "mill-edge-1",
         group: "works",

@@ -320,6 +320,14 @@ export interface Edge {
   ledger?: EdgeLedger | null;
   /** what waits on its disk; null: it does not tell */
   queue?: Backlog | null;
+  /** its connection to the plant; null: it does not tell */
+  broker?: EdgeBroker | null;
+}
+
+export interface EdgeBroker {
+  url: string;
+  since: string | null;
+  certificates: Certificate[];
 }
 
 export interface Backlog {

@@ -7,6 +7,7 @@ import { now, tick } from "../data/clock.ts";
 import { isFresh, usePoll } from "../data/poll.ts";
 import type { Edge, EdgeBox, Order } from "../data/types.ts";
 import { BacklogTable } from "../edge/backlog.tsx";
+import { Broker } from "../edge/broker.tsx";
 import { Ledger } from "../edge/ledger.tsx";
 import { bytes, fixed, integer, short, span } from "../format.ts";
 import { Rich } from "../i18n/rich.tsx";
@@ -102,6 +103,7 @@ function EdgeCard(props: { edge: Edge; orders: readonly Order[]; old: boolean })
           />
         )}
       </dl>
+      {e.broker && <Broker broker={e.broker} />}
       <Progress edge={e} />
       <Ledger edge={e} />
       {e.queue && <BacklogTable backlog={e.queue} />}
