@@ -191,8 +191,8 @@ soak-delivery: build tools ## every fault of delivery, with 1,000 kills of each 
 	    tail -n 1 $(RESULTS)/delivery.txt; \
 	  done; \
 	done
-	MILLWRIGHT_QUEUE_FAULTS=200 go test -count=1 -timeout 120m -v -run 'PowerCut|EIO|DiskFull|SlowDisk|Damage|Flip|Bit|Model' ./edge/queue | tee $(RESULTS)/queue.txt
-	MILLWRIGHT_HISTORIES=100000 go test -count=1 -timeout 120m -v -run 'Model|Histories' ./historian/ingest | tee $(RESULTS)/histories.txt
+	MILLWRIGHT_QUEUE_FAULTS=200 go test -count=1 -timeout 120m -v -run 'PowerCut|EIO|DiskFull|SlowDisk|Damage|Flip|Bit|Model|Kill|Salvage|Crash' ./edge/queue | tee $(RESULTS)/queue.txt
+	MILLWRIGHT_HISTORIES=1000000 go test -count=1 -timeout 120m -v -run 'Model|Histories' ./historian/ingest | tee $(RESULTS)/histories.txt
 	@$(MAKE) --no-print-directory soak-delivery-sparkplug
 	@$(MAKE) --no-print-directory soak-cluster CLUSTER=10
 	@$(MAKE) --no-print-directory soak-delivery-sum
