@@ -90,7 +90,7 @@ test: tools web ## everything: Go with the race detector, web unit tests, real s
 	$(MAKE) check
 	cd hmi/web && npm test
 	CI=true $(RACE) -timeout 30m ./e2e ./... # e2e first: it waits longest
-	CI=true $(PLAIN) ./models/train ./simulator ./simulator/machine ./simulator/production
+	CI=true $(PLAIN) ./models/train ./models/detect ./simulator ./simulator/machine ./simulator/production
 	CI=true $(PLAIN) -run '$(APART)' ./historian/export ./historian/notify ./historian/notify/text ./collector ./simulator/server
 
 bench: bench-line bench-users bench-collector bench-mill bench-delivery ## every figure

@@ -106,6 +106,7 @@ func TestOneShockOfAllTagsIsNoSensorFault(t *testing.T) {
 // in vibrations and flows of machines that take up load; nor is one whose rows come with
 // holes, as from a host that is too slow for its mill.
 func TestARampIsNoSpike(t *testing.T) {
+	long(t)
 	ramp := func(slope, noise float64, hole int) []plant.Finding {
 		b := newBench(t, 6)
 		b.learn()

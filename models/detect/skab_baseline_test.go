@@ -13,6 +13,7 @@ import (
 // persistence) through the scorer, and holds both against known figures of these
 // recordings.
 func TestSkabBaseline(t *testing.T) {
+	long(t)
 	files := skabFiles(t)
 	if len(files) != 18 {
 		t.Skipf("known figures are of 18 recordings, here are %d", len(files))

@@ -249,6 +249,7 @@ func alarms(rows []Row) []bool {
 // board's protocol: rows 0-399 of each recording train it, a fresh model per
 // recording, limits from those rows alone.
 func TestSkab(t *testing.T) {
+	long(t)
 	files := skabFiles(t)
 	var ours, always skabScore
 	for i := range files {

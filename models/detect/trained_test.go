@@ -449,6 +449,7 @@ func TestShadowTellsWhatItWouldSay(t *testing.T) {
 // TestShadowNeverAlarms gives shadows of any weights, limits and laws to a
 // machine that breaks: what it says otherwise is what it says without one.
 func TestShadowNeverAlarms(t *testing.T) {
+	long(t)
 	b := newBench(t, 6, eventful)
 	in := record(b)
 	alone := feed(b.fresh(), in)
