@@ -5,14 +5,18 @@ import "time"
 // Asset is a machine, or the part of one, that is judged as a whole
 // (ISA-95 hierarchy in the path, ISO 14224 class).
 type Asset struct {
-	Path        string `json:"path"`  // "HSM/FM/F3/GBX"
-	Name        string `json:"name"`  // "Finishing stand F3 gearbox"
-	Class       string `json:"class"` // of the library of classes: "gearbox", "descaling-pump"
+	Path        string `json:"path"`             // "HSM/FM/F3/GBX"
+	Number      string `json:"number,omitempty"` // in the books of the works, such as its maintenance system's
+	Name        string `json:"name"`             // "Finishing stand F3 gearbox"
+	Class       string `json:"class"`            // of the library of classes: "gearbox", "descaling-pump"
 	Criticality string `json:"criticality,omitempty"`
 
 	Nameplate *Nameplate `json:"nameplate,omitempty"`
 	Bearings  []Bearing  `json:"bearings,omitempty"`
 	Gears     []Gear     `json:"gears,omitempty"`
+	Sensors   []Mount    `json:"sensors,omitempty"`
+	Spares    []Spare    `json:"spares,omitempty"`
+	Drawings  []Drawing  `json:"drawings,omitempty"`
 
 	// ModeTag, where set, is a text tag of the PLC that names the mode. Otherwise
 	// the first of Modes whose conditions all hold is the mode; with no Modes the

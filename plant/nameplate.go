@@ -10,6 +10,7 @@ type Nameplate struct {
 	SpeedMax   float64 `json:"speed_max,omitempty"`
 	Support    Support `json:"support,omitempty"`
 	Redundancy string  `json:"redundancy,omitempty"` // "2x100": two machines, each takes the whole duty
+	Lubricant  string  `json:"lubricant,omitempty"`  // "ISO VG 320, circulating, 250 l", for people
 	Origin
 }
 

@@ -17,10 +17,13 @@ import (
 // the asset of the tags that name none (see Assign). The error is Faults where
 // the content is wrong.
 //
-//	[[asset]]                    path, name, class, criticality, mode_tag, settle, limits
-//	[asset.nameplate]            maker, model, serial, power_kw, speed_min, speed_max, support, redundancy
+//	[[asset]]                    path, number, name, class, criticality, mode_tag, settle, limits
+//	[asset.nameplate]            maker, model, serial, power_kw, speed_min, speed_max, support, redundancy, lubricant
 //	[[asset.bearing]]            position, designation, rollers, pitch_mm, diameter_mm, angle_deg, bpfo, bpfi, bsf, ftf
 //	[[asset.gear]]               stage, pinion, wheel
+//	[[asset.sensor]]             tag, mounting, direction, calibrated
+//	[[asset.spare]]              part, number, stock, lead_days, place
+//	[[asset.drawing]]            title, number, link
 //	[[asset.mode]]               name, when = ["SPEED > 50"], idle
 //	[[asset.limit]]              tag, kind, value, deadband, delay, modes, priority, basis
 //	[asset.model]                off, learn, rows, grid, window, budget
@@ -51,8 +54,10 @@ type assetTable struct {
 	scope scope
 
 	library func() Library
-	known   *plant.AssetClass // of the asset, nil where the library does not have it
-	limits  map[limitKey]plant.Limit
+	known   *plant.AssetClass        // of the asset, nil where the library does not have it
+	limits  map[limitKey]plant.Limit // its own, the first of each key
+	given   map[limitKey]bool        // defaults of its class
+	hinted  string                   // see hint
 }
 
 // scope says which tags are known when assets are read.
@@ -120,6 +125,7 @@ func (t *assetTable) read() {
 	if err := checkPath(a.Path); err != nil && a.Path != "" {
 		t.fault("path", "%v", err)
 	}
+	a.Number = t.text("number", "")
 	a.Name = t.text("name", a.Path)
 	t.class()
 	a.Criticality = t.oneOf("criticality", "", "A", "B", "C")
@@ -173,8 +179,15 @@ func (t *assetTable) tag(at *table, key, name string, text bool) string {
 	return path
 }
 
-// hint names some tags of the asset.
+// hint names some tags of the asset. There may be many faults and many tags.
 func (t *assetTable) hint() string {
+	if t.hinted == "" {
+		t.hinted = t.names()
+	}
+	return t.hinted
+}
+
+func (t *assetTable) names() string {
 	var names []string
 	for path := range t.tags {
 		if n, ok := strings.CutPrefix(path, t.asset.Path+"/"); ok {
@@ -182,7 +195,7 @@ func (t *assetTable) hint() string {
 		}
 	}
 	if len(names) == 0 {
-		return ""
+		return ", the asset has none"
 	}
 	slices.Sort(names)
 	if len(names) > 6 {

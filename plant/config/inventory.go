@@ -14,7 +14,7 @@ import (
 )
 
 // inventoryColumns are those of an inventory. Every row says of which record it
-// is: an asset with its nameplate, a bearing, a gear stage or a limit.
+// is: an asset with its nameplate, a part of it or a limit.
 func inventoryColumns() []column {
 	var out []column
 	add := func(c cell, names string) {
@@ -26,13 +26,15 @@ func inventoryColumns() []column {
 	add(textCell, assetKeys)
 	add(textCell, "maker model serial")
 	add(numberCell, "power_kw speed_min speed_max")
-	add(textCell, "support redundancy")
+	add(textCell, "support redundancy lubricant")
 	add(textCell, "position designation")
 	add(wholeCell, "rollers")
 	add(numberCell, "pitch_mm diameter_mm angle_deg bpfo bpfi bsf ftf")
 	add(textCell, "stage")
 	add(wholeCell, "pinion wheel")
-	add(textCell, "tag kind")
+	add(textCell, "part title")
+	add(wholeCell, "stock lead_days")
+	add(textCell, "place link tag mounting direction calibrated kind")
 	add(numberCell, "value deadband")
 	add(textCell, "delay")
 	add(listCell, "modes")
@@ -43,11 +45,14 @@ func inventoryColumns() []column {
 
 // Keys of a row by what they describe, in the order of the file written.
 const (
-	assetKeys     = "name class criticality mode_tag limits"
-	nameplateKeys = "maker model serial power_kw speed_min speed_max support redundancy"
+	assetKeys     = "number name class criticality mode_tag limits"
+	nameplateKeys = "maker model serial power_kw speed_min speed_max support redundancy lubricant"
 	originKeys    = " source author date"
 	bearingKeys   = "position designation rollers pitch_mm diameter_mm angle_deg bpfo bpfi bsf ftf" + originKeys
 	gearKeys      = "stage pinion wheel" + originKeys
+	sensorKeys    = "tag mounting direction calibrated"
+	spareKeys     = "part number stock lead_days place"
+	drawingKeys   = "title number link"
 	limitKeys     = "tag kind value deadband delay modes priority basis" + originKeys
 )
 
@@ -55,14 +60,17 @@ const (
 // record.
 func InventoryTemplate() string {
 	rows := []map[string]string{
-		{"record": "asset", "path": "WAT/CW/P1", "name": "Cooling-water pump 1", "class": "water-pump", "criticality": "A", "maker": "Weir", "model": "SDB 350", "serial": "8871",
-			"power_kw": "450", "speed_min": "980", "speed_max": "990", "support": "rigid", "redundancy": "3x50", "source": "nameplate", "author": "A. Khan", "date": "2026-03-31"},
+		{"record": "asset", "path": "WAT/CW/P1", "number": "20-P-0101", "name": "Cooling-water pump 1", "class": "water-pump", "criticality": "A", "maker": "Weir", "model": "SDB 350", "serial": "8871",
+			"power_kw": "450", "speed_min": "980", "speed_max": "990", "support": "rigid", "redundancy": "3x50", "lubricant": "ISO VG 68, ring oiled", "source": "nameplate", "author": "A. Khan", "date": "2026-03-31"},
 		{"record": "bearing", "path": "WAT/CW/P1", "position": "DE", "designation": "6205", "rollers": "9", "pitch_mm": "39.04", "diameter_mm": "7.94",
 			"source": "drawing", "author": "A. Khan", "date": "2026-03-31"},
 		{"record": "bearing", "path": "WAT/CW/P1", "position": "motor DE", "bpfo": "3.585", "bpfi": "5.415", "bsf": "2.357", "ftf": "0.398",
 			"source": "maker", "author": "A. Khan", "date": "2026-03-31"},
 		{"record": "bearing", "path": "WAT/CW/P1", "position": "motor NDE", "source": "unknown"},
 		{"record": "gear", "path": "WAT/CW/P1", "stage": "1", "pinion": "23", "wheel": "71", "source": "drawing", "author": "A. Khan", "date": "2026-03-31"},
+		{"record": "sensor", "path": "WAT/CW/P1", "tag": "VIB_H", "mounting": "stud", "direction": "H", "calibrated": "2026-03-31"},
+		{"record": "spare", "path": "WAT/CW/P1", "part": "bearing DE", "number": "M-104711", "stock": "2", "lead_days": "60", "place": "store 3"},
+		{"record": "drawing", "path": "WAT/CW/P1", "title": "sectional drawing", "number": "CW-2-0815", "link": "http://drawings.plant/CW-2-0815.pdf"},
 		{"record": "limit", "path": "WAT/CW/P1", "tag": "BRG_T_DE", "kind": "high", "value": "80", "deadband": "2", "delay": "30s", "priority": "2", "basis": "rolling bearing housing, warning",
 			"source": "judgement", "author": "A. Khan", "date": "2026-03-31"},
 	}
@@ -95,7 +103,7 @@ type Imported struct {
 }
 
 // ImportInventory makes an asset file of an inventory, a CSV file with a row for
-// each asset, bearing, gear stage and limit (see InventoryTemplate). With a base,
+// each asset, each of its parts and each limit (see InventoryTemplate). With a base,
 // an asset file as text, the records go into it: what stands there stays as it
 // is, comments too, and a record that says something else than the base is a
 // fault. The error is Faults, all of the file.
@@ -139,6 +147,7 @@ type entry struct {
 	raw   map[string]any   // as the base has it
 	row   bool             // the inventory has a row of record asset
 	limit map[limitKey]int // of asset.Limits
+	parts map[string]int   // index of each of the others, by "bearing DE"
 	fresh []string         // sections to write
 }
 
@@ -166,9 +175,9 @@ func (i *inventory) read(src, base string) {
 		if record, ok := t.m["record"].(string); ok {
 			t.m["record"] = strings.ToLower(record)
 		}
-		records[n] = t.oneOf("record", "", "asset", "bearing", "gear", "limit")
+		records[n] = t.oneOf("record", "", inventoryRecords()...)
 		if records[n] == "" && !t.has("record") {
-			t.fault("record", "is missing, allowed are asset, bearing, gear, limit")
+			t.fault("record", "is missing, allowed are %s", strings.Join(inventoryRecords(), ", "))
 		}
 		paths[n] = t.need("path", "HSM/FM/F3/GBX")
 		delete(t.m, "record")
@@ -195,9 +204,16 @@ func (i *inventory) read(src, base string) {
 		seen[paths[n]] = true
 		switch records[n] {
 		case "bearing":
-			i.bearing(t, l)
+			inventoryPart(i, t, l, partOf[plant.Bearing]{"bearing", bearingKeys, "position", &l.asset.Bearings, (*assetTable).bearing, func(b plant.Bearing) string { return b.Position }})
 		case "gear":
-			i.gear(t, l)
+			inventoryPart(i, t, l, partOf[plant.Gear]{"gear", gearKeys, "stage", &l.asset.Gears, (*assetTable).gear, func(g plant.Gear) string { return g.Stage }})
+		case "sensor":
+			t.below(l.asset.Path)
+			inventoryPart(i, t, l, partOf[plant.Mount]{"sensor", sensorKeys, "tag", &l.asset.Sensors, (*assetTable).sensor, func(m plant.Mount) string { return m.Tag }})
+		case "spare":
+			inventoryPart(i, t, l, partOf[plant.Spare]{"spare", spareKeys, "part", &l.asset.Spares, (*assetTable).spare, spareKey})
+		case "drawing":
+			inventoryPart(i, t, l, partOf[plant.Drawing]{"drawing", drawingKeys, "title", &l.asset.Drawings, (*assetTable).drawing, func(d plant.Drawing) string { return d.Title }})
 		case "limit":
 			i.limit(t, l)
 		}
@@ -301,50 +317,45 @@ func (i *inventory) sameHead(head *table, l *entry) {
 	}
 }
 
-func (i *inventory) bearing(t *table, l *entry) {
-	m := part(t, bearingKeys)
-	rest(t, "bearing")
-	section := tomlSection("[[asset.bearing]]", m, bearingKeys)
-	b := m.bearing()
-	if len(l.asset.Bearings) == mostParts {
-		m.fault("position", "%s", tooMany)
-		return
-	}
-	n := slices.IndexFunc(l.asset.Bearings, func(o plant.Bearing) bool { return o.Position == b.Position })
-	switch {
-	case n < 0:
-		l.asset.Bearings = append(l.asset.Bearings, b)
-		i.add(l, section)
-	case !reflect.DeepEqual(l.asset.Bearings[n], b):
-		i.differs(m, "position", l, index("bearing", n))
-	}
+// inventoryRecords are what a row may be of.
+func inventoryRecords() []string {
+	return []string{"asset", "bearing", "gear", "sensor", "spare", "drawing", "limit"}
 }
 
-func (i *inventory) gear(t *table, l *entry) {
-	m := part(t, gearKeys)
-	rest(t, "gear")
-	section := tomlSection("[[asset.gear]]", m, gearKeys)
-	g := m.gear()
-	if len(l.asset.Gears) == mostParts {
-		m.fault("stage", "%s", tooMany)
+// partOf is how a kind of part of an asset is read and told apart.
+type partOf[P any] struct {
+	record, keys, column string
+	have                 *[]P
+	read                 func(*assetTable, *table) P
+	key                  func(P) string
+}
+
+func inventoryPart[P any](i *inventory, t *table, l *entry, o partOf[P]) {
+	m := part(t, o.keys)
+	rest(t, o.record)
+	section := tomlSection("[[asset."+o.record+"]]", m, o.keys)
+	p := o.read(&assetTable{table: m, asset: l.asset, scope: unseen}, m)
+	if len(*o.have) == mostParts {
+		m.fault(o.column, "%s", tooMany)
 		return
 	}
-	n := slices.IndexFunc(l.asset.Gears, func(o plant.Gear) bool { return o.Stage == g.Stage })
+	l.index()
+	key := o.record + " " + o.key(p)
+	n, ok := l.parts[key]
 	switch {
-	case n < 0:
-		l.asset.Gears = append(l.asset.Gears, g)
+	case !ok:
+		l.parts[key] = len(*o.have)
+		*o.have = append(*o.have, p)
 		i.add(l, section)
-	case l.asset.Gears[n] != g:
-		i.differs(m, "stage", l, index("gear", n))
+	case !reflect.DeepEqual((*o.have)[n], p):
+		i.differs(m, o.column, l, index(o.record, n))
 	}
 }
 
 func (i *inventory) limit(t *table, l *entry) {
 	m := part(t, limitKeys)
 	rest(t, "limit")
-	if tag, ok := m.m["tag"].(string); ok {
-		m.m["tag"] = strings.TrimPrefix(tag, l.asset.Path+"/")
-	}
+	m.below(l.asset.Path)
 	section := tomlSection("[[asset.limit]]", m, limitKeys)
 	reader := assetTable{table: m, asset: l.asset, scope: unseen}
 	reader.asset.Limits = nil // the second one is judged here
@@ -370,6 +381,37 @@ func (i *inventory) limit(t *table, l *entry) {
 	l.limit[limitKey{x.Tag, x.Kind}] = len(l.asset.Limits)
 	l.asset.Limits = append(l.asset.Limits, x)
 	i.add(l, section)
+}
+
+// index finds the parts that the base has, once.
+func (l *entry) index() {
+	if l.parts != nil {
+		return
+	}
+	l.parts = map[string]int{}
+	a := &l.asset
+	for n, p := range a.Bearings {
+		l.parts["bearing "+p.Position] = n
+	}
+	for n, p := range a.Gears {
+		l.parts["gear "+p.Stage] = n
+	}
+	for n, p := range a.Sensors {
+		l.parts["sensor "+p.Tag] = n
+	}
+	for n, p := range a.Spares {
+		l.parts["spare "+spareKey(p)] = n
+	}
+	for n, p := range a.Drawings {
+		l.parts["drawing "+p.Title] = n
+	}
+}
+
+// below takes the path of the asset from the name of a tag.
+func (t *table) below(asset string) {
+	if tag, ok := t.m["tag"].(string); ok {
+		t.m["tag"] = strings.TrimPrefix(tag, asset+"/")
+	}
 }
 
 // differs says that a record says something else than one before it.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -36,12 +37,16 @@ func parseAlone(t *testing.T, text string) []plant.Asset {
 func TestInventoryTemplate(t *testing.T) {
 	got := mustImport(t, InventoryTemplate(), "")
 	assets := parseAlone(t, got.Text)
-	if got.Assets != 1 || got.Added != 7 || len(assets) != 1 {
+	if got.Assets != 1 || got.Added != 10 || len(assets) != 1 {
 		t.Fatalf("%d assets, %d records:\n%s", got.Assets, got.Added, got.Text)
 	}
 	a := assets[0]
 	if a.Class != "water-pump" || a.Nameplate.Power != 450 || len(a.Bearings) != 3 || a.Bearings[2].Source != plant.SourceUnknown || a.Gears[0].Wheel != 71 ||
-		a.Limits[0].Value != 80 || a.Limits[0].Author != "A. Khan" {
+		a.Limits[0].Value != 80 || a.Limits[0].Author != "A. Khan" ||
+		a.Number != "20-P-0101" || a.Nameplate.Lubricant != "ISO VG 68, ring oiled" ||
+		!reflect.DeepEqual(a.Sensors, []plant.Mount{{Tag: "WAT/CW/P1/VIB_H", Mounting: plant.Stud, Direction: plant.Horizontal, Calibrated: "2026-03-31"}}) ||
+		!reflect.DeepEqual(a.Spares, []plant.Spare{{Part: "bearing DE", Number: "M-104711", Stock: new(2), LeadDays: 60, Place: "store 3"}}) ||
+		!reflect.DeepEqual(a.Drawings, []plant.Drawing{{Title: "sectional drawing", Number: "CW-2-0815", Link: "http://drawings.plant/CW-2-0815.pdf"}}) {
 		t.Errorf("%+v", a)
 	}
 	// Again into itself: nothing is new.
@@ -163,11 +168,11 @@ func TestBadInventory(t *testing.T) {
 	}{
 		{"", []string{`plant.csv:1: is empty, expected a header and rows`}},
 		{head, []string{`plant.csv:1: has no rows below the header`}},
-		{"record,path,colour\nasset,A,red\n", []string{`plant.csv:1: unknown column "colour", allowed are record, path, name, class, `}},
+		{"record,path,colour\nasset,A,red\n", []string{`plant.csv:1: unknown column "colour", allowed are record, path, number, name, class, `}},
 		{"record,path,path\nasset,A,B\n", []string{`plant.csv:1: path: the column stands here twice`}},
 		{head + "asset,A/P2,pomp,DE,,,,,,,,,\nmachine,A/P3,,,,,,,,,,,\n,A/P4\nasset,,pump\n", []string{
 			`plant.csv:2: class: "pomp" is no class of the library, near are pump`, `plant.csv:2: position: has no use in a row of record asset`,
-			`plant.csv:3: record: "machine", allowed are asset, bearing, gear, limit`, `plant.csv:4: record: is missing`, `plant.csv:5: path: is missing`}},
+			`plant.csv:3: record: "machine", allowed are asset, bearing, gear, sensor, spare, drawing, limit`, `plant.csv:4: record: is missing`, `plant.csv:5: path: is missing`}},
 		{head + "bearing,A/P2,,DE,,,,,,,unknown,,\n", []string{`plant.csv:2: path: A/P2 has no row of record asset and is not in assets.toml`}},
 		{head + "bearing,A/P1,,NDE,9,39.04,,,,,drawing,,31.3.2026\n", []string{
 			`plant.csv:2: diameter_mm: is missing, rollers, pitch_mm, diameter_mm go together`, `plant.csv:2: author: is missing`, `plant.csv:2: date: "31.3.2026" is no date`}},
@@ -184,6 +189,9 @@ func TestBadInventory(t *testing.T) {
 		{head + "limit,A/P1,,,,,,VIB_H,high,4.5,,,\nlimit,A/P1,,,,,,VIB_H,high-high,4,maker,A,2026-01-01\n", []string{
 			`plant.csv:2: source: is missing`, `plant.csv:3: value: 4 does not go with the high limit 4.5 of the same tag`}},
 		{head + "asset,A/P2,pump,,,,,,,,,,,,,beyond\n", []string{`plant.csv:2: cell 16, "beyond", has no column in the header`}},
+		{"record,path,part,number,stock,title\nspare,A/P1,seal,7,some,\nspare,A/P1,seal,8,1.5,x\ndrawing,A/P1,,,,section\n", []string{
+			`plant.csv:2: stock: "some" is no number`, `plant.csv:3: stock: "1.5" is no whole number`, `plant.csv:3: title: has no use in a row of record spare`, `plant.csv:4: number: is missing`}},
+		{"record,path,part,number,stock\nspare,A/P1,seal,7,1\nspare,A/P1,seal,7,2\nspare,A/P1,seal,8,2\n", []string{`plant.csv:3: part: the inventory has this record already and says something else of it`}},
 		{head + "asset,\"A/P2\n", []string{`plant.csv:2: not CSV: `}},
 		{head + "asset,A/\xff,pump\n", []string{`plant.csv:2: the text is not UTF-8: save it as "CSV UTF-8"`}},
 	} {

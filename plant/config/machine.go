@@ -40,28 +40,31 @@ func (t *assetTable) machine() {
 	if m := t.table.table("nameplate"); m != nil {
 		a.Nameplate = m.nameplate()
 	}
-	for _, m := range t.tables("bearing") {
-		b := m.bearing()
-		if len(a.Bearings) == mostParts {
-			m.fault("position", "%s", tooMany)
+	a.Bearings = several(t, "bearing", "position", "is the position of two bearings", (*assetTable).bearing, func(b plant.Bearing) string { return b.Position })
+	a.Gears = several(t, "gear", "stage", "is the name of two stages", (*assetTable).gear, func(g plant.Gear) string { return g.Stage })
+	a.Sensors = several(t, "sensor", "tag", "is here twice", (*assetTable).sensor, func(m plant.Mount) string { return m.Tag })
+	a.Spares = several(t, "spare", "part", "is here twice under one number", (*assetTable).spare, spareKey)
+	a.Drawings = several(t, "drawing", "title", "is the title of two drawings", (*assetTable).drawing, func(d plant.Drawing) string { return d.Title })
+}
+
+// several reads the parts of one kind, of which no two have the same key.
+func several[P any](t *assetTable, kind, column, twice string, read func(*assetTable, *table) P, key func(P) string) []P {
+	var parts []P
+	seen := map[string]bool{}
+	for _, m := range t.tables(kind) {
+		if len(parts) == mostParts {
+			m.fault(column, "%s", tooMany)
 			break
 		}
-		if slices.ContainsFunc(a.Bearings, func(o plant.Bearing) bool { return o.Position == b.Position && b.Position != "" }) {
-			m.fault("position", "%q is the position of two bearings", b.Position)
+		p := read(t, m)
+		if k := key(p); k != "" && seen[k] {
+			m.fault(column, "%q %s", k, twice)
+		} else {
+			seen[k] = true
 		}
-		a.Bearings = append(a.Bearings, b)
+		parts = append(parts, p)
 	}
-	for _, m := range t.tables("gear") {
-		g := m.gear()
-		if len(a.Gears) == mostParts {
-			m.fault("stage", "%s", tooMany)
-			break
-		}
-		if slices.ContainsFunc(a.Gears, func(o plant.Gear) bool { return o.Stage == g.Stage && g.Stage != "" }) {
-			m.fault("stage", "%q is the name of two stages", g.Stage)
-		}
-		a.Gears = append(a.Gears, g)
-	}
+	return parts
 }
 
 // sourced reads the origin of figures: who states one says from what, who and
@@ -93,7 +96,8 @@ func (t *table) nameplate() *plant.Nameplate {
 		Maker: t.text("maker", ""), Model: t.text("model", ""), Serial: t.text("serial", ""),
 		Power:    t.number("power_kw", 0, 1e-3, 1e6),
 		SpeedMin: t.number("speed_min", 0, 0, 1e6), SpeedMax: t.number("speed_max", 0, 0, 1e6),
-		Support: t.support(), Redundancy: t.checked("redundancy", "", checkRedundancy), Origin: t.sourced(),
+		Support: t.support(), Redundancy: t.checked("redundancy", "", checkRedundancy), Lubricant: t.text("lubricant", ""),
+		Origin: t.sourced(),
 	}
 	if n.SpeedMax < n.SpeedMin {
 		t.fault("speed_max", "%v is below speed_min %v", n.SpeedMax, n.SpeedMin)
@@ -117,7 +121,7 @@ const (
 	mostPitch   = 5000 // mm
 )
 
-func (t *table) bearing() plant.Bearing {
+func (*assetTable) bearing(t *table) plant.Bearing {
 	defer t.close()
 	b := plant.Bearing{
 		Position: t.need("position", "DE"), Designation: t.text("designation", ""),
@@ -170,7 +174,7 @@ func (t *table) together(keys ...string) bool {
 	return len(missing) == 0
 }
 
-func (t *table) gear() plant.Gear {
+func (*assetTable) gear(t *table) plant.Gear {
 	defer t.close()
 	g := plant.Gear{Stage: t.need("stage", "1"), Pinion: int(t.integer("pinion", 0, 1, 2000)), Wheel: int(t.integer("wheel", 0, 1, 2000))}
 	t.together("pinion", "wheel")
@@ -209,7 +213,7 @@ func (t *assetTable) classLimits() {
 		}
 		for _, tag := range tags {
 			if tag.Unit == d.Unit && plant.Matches(d.Tag, a.Path, tag.Path) {
-				t.classLimit(d.Limit, tag, own)
+				t.classLimit(d.Limit, tag)
 			}
 		}
 	}
@@ -218,16 +222,14 @@ func (t *assetTable) classLimits() {
 	}
 }
 
-func (t *assetTable) classLimit(l plant.Limit, tag *plant.Tag, own int) {
+func (t *assetTable) classLimit(l plant.Limit, tag *plant.Tag) {
 	a := &t.asset
-	has := func(kind plant.LimitKind) (plant.Limit, bool) {
-		i := slices.IndexFunc(a.Limits, func(o plant.Limit) bool { return o.Tag == tag.Path && o.Kind == kind })
-		if i < 0 {
-			return plant.Limit{}, false
-		}
-		return a.Limits[i], i < own
+	own := func(kind plant.LimitKind) (plant.Limit, bool) {
+		o, ok := t.limits[limitKey{tag.Path, kind}]
+		return o, ok
 	}
-	if o, _ := has(l.Kind); o.Tag != "" {
+	key := limitKey{tag.Path, l.Kind}
+	if _, mine := own(l.Kind); mine || t.given[key] {
 		return
 	}
 	what := fmt.Sprintf("the %s limit %v of %s (%s)", l.Kind, l.Value, tag.Path, l.Basis)
@@ -237,7 +239,7 @@ func (t *assetTable) classLimit(l plant.Limit, tag *plant.Tag, own int) {
 		return
 	}
 	if kind, sign := partner(l.Kind); kind != "" {
-		if o, mine := has(kind); mine && (l.Value-o.Value)*sign <= 0 {
+		if o, mine := own(kind); mine && (l.Value-o.Value)*sign <= 0 {
 			t.fault("limits", "%s does not go with the %s limit %v of the asset: %s", what, o.Kind, o.Value, step)
 			return
 		}
@@ -245,6 +247,10 @@ func (t *assetTable) classLimit(l plant.Limit, tag *plant.Tag, own int) {
 	l.Tag = tag.Path
 	l.Basis = fmt.Sprintf("class %s: %s", t.known.Name, l.Basis)
 	a.Limits = append(a.Limits, l)
+	if t.given == nil {
+		t.given = map[limitKey]bool{}
+	}
+	t.given[key] = true
 }
 
 // partner is the limit beyond or before another one, and on which side of it that

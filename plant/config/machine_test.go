@@ -167,3 +167,57 @@ func TestBadMachine(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+const goodParts = `[[asset]]
+path = "A/P1"
+number = "20-P-0101"
+[[asset.sensor]]
+tag = "VIB_H"
+mounting = "stud"
+direction = "H"
+calibrated = "2026-03-31"
+[[asset.sensor]]
+tag = "A/P1/BRG_T_NDE"
+[[asset.spare]]
+part = "bearing DE"
+number = "M-1"
+stock = 0
+lead_days = 60
+[[asset.spare]]
+part = "bearing DE"
+number = "M-2"
+[[asset.drawing]]
+title = "section"
+link = "http://drawings.plant/4711.pdf"
+`
+
+// What the store and the drawing office know of a machine.
+func TestParts(t *testing.T) {
+	assets, err := ParseAssets("a.toml", strings.NewReader(goodParts), pumpTags())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := assets[0]
+	if a.Number != "20-P-0101" || len(a.Sensors) != 2 || a.Sensors[0].Mounting != plant.Stud || a.Sensors[1].Tag != "A/P1/BRG_T_NDE" {
+		t.Errorf("%+v", a)
+	}
+	if len(a.Spares) != 2 || a.Spares[0].Stock == nil || *a.Spares[0].Stock != 0 || a.Spares[1].Stock != nil {
+		t.Errorf("none in stock is not unknown: %+v", a.Spares)
+	}
+	for _, c := range []struct{ old, bad, want string }{
+		{`tag = "VIB_H"`, `tag = "VIB_Q"`, `a.toml:5: asset[0].sensor[0].tag: "VIB_Q" is no tag, neither as A/P1/VIB_Q nor as it stands, the asset has `},
+		{`tag = "VIB_H"`, `tag = "BRG_T_NDE"`, `a.toml:10: asset[0].sensor[1].tag: "A/P1/BRG_T_NDE" is here twice`},
+		{`mounting = "stud"`, `mounting = "tape"`, `a.toml:6: asset[0].sensor[0].mounting: "tape", allowed are stud, glue, magnet, probe, thermowell, inline`},
+		{`direction = "H"`, `direction = "up"`, `a.toml:7: asset[0].sensor[0].direction: "up", allowed are H, V, A`},
+		{`calibrated = "2026-03-31"`, `calibrated = "2999-03-31"`, `a.toml:8: asset[0].sensor[0].calibrated: 2999-03-31 is to come, allowed is the day on which it was done`},
+		{`number = "M-2"`, `number = "M-1"`, `a.toml:17: asset[0].spare[1].part: "bearing DE M-1" is here twice under one number`},
+		{`stock = 0`, `stock = -1`, `a.toml:14: asset[0].spare[0].stock: -1, allowed is 0 to 2147483647`},
+		{`link = "http://drawings.plant/4711.pdf"`, ``, `a.toml:19: asset[0].drawing[0].number: is missing, allowed is a drawing with its number or its link`},
+		{`link = "http://drawings.plant/4711.pdf"`, `link = "javascript:alert(1)"`, `a.toml:21: asset[0].drawing[0].link: "javascript:alert(1)", allowed is an address such as http://drawings.plant/4711.pdf`},
+	} {
+		_, err := ParseAssets("a.toml", strings.NewReader(strings.Replace(goodParts, c.old, c.bad, 1)), pumpTags())
+		if err == nil || !slices.ContainsFunc(strings.Split(err.Error(), "\n"), func(l string) bool { return strings.HasPrefix(l, c.want) }) {
+			t.Errorf("%s:\n%v\nwant %s", c.bad, err, c.want)
+		}
+	}
+}
