@@ -181,7 +181,7 @@ func TestOpenAPIBodies(t *testing.T) {
 			t.Errorf("%s %s: %s", method, path, fault)
 		}
 	}
-	for _, c := range [][2]string{{"health", "health"}, {"me", "me"}, {"assets", "assets"}, {"tags", "tags"}, {"tags?limit=1", "tags"}, {"samples" + span, "samples"}, {"trend" + span, "trend"},
+	for _, c := range [][2]string{{"health", "health"}, {"me", "me"}, {"assets", "assets"}, {"machine?asset=" + gearbox, "machine"}, {"machine?asset=BOF/FAN", "machine"}, {"machine?asset=NO", "machine"}, {"machine", "machine"}, {"tags", "tags"}, {"tags?limit=1", "tags"}, {"samples" + span, "samples"}, {"trend" + span, "trend"},
 		{"states" + strings.Replace(span, "VIB_H", "$MODE", 1), "states"}, {"gaps" + span, "gaps"},
 		{"waveforms" + span, "waveforms"}, {"waveforms/" + vibration + "?t=2026-11-22T00:05:00Z", "waveforms/{tag}"}, {"waveforms/" + vibration + "?t=2026-11-22T00:05:07Z", "waveforms/{tag}"}, {"alarms", "alarms"}, {"alarms/1", "alarms/{id}"}, {"edges", "edges"},
 		{"openapi.json", "openapi.json"}, {"samples", "samples"}, {"alarms/9", "alarms/{id}"}, {"live", "live"}, {"samples" + strings.Replace(span, "VIB", "NO", 1), "samples"}} {
@@ -227,7 +227,7 @@ func TestOpenAPIBodies(t *testing.T) {
 	post("POST", "boxes/b/release", "boxes/{box}/release", `{"edge":"e"}`)
 	check("POST", "ack", "alarms/{id}/ack", s.ask("POST", "/api/v1/alarms/1/ack", `{"if_state":"unacked"}`, "Content-Type", "application/json"))
 	check("POST", "ack again", "alarms/{id}/ack", s.ask("POST", "/api/v1/alarms/1/ack", `{"if_state":"unacked"}`, "Content-Type", "application/json"))
-	if checked != 22+31+9 {
+	if checked != 26+31+9 {
 		t.Errorf("%d answers checked", checked)
 	}
 	// The checker itself must be able to fail.

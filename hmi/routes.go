@@ -52,6 +52,7 @@ func (s *Server) routes() []route {
 		{method: http.MethodGet, path: apiBase + "/health", handle: s.health},
 		get("/me", s.me),
 		get("/assets", s.assets),
+		get("/machine", s.machine),
 		get("/tags", s.tags),
 		get("/samples", s.samples),
 		get("/trend", s.trend),

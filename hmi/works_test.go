@@ -73,7 +73,14 @@ func newWorks() *works {
 		t.Asset = t.Path[:strings.LastIndexByte(t.Path, '/')]
 		w.tags = append(w.tags, t)
 	}
-	w.assets = []plant.Asset{{Path: "BOF/FAN", Name: "BOF fan", Class: "fan"}, {Path: gearbox, Name: "F3 gearbox", Class: "gearbox", Criticality: "A"},
+	w.assets = []plant.Asset{{Path: "BOF/FAN", Name: "BOF fan", Class: "fan"}, {Path: gearbox, Name: "F3 gearbox", Class: "gearbox", Criticality: "A", Number: "20-G-3",
+		Nameplate: &plant.Nameplate{Maker: "Flender", Power: 7000, Support: plant.Rigid, Lubricant: "ISO VG 320", Origin: plant.Origin{Source: plant.SourceNameplate, Author: "A. Khan", Date: "2026-03-31"}},
+		Bearings:  []plant.Bearing{{Position: "DE", Given: &plant.BearingOrders{BPFO: 3.585, BPFI: 5.415, BSF: 2.357, FTF: 0.398}}, {Position: "NDE", Origin: plant.Origin{Source: plant.SourceUnknown}}},
+		Gears:     []plant.Gear{{Stage: "1", Pinion: 23, Wheel: 71}},
+		Limits:    []plant.Limit{{Tag: vibration, Kind: plant.LimitHigh, Value: 7.1, Priority: 2, Modes: []string{"rolling"}, Basis: "ISO 20816-3"}},
+		Sensors:   []plant.Mount{{Tag: vibration, Mounting: plant.Stud, Direction: plant.Horizontal, Calibrated: "2026-03-31"}},
+		Spares:    []plant.Spare{{Part: "pinion", Stock: new(0), LeadDays: 200}, {Part: "seal", Number: "M-7"}},
+		Drawings:  []plant.Drawing{{Title: "section", Link: "http://drawings.plant/4711.pdf"}}},
 		{Path: "HSM/DSC/PUMP", Name: "Descaling pump", Class: "pump"}}
 	return w
 }

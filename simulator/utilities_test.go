@@ -3,11 +3,9 @@ package simulator
 import (
 	"bytes"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
-	"millwright/plant"
 	"millwright/plant/config"
 	"millwright/simulator/server"
 )
@@ -61,66 +59,16 @@ func TestHealthyUtilities(t *testing.T) {
 // limit longer than its delay. It gives the modes that came, "ASSET MODE".
 func healthy(t *testing.T, m *Mill, span time.Duration) map[string]bool {
 	t.Helper()
-	last := make([]server.Value, len(m.works.Tags))
-	index := map[string]int{}
-	for i, tag := range m.works.Tags {
-		index[tag.Path] = i
-	}
-	modes, told := map[string]bool{}, map[string]bool{}
-	type watch struct {
-		asset *plant.Asset
-		plant.Limit
-		before float64
-		over   time.Duration
-	}
-	var limits []watch
-	for i := range m.works.Assets {
-		a := &m.works.Assets[i]
-		for _, l := range a.Limits {
-			limits = append(limits, watch{asset: a, Limit: l})
-		}
-	}
+	w := newWarden(m)
 	var vals []server.Value
 	for m.Now() < span {
 		m.Step()
 		vals = m.Values(vals[:0])
-		for _, v := range vals {
-			last[v.Var] = v
-		}
-		for i := range m.channels {
-			c := &m.channels[i]
-			pyrometer := c.unit == "°C" && c.low >= 300 // shows the end of its range where nothing glows
-			room := (c.high - c.low) / 200              // around a zero
-			if c.Value != nil && c.low < c.high && (*c.Value < c.low-room && !pyrometer || *c.Value > c.high) && !told[c.path] {
-				told[c.path] = true
-				t.Errorf("%v: %s is %v, its range ends at %v and %v", m.Now(), c.path, *c.Value, c.low, c.high)
-			}
-		}
-		for i := range limits {
-			l := &limits[i]
-			mode := last[index[l.asset.ModeTag]].Text
-			modes[l.asset.Path+" "+mode] = true
-			x := last[index[l.Tag]].Number
-			over := x > l.Value
-			switch l.Kind {
-			case plant.LimitLow, plant.LimitLowLow:
-				over = x < l.Value
-			case plant.LimitRate:
-				over = (x-l.before)/m.StepTime().Seconds() > l.Value
-			}
-			l.before = x
-			if len(l.Modes) > 0 && !strings.Contains(" "+strings.Join(l.Modes, " ")+" ", " "+mode+" ") {
-				over = false
-			}
-			if !over {
-				l.over = 0
-			} else if l.over += m.StepTime(); l.over > l.Delay && !told[l.Tag] {
-				told[l.Tag] = true
-				t.Errorf("%v: %s is %v, limit %s %v", m.Now(), l.Tag, x, l.Kind, l.Value)
-			}
+		for _, wrong := range w.look(vals) {
+			t.Error(wrong)
 		}
 	}
-	return modes
+	return w.modes
 }
 
 // Halving the step moves the energy of a unit by less than 3 %.

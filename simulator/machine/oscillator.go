@@ -225,7 +225,7 @@ func (o *Oscillator) heat(dt float64) {
 	}
 	level := 0.0
 	if c.Mould {
-		level = 120*c.Filled() + noise
+		level = math.Max(120*c.Filled()+noise, 0)
 	}
 	o.level = physics.Lag(o.level, level, dt, 1.5)
 	o.inlet = physics.Lag(o.inlet, o.world.Water+3, dt, 300)

@@ -297,6 +297,49 @@ function assetRows() {
   return rows.sort((x, y) => order.indexOf(x.state) - order.indexOf(y.state));
 }
 
+/** machine is what an asset file may say, with holes in it. */
+function machine(path) {
+  const origin = { source: "drawing", author: "A. Khan", date: "2026-03-31" };
+  const silent = { source: "", author: "", date: "" };
+  return {
+    path,
+    number: "20-G-0301",
+    nameplate: {
+      maker: "Flender",
+      model: "",
+      serial: "8871",
+      power_kw: 7000,
+      speed_min: 60,
+      speed_max: 110,
+      support: "rigid",
+      group: 1,
+      redundancy: "1x100",
+      lubricant: "ISO VG 320, circulating",
+      origin,
+    },
+    bearings: [
+      { position: "DE", designation: "22320 E", rollers: 16, orders: { bpfo: 6.729, bpfi: 9.271, bsf: 2.999, ftf: 0.421 }, origin },
+      { position: "NDE", designation: "", rollers: null, orders: null, origin: { ...silent, source: "unknown" } },
+    ],
+    gears: [{ stage: "1", pinion: 23, wheel: 71, origin }],
+    limits: [
+      {
+        tag: `${path}/VIB_H`,
+        kind: "high",
+        value: 4.5,
+        unit: "mm/s",
+        priority: 2,
+        modes: ["rolling"],
+        basis: "ISO 20816-3",
+        origin: silent,
+      },
+    ],
+    sensors: [{ tag: `${path}/VIB_H`, mounting: "stud", direction: "H", calibrated: "2026-03-31" }],
+    spares: [{ part: "pinion shaft", number: "M-104711", stock: 0, lead_days: 200, place: "" }],
+    drawings: [{ title: "section", number: "FM-3-0815", link: "http://drawings.plant/FM-3-0815.pdf" }],
+  };
+}
+
 function tagRows(asset) {
   const now = Date.now();
   const out = [];
@@ -714,6 +757,8 @@ const server = createServer((req, res) => {
       const rows = assetRows();
       return json({ assets: q("asset") ? rows.filter((a) => a.path === q("asset")) : rows, next: null });
     }
+    case "machine":
+      return json(machine(q("asset")));
     case "tags":
       return json({ tags: tagRows(q("asset")), next: null });
     case "trend": {

@@ -151,6 +151,53 @@ export interface Asset {
   worst: Worst | null;
 }
 
+/** Origin says where a figure comes from; empty where nobody has said so. */
+export interface Origin {
+  source: string;
+  author: string;
+  date: string;
+}
+
+/** Machine is what the asset file says of an asset. Texts may be empty. */
+export interface Machine {
+  path: string;
+  number: string;
+  nameplate: {
+    maker: string;
+    model: string;
+    serial: string;
+    power_kw: number | null;
+    speed_min: number | null;
+    speed_max: number | null;
+    support: string;
+    group: number | null;
+    redundancy: string;
+    lubricant: string;
+    origin: Origin;
+  } | null;
+  bearings: {
+    position: string;
+    designation: string;
+    rollers: number | null;
+    orders: { bpfo: number; bpfi: number; bsf: number; ftf: number } | null;
+    origin: Origin;
+  }[];
+  gears: { stage: string; pinion: number | null; wheel: number | null; origin: Origin }[];
+  limits: {
+    tag: string;
+    kind: string;
+    value: number;
+    unit: string;
+    priority: number;
+    modes: string[];
+    basis: string;
+    origin: Origin;
+  }[];
+  sensors: { tag: string; mounting: string; direction: string; calibrated: string }[];
+  spares: { part: string; number: string; stock: number | null; lead_days: number | null; place: string }[];
+  drawings: { title: string; number: string; link: string }[];
+}
+
 export interface Last {
   t: string;
   v: number | null;

@@ -26,6 +26,7 @@ import { ModeStrip } from "../trend/modes.tsx";
 import { windowOf, windows } from "../trend/spans.ts";
 import { WaveformCard } from "../trend/waveform.tsx";
 import { ExportBox } from "./export.tsx";
+import { MachineBox } from "./machine.tsx";
 import { TagTable } from "./tags.tsx";
 
 const EVERY = 1500;
@@ -299,6 +300,7 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null; stale: boolean }):
         <h2 id="tags-title">{t("tags.title")}</h2>
         {props.tags && <TagTable tags={measured.filter((x) => x.kind !== "waveform")} asset={asset.path} learned={learned} />}
       </section>
+      <MachineBox asset={asset.path} />
       <ExportBox asset={asset.path} />
     </>
   );
