@@ -177,7 +177,8 @@ function teeth(n: number | null): ComponentChildren {
 }
 
 function speed(low: number | null, high: number): string {
-  return low === null || low === high ? `${brief(high)} r/min` : `${brief(low)} – ${brief(high)} r/min`;
+  if (low === null) return `≤ ${brief(high)} r/min`;
+  return low === high ? `${brief(high)} r/min` : `${brief(low)} – ${brief(high)} r/min`;
 }
 
 /** said is who says so, from what and when. */
