@@ -54,7 +54,7 @@ func sensorKinds() []FaultKind {
 		at("S2", "stuck-fresh", "the same, and every scan sends it anew with a fresh time"),
 		at("S2", "stuck-bad", "the same, and its quality says so"),
 		at("S3", "spike", "single readings jump by 20 to 100 % of the range, three a minute"),
-		at("S4", "dropout", "the sensor reports bad quality in bursts of some 20 s, one a minute"),
+		at("S4", "dropout", "the sensor reports bad quality in bursts of some 20 s, one a minute; one in 200 lasts 10 min to 6 h"),
 		at("S4", "dropout-silent", "the sensor says nothing in such bursts"),
 		at("S5", "zero-step", "the zero moves by a tenth of the range, towards its middle"),
 		at("S5", "gain-step", "the reading is a tenth too large or too small"),
@@ -125,7 +125,7 @@ type ailment struct {
 	with    *channel // the sensor that it is swapped with
 	swapped *float64 // severity of that
 
-	failing, silent bool    // the present state of dropouts
+	failing, silent outage
 	sign            float64 // of a step, 0 before
 	ceiling         float64 // of the saturated amplifier, NaN before
 	shown           float64 // behind the deadband, NaN before
@@ -223,31 +223,54 @@ func (a *ailment) saturate(c *channel, x float64) float64 {
 
 // quality is that of the next value; silent says that there is none.
 func (a *ailment) quality(dt float64, rng *rand.Rand) (q plant.Quality, silent bool) {
-	a.failing = burst(a.failing, a.severity[sensorDropout], dt, rng)
-	a.silent = burst(a.silent, a.severity[sensorSilence], dt, rng)
+	failing := a.failing.step(a.severity[sensorDropout], dt, rng)
+	silent = a.silent.step(a.severity[sensorSilence], dt, rng)
 	switch {
-	case a.failing:
+	case failing:
 		q = plant.BadSensorFailure
 	case a.severity[sensorStuckBad] > 0:
 		q = plant.BadNoCommunication
 	}
-	return q, a.silent
+	return q, silent
 }
 
-// burst moves a dropout between speech and silence (Gilbert and Elliott): at
-// severity 1 a failure begins every minute and lasts 20 s.
-func burst(now bool, severity, dt float64, rng *rand.Rand) bool {
+// outage is a loose contact: speech and silence take turns (Gilbert and Elliott). At
+// severity 1 a failure begins every minute and lasts 20 s; one in 200 stays until
+// somebody walks past, ten minutes to six hours.
+type outage struct {
+	failing bool
+	left    float64 // s of a long failure
+}
+
+const (
+	longOutages   = 1.0 / 200
+	shortestLong  = 600.0 // s
+	longestOutage = 6 * 3600.0
+)
+
+// step moves on by dt and reports whether the contact is open.
+func (o *outage) step(severity, dt float64, rng *rand.Rand) bool {
 	if severity <= 0 {
+		*o = outage{}
 		return false
 	}
+	if o.left > 0 {
+		o.left -= dt
+		o.failing = o.left > 0
+		return o.failing
+	}
 	p := severity * dt / 60
-	if now {
+	if o.failing {
 		p = dt / (20 * severity)
 	}
-	if rng.Float64() < p {
-		return !now
+	if rng.Float64() >= p {
+		return o.failing
 	}
-	return now
+	o.failing = !o.failing
+	if o.failing && rng.Float64() < longOutages {
+		o.left = shortestLong * math.Pow(longestOutage/shortestLong, rng.Float64()) // as many in each decade
+	}
+	return o.failing
 }
 
 // time is what the source's clock shows when it is now, ns UTC.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"millwright/plant"
+	"millwright/simulator/physics"
 	"millwright/simulator/server"
 )
 
@@ -334,4 +335,41 @@ func TestSpoiltWaveforms(t *testing.T) {
 	}
 	bad(Fault{Name: "drift", Tag: sickTag}, "waveforms have no drift")
 	bad(Fault{Name: "bias", Tag: "BOF/C1/FAN/VIB_H"}, "is no waveform")
+}
+
+// Most failures of a loose contact last seconds, some hours, none longer than a shift
+// lets them: a minute of silence and an afternoon of it are different faults to whoever
+// watches.
+func TestLongDropouts(t *testing.T) {
+	rng := physics.Stream(1, "dropouts")
+	var o outage
+	const days = 30
+	short, long, hours, longest, lasted := 0, 0, 0, 0.0, 0.0
+	for range days * 86_400 {
+		if o.step(1, 1, rng) {
+			lasted++
+			longest = math.Max(longest, lasted)
+			continue
+		}
+		switch {
+		case lasted >= 3600:
+			hours++
+			fallthrough
+		case lasted >= shortestLong:
+			long++
+		case lasted > 0:
+			short++
+		}
+		lasted = 0
+	}
+	if longest > longestOutage || longest < longestOutage/2 {
+		t.Errorf("the longest takes %.0f s", longest)
+	}
+	// One in 200, of which half the logarithm of 36 lies beyond an hour.
+	if share := float64(long) / float64(short+long); share < 0.003 || share > 0.008 || hours < long/4 || hours > 3*long/4 {
+		t.Errorf("%d short, %d long, %d of them hours", short, long, hours)
+	}
+	if o.step(0, 1, rng) || o != (outage{}) {
+		t.Error("what is mended still fails")
+	}
 }

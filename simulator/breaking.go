@@ -20,6 +20,7 @@ type breaking struct {
 	seed    uint64
 	faults  []growing
 	planned []growing // in the order of their offsets where sorted
+	due     []growing // that begin now
 	repairs []Repair  // in the order of their times where sorted
 	sorted  bool
 	noted   map[label]*note
@@ -70,6 +71,10 @@ func (m *Mill) Inject(f Fault) error {
 func (m *Mill) plan(g growing) {
 	b := &m.breaking
 	g.Offset = max(g.Offset, m.Now())
+	if g.Offset == m.Now() { // a repair introduces one, and a million may be planned
+		b.due = append(b.due, g)
+		return
+	}
 	b.planned, b.sorted = append(b.planned, g), false
 }
 
@@ -331,10 +336,13 @@ func (m *Mill) grow() {
 	b, now := &m.breaking, m.Now()
 	b.sort()
 	for len(b.planned) > 0 && b.planned[0].Offset <= now {
-		b.planned[0].start(b)
-		b.faults = append(b.faults, b.planned[0])
+		b.begin(b.planned[0])
 		b.planned = b.planned[1:]
 	}
+	for _, g := range b.due {
+		b.begin(g)
+	}
+	b.due = b.due[:0]
 	for i := range b.faults {
 		b.faults[i].put(0, 0)
 	}
@@ -373,6 +381,11 @@ func (m *Mill) wear() {
 			}
 		}
 	}
+}
+
+func (b *breaking) begin(g growing) {
+	g.start(b)
+	b.faults = append(b.faults, g)
 }
 
 // start begins a fault: it has a line in the ledger from now on.

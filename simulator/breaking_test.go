@@ -63,6 +63,9 @@ func TestPlannedRepair(t *testing.T) {
 		}
 		for m.Now() < 3*time.Minute {
 			m.Step()
+			if m.Now() == time.Minute+m.StepTime() && !m.breaking.sorted {
+				t.Error("what a repair introduces has all that is planned sorted anew")
+			}
 		}
 		got := map[string]float64{}
 		healed := 0
