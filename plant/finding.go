@@ -1,5 +1,10 @@
 package plant
 
+import (
+	"math"
+	"strings"
+)
+
 // Class is the alarm class of a finding: who acts on it, and how.
 type Class string
 
@@ -158,4 +163,13 @@ func (f *Finding) Title() string {
 		return t + ": " + f.Condition
 	}
 	return t
+}
+
+// Readable are value, limit and unit as people compare them: a slow rise by the
+// minute, as 0.033 °C/s against 0.033 °C/s says nothing.
+func (f *Finding) Readable() (value, limit float64, unit string) {
+	if per, ok := strings.CutSuffix(f.Unit, "/s"); ok && f.Kind == KindRate && math.Abs(f.Limit) < 0.1 {
+		return f.Value * 60, f.Limit * 60, per + "/min"
+	}
+	return f.Value, f.Limit, f.Unit
 }

@@ -43,3 +43,18 @@ func TestMillis(t *testing.T) {
 	f(ms, ms)
 	f(-1, -ms)
 }
+
+func TestReadableRate(t *testing.T) {
+	f := Finding{Kind: KindRate, Value: 0.05, Limit: 0.03, Unit: "°C/s"}
+	if v, l, u := f.Readable(); v < 2.99 || v > 3.01 || l < 1.79 || l > 1.81 || u != "°C/min" {
+		t.Errorf("%v against %v %s", v, l, u)
+	}
+	f.Limit = 2
+	if v, l, u := f.Readable(); v != 0.05 || l != 2 || u != "°C/s" {
+		t.Errorf("%v against %v %s", v, l, u)
+	}
+	f = Finding{Kind: "limit.high", Value: 0.05, Limit: 0.03, Unit: "m/s"}
+	if v, _, u := f.Readable(); v != 0.05 || u != "m/s" {
+		t.Errorf("a speed is no rate: %v %s", v, u)
+	}
+}

@@ -52,6 +52,8 @@ func TestRank(t *testing.T) {
 		{"gearbox", "VIB_GMF high 0.7, VIB_SB high 0.3", nil, "gear-wear gear-crack"},
 		{"gearbox", "VIB_SB high 0.6, VIB_KURT high 0.4", nil, "gear-crack"},
 		{"gearbox", "OIL_P low 1", nil, "oil-pressure"},
+		{"water-pump", "FILT_DP high 0.6, T_SEA_OUT high 0.2, F_SEA low 0.2", nil, "filter-blocking"},
+		{"agc", "PUMP_DRAIN high 0.7, PUMP_DUTY high 0.3", nil, "pump-wear"},
 		{"fan", "DP high 0.6, SPEED high 0.4", nil, ""},  // no mode of a fan looks so
 		{"fan", "VIB_H low 0.6, VIB_V low 0.4", nil, ""}, // the other way
 		{"fan", "VIB_H frozen 1", nil, ""},

@@ -50,6 +50,9 @@ func (a Axis) ticks(n int) []float64 {
 		for e := math.Floor(math.Log10(a.Low)); e <= math.Ceil(math.Log10(a.High)); e++ {
 			for _, m := range []float64{1, 2, 5} {
 				if v := m * math.Pow(10, e); v >= a.Low*0.999 && v <= a.High*1.001 {
+					if v == 0 {
+						v = 0 // not -0, which is written so
+					}
 					out = append(out, v)
 				}
 			}

@@ -146,7 +146,7 @@ func (w *writer) evidence(f *plant.Finding) (e evidence) {
 	case strings.HasPrefix(f.Kind, "sensor."):
 		e.value = w.quantity(f.Value, f.Unit)
 	default:
-		e.value, e.limit = w.pair(f.Value, f.Limit, f.Unit)
+		e.value, e.limit = w.pair(f.Readable())
 	}
 	return e
 }

@@ -74,6 +74,13 @@ export function withUnit(number: string, unit: string | null | undefined): strin
   return u === "" ? number : `${number} ${u}`;
 }
 
+/** readable is how a rate of rise is compared: a slow one by the minute. The server's messages do the same. */
+export function readable(kind: string, limit: number | null, unit: string | null | undefined): { factor: number; unit: string } {
+  const u = unit ?? "";
+  if (!kind.endsWith("rate") || limit === null || Math.abs(limit) >= 0.1 || !u.endsWith("/s")) return { factor: 1, unit: u };
+  return { factor: 60, unit: `${u.slice(0, -2)}/min` };
+}
+
 export function integer(v: number): string {
   return numberFormat({ maximumFractionDigits: 0 }).format(v);
 }

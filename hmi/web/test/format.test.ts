@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { brief, bytes, clock, decimals, fixed, moment, percent, short, span } from "../src/format.ts";
+import { brief, bytes, clock, decimals, fixed, moment, percent, readable, short, span } from "../src/format.ts";
 
 test("decimals come from the sensor's resolution, else from the range", () => {
   expect(decimals({ resolution: 0.01 })).toBe(2);
@@ -59,4 +59,11 @@ test("a moment says its day, and its year, where they are not today's", () => {
   expect(short(new Date(2026, 10, 22, 9, 5, 1).getTime(), now)).toBe("09:05:01");
   expect(short(new Date(2026, 10, 21, 9, 5, 1).getTime(), now)).toContain("09:05");
   expect(short(new Date(2030, 2, 14, 9, 5).getTime(), now)).toContain("2030");
+});
+
+test("slow rises are compared by the minute", () => {
+  expect(readable("limit.rate", 0.033, "°C/s")).toEqual({ factor: 60, unit: "°C/min" });
+  expect(readable("limit.rate", 2, "bar/s")).toEqual({ factor: 1, unit: "bar/s" });
+  expect(readable("limit.high", 0.03, "m/s")).toEqual({ factor: 1, unit: "m/s" });
+  expect(readable("limit.rate", null, null)).toEqual({ factor: 1, unit: "" });
 });

@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import type { Alarm, Contribution, Worst } from "../data/types.ts";
-import { fixed, withUnit } from "../format.ts";
+import { fixed, readable, withUnit } from "../format.ts";
 import { known, t } from "../i18n/text.ts";
 import { Data, Num, TagName } from "../parts/data.tsx";
 
@@ -59,9 +59,10 @@ export function Measure(props: { alarm: Alarm }): JSX.Element | null {
   if (!isMeasured(props.alarm)) return null;
   const f = props.alarm.finding;
   const judged = f.value ?? f.score;
-  const unit = f.value === null ? "" : f.unit;
-  const places = placesOf(judged, f.limit);
-  const write = (v: number | null) => withUnit(fixed(v, places), unit);
+  const { factor, unit } = readable(f.kind, f.limit, f.value === null ? "" : f.unit);
+  const scaled = (v: number | null) => (v === null ? null : v * factor);
+  const places = placesOf(scaled(judged), scaled(f.limit));
+  const write = (v: number | null) => withUnit(fixed(scaled(v), places), unit);
   return (
     <span class="measure">
       <Num>{write(judged)}</Num>

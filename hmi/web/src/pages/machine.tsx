@@ -3,7 +3,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { usePoll } from "../data/poll.ts";
 import type { Machine, Origin } from "../data/types.ts";
-import { brief } from "../format.ts";
+import { brief, readable, withUnit } from "../format.ts";
 import { t } from "../i18n/text.ts";
 import { Data, Num, TagName } from "../parts/data.tsx";
 
@@ -29,7 +29,7 @@ export function MachineBox(props: { asset: string }): JSX.Element | null {
         rows={m.limits.map((l) => [
           <TagName path={l.tag} asset={m.path} />,
           kindText(l.kind),
-          <Num>{`${brief(l.value)} ${l.kind === "rate" ? `${l.unit}/s` : l.unit}`}</Num>,
+          <Num>{limitText(l.kind, l.value, l.unit)}</Num>,
           l.modes.length > 0 ? <Data>{l.modes.join(", ")}</Data> : t("machine.all"),
           <>
             {l.basis && <Data>{l.basis}</Data>} {said(l.origin)}
@@ -179,6 +179,11 @@ function teeth(n: number | null): ComponentChildren {
 function speed(low: number | null, high: number): string {
   if (low === null) return `≤ ${brief(high)} r/min`;
   return low === high ? `${brief(high)} r/min` : `${brief(low)} – ${brief(high)} r/min`;
+}
+
+function limitText(kind: string, value: number, unit: string): string {
+  const r = readable(kind, value, kind === "rate" ? `${unit}/s` : unit);
+  return withUnit(brief(value * r.factor), r.unit);
 }
 
 /** said is who says so, from what and when. */
