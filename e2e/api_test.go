@@ -107,7 +107,7 @@ func (a api) gaps(tag string) []gapJSON {
 type alarmJSON struct {
 	ID                  int64
 	Asset, Class, State string
-	Title, Kind         string
+	Title               string
 	Priority, Count     int
 	Raised              time.Time
 	Returned, Acked     *time.Time

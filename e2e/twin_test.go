@@ -32,7 +32,7 @@ func TestR25Twins(t *testing.T) {
 		writeFile(t, file, strings.Replace(string(b), `data = "edge"`, fmt.Sprintf("data = %q", name), 1))
 		twin := start(t, "twin", binary, "run", "-c", file)
 		eventually(t, 60*time.Second, "the plant says that two boxes are one", func() bool {
-			return slices.ContainsFunc(l.api.alarms(), func(a alarmJSON) bool { return a.Kind == "system.twin" })
+			return slices.ContainsFunc(l.api.alarms(), func(a alarmJSON) bool { return a.Title == "Two boxes are one edge" })
 		})
 		time.Sleep(5 * time.Second)
 		twin.stop()

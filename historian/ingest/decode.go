@@ -327,8 +327,7 @@ func (d *decoder) nodeBirth(n *node, m *message) {
 	for i := range n.held {
 		n.held[i].place = 0 // of another run
 	}
-	if n.twin() {
-		g.view.twin(n.edge, m.arrived)
+	if n.twin() && g.view.twin(n.edge, m.arrived) {
 		g.Log.Error("two boxes say that they are one edge, by turns: one may be a copy of the other's disk; stop one, or give it a name of its own",
 			"edge", n.edge, "epochs", n.epochs)
 	}

@@ -47,11 +47,14 @@ func (v *view) of(edge string) *edgeView {
 	return e
 }
 
-// twin notes that two boxes are one edge.
-func (v *view) twin(edge string, now int64) {
+// twin notes that two boxes are one edge, and reports whether that is new.
+func (v *view) twin(edge string, now int64) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.of(edge).twin = now
+	e := v.of(edge)
+	before := e.twin
+	e.twin = now
+	return before == 0 || now-before >= int64(twinStands)
 }
 
 // holed notes that records of an edge are missing.

@@ -154,6 +154,16 @@ func (x *entry) compareValues(tallies [][]plant.Tally, have []sparkplug.Span) {
 	}
 }
 
+// resume takes back what was held for forgotten by the edge when its opening seemed to
+// be over.
+func (x *entry) resume() {
+	for c := range x.Explained {
+		x.Explained[c] = max(0, x.Explained[c])
+	}
+	x.Through = plant.Counts{}
+	x.changed = true
+}
+
 // contains reports whether any number from first to last is in spans.
 func contains(spans []sparkplug.Span, first, last uint64) bool {
 	for _, s := range spans {

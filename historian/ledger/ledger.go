@@ -132,7 +132,11 @@ func (l *Ledger) State(name string, list []sparkplug.Account, now time.Time) {
 	}
 	for i, a := range list {
 		x := e.entry(a.Epoch)
-		x.current = i == len(list)-1
+		last := i == len(list)-1
+		if last && !x.current && x.compared {
+			x.resume() // two boxes with one name speak by turns: the opening was not over
+		}
+		x.current = last
 		if a.Last < x.Account.Last && x.Account.Queued == "" {
 			// An edge never forgets a record that was on its disk, but the disk of
 			// one may be put back: what it said before counts.

@@ -513,3 +513,40 @@ func TestUnknownToTheEdge(t *testing.T) {
 		w.openPlant()
 	}
 }
+
+// Two boxes with one name, one from a copy of the other's disk, speak by turns of what
+// they have sent. Each one is right about its own opening.
+func TestTwins(t *testing.T) {
+	w := newWorld(t)
+	w.make(70)
+	w.drain()
+	w.fine(w.state())
+	if err := os.CopyFS(filepath.Join(w.dir, "copy"), os.DirFS(filepath.Join(w.dir, "queue"))); err != nil {
+		t.Fatal(err)
+	}
+	one := w.queue
+	w.openQueue(queue.Config{Dir: filepath.Join(w.dir, "copy")})
+	defer one.Close()
+	for range 6 {
+		w.drain()
+		w.make(9 + w.rand.IntN(60))
+		for _, r := range w.backlog()[3:] {
+			w.deliver(r)
+			w.settle(r)
+		}
+		w.fine(w.state()) // with three under way
+		w.queue, one = one, w.queue
+	}
+	// What one of them loses is seen all the same.
+	w.drain()
+	made := w.make(40)
+	for _, r := range w.backlog() {
+		if r.Number != made[17].Number {
+			w.deliver(r)
+		}
+		w.settle(r)
+	}
+	if s := w.state(); s.Loss == nil || s.Loss.Records != 1 {
+		t.Errorf("one record is lost: %+v", s.Loss)
+	}
+}
