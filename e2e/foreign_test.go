@@ -33,6 +33,6 @@ func startForeign(t *testing.T, script string, port int, set object) (p *process
 		t.Fatal(err)
 	}
 	p = start(t, "opc", "node", filepath.Join("../collector/testdata", script), string(settings))
-	p.find("ready", 30*time.Second)
+	p.find("ready", 120*time.Second) // a busy machine starts node slowly
 	return p, fmt.Sprintf("opc.tcp://127.0.0.1:%d", port)
 }

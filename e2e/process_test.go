@@ -36,7 +36,7 @@ func testMain(m *testing.M) int {
 	}
 	// Tests that are parallel here wait most of their time.
 	flag.Parse()
-	if err := flag.Set("test.parallel", "4"); err != nil {
+	if err := flag.Set("test.parallel", "3"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
