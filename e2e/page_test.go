@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// patience is how long what must come may take on a machine that does other work, ms.
+const patience = 60_000
+
 // TestFaultOnThePage breaks the gearbox of the demo and looks at the page as an
 // engineer would: it says which machine, and why; an acknowledgement in one
 // browser shows in another; nothing is asked of another host; axe finds nothing.
@@ -16,12 +19,12 @@ func TestFaultOnThePage(t *testing.T) {
 	b := newBrowser(t)
 	up := start(t, "up", binary, "up", "--no-login", "--data", filepath.Join(t.TempDir(), "data"), "--http", "127.0.0.1:0",
 		"--fault", "HSM/FM/F3/GBX:bearing-outer:1@22m+6m")
-	base := up.find(`page\s+(http://127\.0\.0\.1:\d+)`, 20*time.Second)
+	base := up.find(`page\s+(http://127\.0\.0\.1:\d+)`, 60*time.Second)
 	a := api{t, base}
 
 	b.do("open", args{"page": "one", "url": base}, nil)
 	b.do("open", args{"page": "two", "url": base + "/alarms"}, nil)
-	b.wait("one", `document.body.innerText.includes("HSM/FM/F3/GBX")`, 15000)
+	b.wait("one", `document.body.innerText.includes("HSM/FM/F3/GBX")`, patience)
 	b.shoot("one", "plant-learning")
 
 	eventually(t, 150*time.Second, "the gearbox's model finds something", func() bool {
@@ -41,19 +44,19 @@ func TestFaultOnThePage(t *testing.T) {
 	t.Logf("found: %s, score %.2f, contributions %+v", found.Title, found.Finding.Score, found.Finding.Contributions)
 
 	// The plant page ranks it first and says what is wrong.
-	b.wait("one", `(() => { const first = document.querySelector(".asset-list > li"); return first && first.innerText.includes("HSM/FM/F3/GBX") && /unusual/i.test(first.innerText) })()`, 10000)
+	b.wait("one", `(() => { const first = document.querySelector(".asset-list > li"); return first && first.innerText.includes("HSM/FM/F3/GBX") && /unusual/i.test(first.innerText) })()`, patience)
 	b.shoot("one", "plant-fault")
 	// The asset page explains it by tags with shares.
 	b.do("goto", args{"page": "one", "url": base + "/a/HSM/FM/F3/GBX"}, nil)
-	b.wait("one", `document.querySelectorAll(".contributions tbody tr").length >= 1`, 10000)
-	b.wait("one", `document.querySelectorAll("[data-tag][data-quality=good]").length >= 10`, 10000)
+	b.wait("one", `document.querySelectorAll(".contributions tbody tr").length >= 1`, patience)
+	b.wait("one", `document.querySelectorAll("[data-tag][data-quality=good]").length >= 10`, patience)
 	b.shoot("one", "asset-fault")
 
 	// Acknowledging in one browser shows in the other.
 	b.do("goto", args{"page": "one", "url": base + "/alarms"}, nil)
-	b.wait("two", `document.querySelector("main .ack button") !== null`, 10000)
+	b.wait("two", `document.querySelector("main .ack button") !== null`, patience)
 	b.do("click", args{"page": "one", "selector": "main .ack button"}, nil)
-	eventually(t, 5*time.Second, "an alarm is acknowledged", func() bool {
+	eventually(t, 30*time.Second, "an alarm is acknowledged", func() bool {
 		for _, al := range a.alarms() {
 			if al.State == "acked" || al.State == "cleared" {
 				return true
@@ -61,7 +64,7 @@ func TestFaultOnThePage(t *testing.T) {
 		}
 		return false
 	})
-	b.wait("two", `/acknowledged/i.test(document.querySelector("main").innerText)`, 3000)
+	b.wait("two", `/acknowledged/i.test(document.querySelector("main").innerText)`, patience)
 	b.shoot("two", "alarms")
 
 	b.do("close", args{"page": "one"}, nil)
@@ -81,7 +84,7 @@ func TestFaultOnThePage(t *testing.T) {
 			t.Errorf("%s: %v\n%s", script, err, tail(string(out), 40))
 		}
 	}
-	if d := up.stop(); d > 3*time.Second {
+	if d := up.stop(); d > 30*time.Second {
 		t.Errorf("Ctrl-C took %v", d)
 	}
 }
