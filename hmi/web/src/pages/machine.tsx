@@ -158,7 +158,9 @@ function Table(props: { title: string; head: string[]; rows: ComponentChildren[]
           {props.rows.map((row, i) => (
             <tr key={i}>
               {row.map((cell, k) => (
-                <td key={k}>{cell}</td>
+                <td key={k} data-label={props.head[k]}>
+                  <span>{cell}</span>
+                </td>
               ))}
             </tr>
           ))}
