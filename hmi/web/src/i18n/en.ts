@@ -679,6 +679,7 @@ export const en = {
   "machine.support": "Support",
   "machine.rigid": "rigid",
   "machine.flexible": "flexible",
+  "machine.group": "ISO 20816-3 group {n}",
   "machine.redundancy": "Redundancy",
   "machine.lubricant": "Lubricant",
   "machine.origin": "From",

@@ -32,7 +32,9 @@ export function MachineBox(props: { asset: string }): JSX.Element | null {
           <Num>{limitText(l.kind, l.value, l.unit)}</Num>,
           l.modes.length > 0 ? <Data>{l.modes.join(", ")}</Data> : t("machine.all"),
           <>
-            {l.basis && <Data>{l.basis}</Data>} {said(l.origin)}
+            {l.basis && <Data>{l.basis}</Data>}
+            {l.basis && l.origin.source && " · "}
+            {(l.origin.source || !l.basis) && said(l.origin)}
           </>,
         ])}
       />
@@ -101,7 +103,7 @@ function Plate(props: { machine: Machine }): JSX.Element | null {
           {n.group !== null && (
             <>
               {", "}
-              <Num>{`ISO 20816-3: ${n.group}`}</Num>
+              <Data>{t("machine.group", { n: n.group })}</Data>
             </>
           )}
         </>
@@ -171,7 +173,7 @@ function Table(props: { title: string; head: string[]; rows: ComponentChildren[]
 }
 
 function none(): JSX.Element {
-  return <span class="muted">{"–"}</span>;
+  return <span class="muted none">{"–"}</span>;
 }
 
 function teeth(n: number | null): ComponentChildren {
