@@ -31,7 +31,7 @@ await run("keyboard", async (browser, check) => {
     return text;
   };
   const chart = page.locator(".trend-canvas").nth(1);
-  await page.waitForFunction(() => document.querySelectorAll(".trend-canvas canvas").length > 1, null, { timeout: 10000 });
+  await page.waitForFunction(() => document.querySelectorAll(".trend-canvas canvas").length > 1, null, { timeout: 60_000 });
   await chart.focus();
   await page.keyboard.press("ArrowLeft");
   await page.keyboard.press("ArrowLeft");

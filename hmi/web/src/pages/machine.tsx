@@ -130,7 +130,15 @@ function Bearings(props: { machine: Machine }): JSX.Element {
   return (
     <Table
       title={t("machine.bearings")}
-      head={[t("machine.position"), t("machine.designation"), "BPFO", "BPFI", "BSF", "FTF", t("machine.origin")]}
+      head={[
+        t("machine.position"),
+        t("machine.designation"),
+        t("machine.bpfo"),
+        t("machine.bpfi"),
+        t("machine.bsf"),
+        t("machine.ftf"),
+        t("machine.origin"),
+      ]}
       rows={props.machine.bearings.map((b) => [
         <Data>{b.position}</Data>,
         b.designation ? <Data>{b.designation}</Data> : none(),
