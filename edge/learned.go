@@ -1,12 +1,15 @@
 package edge
 
 import (
+	"bufio"
 	"context"
-	"encoding"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"iter"
 	"os"
+	"sync"
 	"time"
 
 	"millwright/models/detect"
@@ -20,7 +23,7 @@ const saveEvery = time.Minute
 
 // restorer is a detector whose learned state survives a restart: models/detect.Set.
 type restorer interface {
-	encoding.BinaryMarshaler
+	Saved() iter.Seq[[]byte]
 	Restore(b []byte) (detect.Report, error)
 }
 
@@ -85,17 +88,38 @@ func (a *Agent) keep(ctx context.Context) {
 	}
 }
 
-// save writes the learned state so that a crash leaves the old or the new file.
+// save writes the learned state so that a crash leaves the old or the new file. No
+// value waits for the disk meanwhile.
 func (a *Agent) save() error {
 	model, ok := a.Detector.(restorer)
 	if !ok || a.StateFile == "" {
 		return nil
 	}
-	a.mu.Lock()
-	b, err := model.MarshalBinary()
-	a.mu.Unlock()
+	err := disk.ReplaceBy(a.StateFile, 0o600, func(w io.Writer) error {
+		out := bufio.NewWriterSize(unlocked{w, &a.mu}, 64<<10)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for part := range model.Saved() {
+			if _, err := out.Write(part); err != nil {
+				return err
+			}
+		}
+		return out.Flush()
+	})
 	if err != nil {
 		return fmt.Errorf("learned state: %w", err)
 	}
-	return disk.Replace(a.StateFile, b, 0o600)
+	return nil
+}
+
+// unlocked writes while the lock is free.
+type unlocked struct {
+	w  io.Writer
+	mu *sync.Mutex
+}
+
+func (u unlocked) Write(b []byte) (int, error) {
+	u.mu.Unlock()
+	defer u.mu.Lock()
+	return u.w.Write(b)
 }

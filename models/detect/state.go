@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"hash/fnv"
+	"iter"
 	"math"
 
 	"millwright/plant"
@@ -35,31 +36,51 @@ type Fresh struct {
 	Reason string
 }
 
-// MarshalBinary saves everything that the Set has learned and is in the middle
-// of: a restored Set goes on bit for bit. Trained models are not part of it: who
-// promoted them does so again.
-func (s *Set) MarshalBinary() ([]byte, error) {
-	b := append([]byte(nil), stateMagic...)
-	b = binary.LittleEndian.AppendUint32(b, stateVersion)
-	head := codec{b: b, version: stateVersion}
-	head.u64(&s.seen)
-	head.u64(&s.next)
-	n := uint64(len(s.machines))
-	head.u64(&n)
-	b = head.b
-	for i := range s.machines {
-		m := &s.machines[i]
-		c := codec{version: stateVersion}
-		m.code(&c)
-		h := codec{b: b, version: stateVersion}
-		path, print := m.asset.Path, m.fingerprint()
-		h.text(&path)
-		h.u64(&print)
-		size := uint64(len(c.b))
-		h.u64(&size)
-		b = append(h.b, c.b...)
+// Saved is everything that the Set has learned and is in the middle of: a restored
+// Set goes on bit for bit. Trained models are not part of it: who promoted them does
+// so again. It comes in parts, of one asset at most, each valid until the next: many
+// assets together are large. The Set may observe between two parts.
+func (s *Set) Saved() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		sum := uint32(0)
+		part := func(b []byte) bool {
+			sum = crc32.Update(sum, castagnoli, b)
+			return yield(b)
+		}
+		head := codec{b: binary.LittleEndian.AppendUint32([]byte(stateMagic), stateVersion), version: stateVersion}
+		head.u64(&s.seen)
+		head.u64(&s.next)
+		n := uint64(len(s.machines))
+		head.u64(&n)
+		if !part(head.b) {
+			return
+		}
+		h, c := codec{version: stateVersion}, codec{version: stateVersion}
+		for i := range s.machines {
+			m := &s.machines[i]
+			c.b = c.b[:0]
+			m.code(&c)
+			path, print, size := m.asset.Path, m.fingerprint(), uint64(len(c.b))
+			h.b = h.b[:0]
+			h.text(&path)
+			h.u64(&print)
+			h.u64(&size)
+			h.b = append(h.b, c.b...)
+			if !part(h.b) {
+				return
+			}
+		}
+		yield(binary.LittleEndian.AppendUint32(nil, sum))
 	}
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), nil
+}
+
+// MarshalBinary is Saved in one piece.
+func (s *Set) MarshalBinary() ([]byte, error) {
+	var b []byte
+	for part := range s.Saved() {
+		b = append(b, part...)
+	}
+	return b, nil
 }
 
 // UnmarshalBinary is Restore with its report in the log.

@@ -43,6 +43,43 @@ func TestRestoredSetGoesOnBitForBit(t *testing.T) {
 	}
 }
 
+// TestSetObservesWhileItIsSaved feeds samples between the parts of a state: each asset
+// is whole, though of a moment of its own.
+func TestSetObservesWhileItIsSaved(t *testing.T) {
+	assets := []plant.Asset{{Path: "A"}, {Path: "B"}}
+	tags := []plant.Tag{{ID: 1, Path: "A/X", Asset: "A"}, {ID: 2, Path: "B/X", Asset: "B"}}
+	fresh := func() *Set {
+		s, err := New(Config{Assets: assets, Tags: tags, Log: quiet()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	at := int64(0)
+	step := func(s *Set) {
+		at += 1e9
+		var out plant.Batch
+		s.Observe(&out, plant.Batch{Samples: []plant.Sample{{Tag: 1, Time: at, Value: float64(at)}, {Tag: 2, Time: at, Value: 1}}})
+	}
+	s := fresh()
+	for range 5 {
+		step(s)
+	}
+	var state []byte
+	for part := range s.Saved() {
+		state = append(state, part...)
+		step(s)
+	}
+	again := fresh()
+	rep, err := again.Restore(state)
+	if err != nil || len(rep.Restored) != 2 {
+		t.Fatalf("%+v, %v", rep, err)
+	}
+	if a, b := again.machines[0].rows.newest, again.machines[1].rows.newest; b-a != 1e9 {
+		t.Errorf("A is of %d, B of %d, want a second between them", a, b)
+	}
+}
+
 func TestStateOfOtherTagsIsRefusedPerAsset(t *testing.T) {
 	assets := []plant.Asset{{Path: "A"}, {Path: "B"}}
 	tags := []plant.Tag{{ID: 1, Path: "A/X", Asset: "A"}, {ID: 2, Path: "B/X", Asset: "B"}}

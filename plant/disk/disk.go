@@ -3,6 +3,7 @@ package disk
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,12 +13,21 @@ import (
 // the content is written beside it, synced and moved into place, and the folder
 // is synced.
 func Replace(name string, b []byte, mode fs.FileMode) error {
+	return ReplaceBy(name, mode, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// ReplaceBy is Replace for content that is not in memory as a whole. Where write
+// fails, the old content stays.
+func ReplaceBy(name string, mode fs.FileMode, write func(io.Writer) error) error {
 	tmp := name + ".new"
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b)
+	err = write(f)
 	if err == nil {
 		err = f.Sync()
 	}

@@ -1,6 +1,8 @@
 package disk
 
 import (
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -16,6 +18,16 @@ func TestReplace(t *testing.T) {
 		if err != nil || string(got) != want {
 			t.Errorf("%q, %v", got, err)
 		}
+	}
+	full := errors.New("full")
+	if err := ReplaceBy(name, 0o600, func(w io.Writer) error {
+		_, _ = w.Write([]byte("half of"))
+		return full
+	}); !errors.Is(err, full) {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(name); err != nil || string(got) != "second" {
+		t.Errorf("%q, %v after a write that failed", got, err)
 	}
 	st, err := os.Stat(name)
 	if err != nil || st.Mode().Perm() != 0o600 {
