@@ -1,7 +1,7 @@
 package edge
 
 import (
-	"slices"
+	"hash/maphash"
 	"time"
 
 	"millwright/plant"
@@ -22,7 +22,19 @@ const describeTime = 30 * time.Second
 type description struct {
 	version uint64
 	at      time.Time
-	tags    []plant.Tag
+	sum     uint64 // of the tags; 0: nothing was
+}
+
+var sumSeed = maphash.MakeSeed()
+
+// sumOf tells lists of tags apart: to keep them would take as much memory as they do.
+func sumOf(tags []plant.Tag) uint64 {
+	var h maphash.Hash
+	h.SetSeed(sumSeed)
+	for i := range tags {
+		maphash.WriteComparable(&h, tags[i])
+	}
+	return h.Sum64()
 }
 
 // describe lets the plant know what a server says of tags whose list says
@@ -35,15 +47,15 @@ func (a *Agent) describe(p *PLC, d *description, now time.Time) {
 	}
 	d.at = now
 	tags, version := src.Described(d.version)
-	if tags == nil || slices.Equal(tags, d.tags) {
+	if tags == nil {
 		return
 	}
-	before := d.tags
-	if before == nil {
-		before = p.Tags
+	before := d.sum
+	if before == 0 {
+		before = sumOf(p.Tags)
 	}
-	d.version, d.tags = version, slices.Clone(tags)
-	if slices.Equal(tags, before) {
+	d.version, d.sum = version, sumOf(tags)
+	if d.sum == before {
 		return
 	}
 	a.mu.Lock()

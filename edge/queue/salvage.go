@@ -395,7 +395,7 @@ func (s *salvager) meta() error {
 	s.tags = s.q.copiedTags(s.dir)
 	for _, key := range s.keys(tagPrefix) {
 		var e tagEntry
-		if len(key) != 5 || json.Unmarshal(s.points[key].value, &e) != nil || e.Tag.Path == "" {
+		if len(key) != 5 || json.Unmarshal(s.points[key].value, &e) != nil || e.Tag == nil || e.Tag.Path == "" {
 			s.fault("a tag cannot be read")
 			continue
 		}

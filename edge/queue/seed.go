@@ -31,7 +31,7 @@ func (q *Queue) Seed(device string, tags []plant.Tag) error {
 			return fmt.Errorf("seed: the tag %q cannot have the handle %d", t.Path, t.ID)
 		}
 		taken[t.ID] = t.Path
-		e := &tagEntry{Device: device, Tag: t}
+		e := &tagEntry{Device: device, Tag: &t}
 		js, err := json.Marshal(e)
 		if err != nil {
 			return fmt.Errorf("seed %s: %w", t.Path, err)

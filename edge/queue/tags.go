@@ -33,9 +33,9 @@ func (t *tagTable) know(tag *plant.Tag) {
 }
 
 type tagEntry struct {
-	Device string    `json:"device"`
-	Tag    plant.Tag `json:"tag"`
-	used   bool      // interned by this opening
+	Device string     `json:"device"`
+	Tag    *plant.Tag `json:"tag"` // never changed, only replaced: others hold it too
+	used   bool       // interned by this opening
 }
 
 func (q *Queue) loadTags() error {
@@ -46,19 +46,20 @@ func (q *Queue) loadTags() error {
 	}
 	for it.First(); it.Valid(); it.Next() {
 		e := &tagEntry{}
-		if err := json.Unmarshal(it.Value(), e); err != nil || len(it.Key()) != 5 {
+		if err := json.Unmarshal(it.Value(), e); err != nil || e.Tag == nil || len(it.Key()) != 5 {
 			continue // a handle that cannot be read is given up, never reused
 		}
 		e.Tag.ID = plant.TagID(binary.BigEndian.Uint32(it.Key()[1:]))
 		q.tags.byPath[e.Tag.Path] = e
-		q.tags.know(&e.Tag)
+		q.tags.know(e.Tag)
 		q.tags.next = max(q.tags.next, uint32(e.Tag.ID)+1)
 	}
 	return it.Close()
 }
 
 // Intern gives each tag its durable handle (in ID) and remembers its metadata
-// and the device that it is sent under.
+// and the device that it is sent under. The queue keeps the tags, which must not
+// change any more.
 func (q *Queue) Intern(device string, tags []plant.Tag) error {
 	changed, err := q.intern(device, tags)
 	if err == nil && changed {
@@ -78,19 +79,21 @@ func (q *Queue) intern(device string, tags []plant.Tag) (changed bool, err error
 			return false, fmt.Errorf("intern: tag without a path")
 		}
 		e := q.tags.byPath[t.Path]
-		if e == nil {
+		known := e != nil
+		if known {
+			t.ID = e.Tag.ID
+		} else {
 			e = &tagEntry{}
-			e.Tag.ID = plant.TagID(q.tags.next)
+			t.ID = plant.TagID(q.tags.next)
 			q.tags.next++
 			q.tags.byPath[t.Path] = e
 		}
-		t.ID = e.Tag.ID
 		q.tags.know(t)
-		e.used = true
-		if e.Tag == *t && e.Device == device {
+		same := known && *e.Tag == *t && e.Device == device
+		e.Tag, e.Device, e.used = t, device, true
+		if same {
 			continue
 		}
-		e.Tag, e.Device = *t, device
 		js, err := json.Marshal(e)
 		if err != nil {
 			return false, fmt.Errorf("intern %s: %w", t.Path, err)
@@ -105,10 +108,10 @@ func (q *Queue) intern(device string, tags []plant.Tag) (changed bool, err error
 
 // Tags is every tag that may still be sent: those interned by this opening and,
 // while records of earlier openings are queued, the ones that those knew.
-func (q *Queue) Tags() []plant.Tag {
+func (q *Queue) Tags() []*plant.Tag {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	out := make([]plant.Tag, 0, len(q.tags.byPath))
+	out := make([]*plant.Tag, 0, len(q.tags.byPath))
 	for _, e := range q.sendable() {
 		out = append(out, e.Tag)
 	}
@@ -121,7 +124,7 @@ func (q *Queue) Devices() map[string][]plant.Tag {
 	defer q.mu.Unlock()
 	out := map[string][]plant.Tag{}
 	for _, e := range q.sendable() {
-		out[e.Device] = append(out[e.Device], e.Tag)
+		out[e.Device] = append(out[e.Device], *e.Tag)
 	}
 	return out
 }
@@ -151,10 +154,10 @@ func (q *Queue) sendable() []*tagEntry {
 }
 
 // allTags is every tag that has a handle.
-func (q *Queue) allTags() []plant.Tag {
+func (q *Queue) allTags() []*plant.Tag {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	out := make([]plant.Tag, 0, len(q.tags.byPath))
+	out := make([]*plant.Tag, 0, len(q.tags.byPath))
 	for _, e := range q.tags.byPath {
 		out = append(out, e.Tag)
 	}
@@ -189,8 +192,9 @@ func (q *Queue) adopt(tags map[plant.TagID]tagEntry) (map[plant.TagID]plant.TagI
 		from := tags[old]
 		e := q.tags.byPath[from.Tag.Path]
 		if e == nil {
-			e = &tagEntry{Device: from.Device, Tag: from.Tag, used: true}
-			e.Tag.ID = plant.TagID(q.tags.next)
+			t := *from.Tag
+			t.ID = plant.TagID(q.tags.next)
+			e = &tagEntry{Device: from.Device, Tag: &t, used: true}
 			q.tags.next++
 			q.tags.byPath[e.Tag.Path] = e
 			js, err := json.Marshal(e)
@@ -245,6 +249,9 @@ func (q *Queue) copiedTags(dir string) map[plant.TagID]tagEntry {
 		return out
 	}
 	for id, e := range list {
+		if e.Tag == nil {
+			continue
+		}
 		e.Tag.ID = plant.TagID(id)
 		out[e.Tag.ID] = e
 	}

@@ -96,9 +96,15 @@ func (s *session) births() error {
 			return err
 		}
 	}
+	s.release()
 	s.birth, s.rebirth, s.statusAt = now, false, time.Now()
 	u.counts.births.Add(1)
 	return nil
+}
+
+// release lets go of the memory of births: they are large, and rare.
+func (s *session) release() {
+	s.payload, s.buf = sparkplug.Payload{}, nil
 }
 
 // moment is the time of a birth, ns UTC. No two of a process are the same,
@@ -113,8 +119,8 @@ func (u *Uplink) moment() int64 {
 func (s *session) tagTable() map[plant.TagID]*plant.Tag {
 	list := s.u.Queue.Tags()
 	m := make(map[plant.TagID]*plant.Tag, len(list))
-	for i := range list {
-		m[list[i].ID] = &list[i]
+	for _, t := range list {
+		m[t.ID] = t
 	}
 	return m
 }
@@ -239,6 +245,9 @@ func (s *session) syncDevices() error {
 		if err := s.deviceDeath(d.Name); err != nil {
 			return err
 		}
+	}
+	if tags != nil {
+		s.release()
 	}
 	for name, a := range s.devices {
 		if now[name] || !a.alive {
