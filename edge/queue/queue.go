@@ -176,9 +176,10 @@ func (q *Queue) options(lock *pebble.Lock) *pebble.Options {
 	return opts
 }
 
-// memTable holds the records of a minute at 5,000 samples a second: by then they
-// are settled, or packed, and few of them reach a table.
-const memTable = 8 << 20
+// memTable holds the records of half a minute at 5,000 samples a second: by then they
+// are settled, or packed, and few of them reach a table. Pebble keeps two of them in
+// memory. With 8 MiB an outage wrote 2.2 bytes a byte queued in place of 3.1.
+const memTable = 4 << 20
 
 func (q *Queue) open(lock *pebble.Lock) error {
 	// The first log of a new database is written without the sync offsets that
