@@ -22,19 +22,17 @@ const describeTime = 30 * time.Second
 type description struct {
 	version uint64
 	at      time.Time
+	hash    maphash.Hash
 	sum     uint64 // of the tags; 0: nothing was
 }
 
-var sumSeed = maphash.MakeSeed()
-
 // sumOf tells lists of tags apart: to keep them would take as much memory as they do.
-func sumOf(tags []plant.Tag) uint64 {
-	var h maphash.Hash
-	h.SetSeed(sumSeed)
+func (d *description) sumOf(tags []plant.Tag) uint64 {
+	d.hash.Reset()
 	for i := range tags {
-		maphash.WriteComparable(&h, tags[i])
+		maphash.WriteComparable(&d.hash, tags[i])
 	}
-	return h.Sum64()
+	return d.hash.Sum64()
 }
 
 // describe lets the plant know what a server says of tags whose list says
@@ -52,9 +50,9 @@ func (a *Agent) describe(p *PLC, d *description, now time.Time) {
 	}
 	before := d.sum
 	if before == 0 {
-		before = sumOf(p.Tags)
+		before = d.sumOf(p.Tags)
 	}
-	d.version, d.sum = version, sumOf(tags)
+	d.version, d.sum = version, d.sumOf(tags)
 	if d.sum == before {
 		return
 	}
