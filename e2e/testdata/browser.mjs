@@ -37,8 +37,8 @@ const commands = {
   close: ({ page }) => pages.get(page).context().close().then(() => null),
   goto: ({ page, url }) => pages.get(page).goto(url, { waitUntil: "load" }).then(() => null),
   eval: ({ page, js }) => pages.get(page).evaluate(js),
-  wait: ({ page, js, ms = 10000 }) => pages.get(page).waitForFunction(js, null, { timeout: ms, polling: 50 }).then((h) => h.jsonValue()),
-  click: ({ page, selector }) => pages.get(page).locator(selector).first().click({ timeout: 5000 }).then(() => null),
+  wait: ({ page, js, ms = 60_000 }) => pages.get(page).waitForFunction(js, null, { timeout: ms, polling: 50 }).then((h) => h.jsonValue()),
+  click: ({ page, selector }) => pages.get(page).locator(selector).first().click({ timeout: 60_000 }).then(() => null),
   shot: ({ page, file }) => pages.get(page).screenshot({ path: file, fullPage: true }).then(() => null),
   async axe({ page }) {
     const p = pages.get(page);
