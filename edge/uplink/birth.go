@@ -61,7 +61,7 @@ func (s *session) births() error {
 	s.seq = 0
 	p.Declare(now, sparkplug.MetricQueueVersion, aliasVersion, sparkplug.UInt32, sparkplug.UInt32Value(sparkplug.QueueVersion), true)
 	s.declareQueue(now, s.own.queue)
-	s.openings, s.named = u.Queue.Openings(), 0
+	s.openings = u.Queue.Openings()
 	p.DeclareOpenings(now, s.openings)
 	p.Declare(now, sparkplug.MetricFinding, aliasFinding, sparkplug.String, sparkplug.Value{}, true)
 	p.Declare(now, sparkplug.MetricGaps, aliasGaps, sparkplug.String, sparkplug.Value{}, true)

@@ -100,12 +100,7 @@ func (s *session) isDeclared(id plant.TagID) bool {
 }
 
 // names reports whether the births name an epoch.
-func (s *session) names(epoch uint64) bool {
-	if epoch != s.named && slices.Contains(s.openings, epoch) {
-		s.named = epoch
-	}
-	return epoch == s.named
-}
+func (s *session) names(epoch uint64) bool { return slices.Contains(s.openings, epoch) }
 
 // path is the name of a tag in a gap. Gaps name tags by path, so that no birth
 // is needed to read them.

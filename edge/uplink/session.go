@@ -57,7 +57,6 @@ type session struct {
 	devices  map[string]*announced
 	declared []bool
 	openings []uint64 // epochs that the births name
-	named    uint64   // the one of them that was asked for last
 	paths    map[plant.TagID]string
 	oldest   map[uint64]uint64 // last Oldest sent, by epoch
 
