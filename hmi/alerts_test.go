@@ -88,7 +88,7 @@ func TestChannels(t *testing.T) {
 	s := run(t, nil)
 	s.desk().channels[0].Sent, s.desk().channels[0].LastSent = 7, epoch
 	s.is(s.get("channels"), `{"channels":[{"name":"mail","target":"smtp://mail.plant:25","state":"ok","since":null,"sent":7,"failed":0,"dead":0,"pending":0,
-		"last_sent":"2026-11-22T00:05:00.000Z","error":null}]}`)
+		"last_sent":"2026-11-22T00:05:00.000Z","error":null,"heartbeat":true}]}`)
 	a := s.send("POST", "channels/mail/test", `{"address":"ali@plant","language":"ru"}`)
 	if a.status != http.StatusAccepted || !strings.Contains(a.body, `"purpose":"test"`) || !strings.Contains(a.body, `"language":"ru"`) || !strings.Contains(a.body, `"address":"ali@plant"`) ||
 		!strings.Contains(a.body, "Asked for by demo") {

@@ -128,16 +128,17 @@ func (s *Server) sendMessage(w http.ResponseWriter, r *http.Request, status int,
 }
 
 type channelBody struct {
-	Name     string  `json:"name"`
-	Target   string  `json:"target"`
-	State    string  `json:"state"`
-	Since    *stamp  `json:"since"`
-	Sent     uint64  `json:"sent"`
-	Failed   uint64  `json:"failed"`
-	Dead     uint64  `json:"dead"`
-	Pending  int     `json:"pending"`
-	LastSent *stamp  `json:"last_sent"`
-	Error    *string `json:"error"`
+	Name      string  `json:"name"`
+	Target    string  `json:"target"`
+	State     string  `json:"state"`
+	Since     *stamp  `json:"since"`
+	Sent      uint64  `json:"sent"`
+	Failed    uint64  `json:"failed"`
+	Dead      uint64  `json:"dead"`
+	Pending   int     `json:"pending"`
+	LastSent  *stamp  `json:"last_sent"`
+	Error     *string `json:"error"`
+	Heartbeat bool    `json:"heartbeat"`
 }
 
 // channels tells how the ways out are.
@@ -155,7 +156,7 @@ func (s *Server) channels(w http.ResponseWriter, r *http.Request) error {
 		if !open {
 			c.Error = withoutAddresses(c.Error)
 		}
-		out[i] = channelBody{c.Name, c.Target, c.State, when(c.Since), c.Sent, c.Failed, c.Dead, c.Pending, when(c.LastSent), optional(withoutLinks(c.Error))}
+		out[i] = channelBody{c.Name, c.Target, c.State, when(c.Since), c.Sent, c.Failed, c.Dead, c.Pending, when(c.LastSent), optional(withoutLinks(c.Error)), c.Heartbeat}
 	}
 	return send(w, struct {
 		Channels []channelBody `json:"channels"`

@@ -41,7 +41,7 @@ type desk struct {
 }
 
 func newDesk() *desk {
-	return &desk{links: map[string]*plant.AckLink{}, channels: []plant.ChannelStatus{{Name: "mail", Target: "smtp://mail.plant:25", State: "ok"}}}
+	return &desk{links: map[string]*plant.AckLink{}, channels: []plant.ChannelStatus{{Name: "mail", Target: "smtp://mail.plant:25", State: "ok", Heartbeat: true}}}
 }
 
 func (d *desk) Roster(context.Context) (plant.Roster, error) {

@@ -122,7 +122,7 @@ const (
 	PurposeReturn    = "return"    // back to normal
 	PurposeDigest    = "digest"    // what a flood or quiet hours held
 	PurposeTest      = "test"      // somebody pressed the button
-	PurposeHeartbeat = "heartbeat" // once per shift and channel
+	PurposeHeartbeat = "heartbeat" // a shift begins
 )
 
 // Message is one row of the outbox.
@@ -172,6 +172,8 @@ type ChannelStatus struct {
 	Pending  int
 	LastSent int64
 	Error    string // of the last failure
+
+	Heartbeat bool // somebody of the roster gets the channel's heartbeats
 }
 
 // AckLink is what the page behind a link of a message shows before it is used.

@@ -69,7 +69,7 @@ type Limits struct {
 	GiveUp    time.Duration // after so long of trying a message is dead; 24 h
 	Send      time.Duration // for one try; 30 s
 	Parallel  int           // tries at once on a channel; 4
-	Heartbeat time.Duration // between heartbeat messages; 8 h, negative: none
+	Heartbeat time.Duration // length of a shift, at whose begin heartbeats go, where a team has no rotations; 8 h, negative: none go at all
 	Keep      time.Duration // of messages that are done with; 90 days
 }
 

@@ -78,9 +78,12 @@
 // arrives first, the other is cancelled. Each channel has a lane with four tries
 // at once, so one that hangs delays no other.
 //
-// Heartbeat messages go once in 8 h by the team's wall clock, counted from the
-// first hand-over of its first rotation, on each channel to the first on call who
-// has a contact there.
+// Heartbeat messages go when a shift begins: at each hand-over of each rotation
+// of a team, daily where its turns are of whole days or it works at hours of the
+// day, and at 06:00, 14:00 and 22:00 of its wall clock where it has no rotations
+// (of the desk's, where there are no teams). On each channel one goes to the first
+// on call who has a contact there; where nobody on call in any team has, to the
+// first of the roster; where nobody at all has, the channel's status says so.
 //
 // # Links and codes
 //
@@ -122,7 +125,7 @@
 //	code     two digits on a phone, the message they answer, end
 //	wrong    answers of a phone that acknowledged nothing; coded: with a code
 //	channel  counters
-//	beat     the last heartbeat slot of a team
+//	beat     when the shift of a team began (s) whose heartbeats went last
 //
 // A message moves
 //

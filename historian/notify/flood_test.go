@@ -2,6 +2,7 @@ package notify
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -232,6 +233,75 @@ func TestHeartbeat(t *testing.T) {
 		w.start()
 		w.wait(time.Minute)
 		w.expect(w.mail, "heartbeat ali")
+	})
+}
+
+// Each shift of each rotation begins with a heartbeat, also in turns of days and
+// at hours of the day; what begins at one moment is told once.
+func TestHeartbeatOfEachShift(t *testing.T) {
+	f := func(name string, teams []plant.Team, want ...string) {
+		t.Run(name, func(t *testing.T) {
+			r := crew()
+			r.Teams, r.Routes = teams, nil
+			inBubble(t, r, func(t *testing.T, w *works) {
+				w.limits.Heartbeat = 8 * time.Hour
+				w.restart()
+				w.wait(24*time.Hour - time.Second)
+				var got []string
+				for _, h := range w.mail.take() {
+					got = append(got, h.at.UTC().Format("15:04 ")+h.Purpose+" "+h.Person)
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("from 08:00 on %q, want %q", got, want)
+				}
+			})
+		})
+	}
+	turns := func(person, start string, hours int) plant.Rotation {
+		return plant.Rotation{People: []string{person}, Start: start, Hours: hours}
+	}
+	team := func(id, zone string, r ...plant.Rotation) plant.Team {
+		return plant.Team{ID: id, Name: id, Zone: zone, Rotations: r}
+	}
+	f("two rotations", []plant.Team{team("a", "UTC", turns("ali", "2026-01-01T06:00", 12), turns("omar", "2026-01-01T10:00", 8))},
+		"10:00 heartbeat ali", "18:00 heartbeat ali", "02:00 heartbeat ali", "06:00 heartbeat ali")
+	f("weeks", []plant.Team{team("a", "UTC", turns("omar", "2026-01-01T07:00", 168))}, "07:00 heartbeat omar")
+	day := turns("omar", "2026-01-01T00:00", 24)
+	day.From, day.To = "09:00", "17:00"
+	f("hours", []plant.Team{team("a", "UTC", day)}, "09:00 heartbeat omar")
+	f("no rotation", []plant.Team{team("a", "Asia/Karachi")}, "09:00 heartbeat ali", "17:00 heartbeat ali", "01:00 heartbeat ali")
+	f("no team", nil, "14:00 heartbeat ali", "22:00 heartbeat ali", "06:00 heartbeat ali")
+	f("not yet", []plant.Team{team("a", "UTC", turns("omar", "2026-12-01T01:00", 8))}, "01:00 heartbeat omar")
+	f("two teams", []plant.Team{team("a", "UTC", turns("ali", "2026-01-01T12:00", 24)), team("b", "UTC"), team("c", "UTC", turns("omar", "2026-01-01T14:00", 24))},
+		"12:00 heartbeat ali", "14:00 heartbeat omar")
+}
+
+// A channel that nobody on call has is beaten to the first who has it, once
+// whatever number of teams; one that nobody has is shown as such.
+func TestHeartbeatOfEachChannel(t *testing.T) {
+	r := crew()
+	r.People[2].Contacts = append(r.People[2].Contacts, contact("webhook", "orders"))
+	r.Teams = append(r.Teams, r.Teams[0])
+	r.Teams[1].ID = "second"
+	r.Teams[1].Rotations = r.Teams[1].Rotations[1:]
+	inBubble(t, r, func(t *testing.T, w *works) {
+		w.limits.Heartbeat = 8 * time.Hour
+		w.restart()
+		w.wait(6*time.Hour + time.Minute)
+		w.expect(w.mail, "heartbeat ali", "heartbeat omar")
+		w.expect(w.hook, "heartbeat boss")
+		w.expect(w.ntfy)
+		list, err := w.desk.Channels(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		beaten := map[string]bool{}
+		for _, c := range list {
+			beaten[c.Name] = c.Heartbeat
+		}
+		if want := map[string]bool{"mail": true, "sms": true, "webhook": true, "ntfy": false}; !maps.Equal(beaten, want) {
+			t.Errorf("%v, want %v", beaten, want)
+		}
 	})
 }
 

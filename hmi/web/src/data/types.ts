@@ -592,6 +592,7 @@ export interface Channel {
   pending: number;
   last_sent: string | null;
   error: string | null;
+  heartbeat: boolean;
 }
 
 export interface Message {

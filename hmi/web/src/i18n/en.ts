@@ -439,6 +439,7 @@ export const en = {
   "channel.failed": "Failed tries",
   "channel.dead": "Given up",
   "channel.error": "Last failure",
+  "channel.noHeartbeat": "Nobody in the roster has this channel: no heartbeat tests it.",
   "channel.test": "Test this channel",
   "channel.address": "Address",
   "channel.send": "Send a test",

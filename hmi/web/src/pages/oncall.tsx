@@ -201,6 +201,7 @@ function ChannelRow(props: { channel: Channel }): JSX.Element {
           <span class="muted">{t("channel.error")}</span> <Data>{c.error}</Data>
         </p>
       )}
+      {!c.heartbeat && <p class="channel-error muted">{t("channel.noHeartbeat")}</p>}
       {may("roster") && (
         <details class="channel-test">
           <summary>{t("channel.test")}</summary>
