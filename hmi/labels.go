@@ -83,11 +83,13 @@ func (s *Server) labels(w http.ResponseWriter, r *http.Request) error {
 	}{out, next})
 }
 
-// labelAsk is what people answer. Without from and to it is the alarm's interval.
+// labelAsk is what people answer. Without from and to it is the alarm's interval,
+// without tag the sensor that the alarm blames.
 type labelAsk struct {
 	Verdict plant.Verdict `json:"verdict"`
 	Code    string        `json:"code"`
 	Of      int64         `json:"of"`
+	Tag     string        `json:"tag"`
 	Note    string        `json:"note"`
 	From    string        `json:"from"`
 	To      string        `json:"to"`
@@ -109,7 +111,10 @@ func (s *Server) label(w http.ResponseWriter, r *http.Request) error {
 	if err := checkNote("note", ask.Note); err != nil {
 		return err
 	}
-	l := plant.Label{Alarm: id, Verdict: ask.Verdict, Code: ask.Code, Of: ask.Of, Note: ask.Note, Who: userOf(r).Name}
+	if err := s.checkSensor(r.Context(), id, ask.Tag); err != nil {
+		return err
+	}
+	l := plant.Label{Alarm: id, Verdict: ask.Verdict, Code: ask.Code, Of: ask.Of, Tag: ask.Tag, Note: ask.Note, Who: userOf(r).Name}
 	if ask.From != "" {
 		if l.From, err = parseTime("from", ask.From); err != nil {
 			return err
@@ -124,6 +129,21 @@ func (s *Server) label(w http.ResponseWriter, r *http.Request) error {
 		return s.alarmProblem(id, err)
 	}
 	return send(w, newLabelBody(&l))
+}
+
+// checkSensor says whether path is a sensor of the alarm's asset, or "".
+func (s *Server) checkSensor(ctx context.Context, alarm int64, path string) error {
+	if path == "" {
+		return nil
+	}
+	a, err := s.Alarms.Get(ctx, alarm)
+	if err != nil {
+		return s.alarmProblem(alarm, err)
+	}
+	if t, ok := s.directory.tag(path); !ok || t.Derived || t.Asset != a.Finding.Asset {
+		return wrong("tag", fmt.Sprintf("%.200q is no sensor of %s", path, a.Finding.Asset), "the path of a tag of that asset that is measured")
+	}
+	return nil
 }
 
 // labelUndo is how long people may withdraw an answer of their own. Later it may

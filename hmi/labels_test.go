@@ -46,6 +46,13 @@ func TestLabels(t *testing.T) {
 	s.refused(s.send("POST", "alarms/1/label", `{"verdict":"confirmed","to":"9999-01-01T00:00:00Z"}`), 400, "to: out of range")
 	s.refused(s.send("POST", "alarms/1/label", `{"verdict":"confirmed","who":"me"}`), 400, `body: unknown field "who"`)
 	s.refused(s.send("POST", "alarms/1/label", `{"note":"`+strings.Repeat("я", 1001)+`"}`), 400, "note: 1001 characters")
+	if a := s.send("POST", "alarms/2/label", `{"verdict":"sensor_fault","tag":"`+temperature+`"}`); !strings.Contains(a.body, `"tag":"`+temperature+`"`) {
+		t.Errorf("the sensor that was named: %s", a.body)
+	}
+	for _, path := range []string{"NO/SUCH", gearbox + "/" + plant.TagScore, "BOF/FAN/SPEED"} {
+		s.refused(s.send("POST", "alarms/2/label", `{"verdict":"sensor_fault","tag":"`+path+`"}`), 400, `tag: "`+path+`" is no sensor of `+gearbox)
+	}
+	s.refused(s.send("POST", "alarms/9/label", `{"verdict":"sensor_fault","tag":"`+temperature+`"}`), 404, "id: there is no alarm 9")
 	if a := s.send("DELETE", "labels/1", ""); a.status != 204 || a.body != "" {
 		t.Errorf("withdraw: %d %s", a.status, a.body)
 	}

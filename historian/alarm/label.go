@@ -28,9 +28,9 @@ func (r refused) Error() string    { return strings.Join(r, "; ") }
 func (r refused) Faults() []string { return r }
 
 // Label writes down what the crew found behind an alarm. The alarm's valid
-// answer, where it has one, is replaced and kept. Asset, Detector, Tag and At are
-// the Book's to fill in, and From and To where they are 0: from the alarm's raise
-// to its return, or to now while it is active. ErrNotFound says that there is no
+// answer, where it has one, is replaced and kept. Asset, Detector and At are the
+// Book's to fill in, Tag where a sensor fault names none, and From and To where
+// they are 0: from the alarm's raise to its return, or to now while it is active. ErrNotFound says that there is no
 // such alarm; an error with Faults() []string, what is wrong with the answer.
 func (b *Book) Label(ctx context.Context, l plant.Label) (plant.Label, error) {
 	err := b.write(ctx, func(tx *sql.Tx) error {
@@ -148,9 +148,12 @@ func (b *Book) Labels(ctx context.Context, q plant.LabelQuery) ([]plant.Label, e
 func complete(l *plant.Label, a *plant.Alarm, now int64) {
 	f := &a.Finding
 	l.ID, l.At = 0, now
-	l.Asset, l.Detector, l.Tag = f.Asset, f.Detector, f.Tag
-	if l.Tag == "" && l.Verdict == plant.SensorWrong && len(f.Contributions) > 0 {
-		l.Tag = f.Contributions[0].Tag // what the finding blames most
+	l.Asset, l.Detector = f.Asset, f.Detector
+	if l.Tag == "" {
+		l.Tag = f.Tag
+		if l.Tag == "" && l.Verdict == plant.SensorWrong && len(f.Contributions) > 0 {
+			l.Tag = f.Contributions[0].Tag // what the finding blames most
+		}
 	}
 	l.Note = strings.TrimSpace(l.Note)
 	l.From, l.To = plant.Millis(l.From), plant.Millis(l.To)
@@ -181,6 +184,7 @@ func check(l *plant.Label, a *plant.Alarm, now int64) (faults refused) {
 	wrong(confirmed && !slices.Contains(plant.Codes, l.Code), "code: %.40q is not allowed; one of %s", l.Code, strings.Join(plant.Codes, ", "))
 	wrong(!confirmed && l.Code != "", "code: only a confirmed fault has one; leave it out")
 	wrong(!duplicate && l.Of != 0, "of: only a duplicate has one; leave it out")
+	wrong(l.Verdict != plant.SensorWrong && l.Tag != a.Finding.Tag, "tag: only a sensor fault names its sensor; leave it out")
 	wrong((l.Verdict == plant.NotAFault || l.Verdict == plant.ProcessChange) && l.Note == "", "note: missing; the reason, so that others learn from it")
 	wrong(l.Who == "", "who: missing")
 	wrong(l.From >= l.To, "from: not before to; a span [from, to)")

@@ -143,7 +143,8 @@ func TestLabelInterval(t *testing.T) {
 	}
 }
 
-// The sensor that was wrong is the finding's, or the one it blames most.
+// The sensor that was wrong is the one that the crew names, else the finding's, or
+// the one it blames most.
 func TestLabelTag(t *testing.T) {
 	b := newBook(t)
 	f := finding("B", plant.Raise, 1)
@@ -152,9 +153,11 @@ func TestLabelTag(t *testing.T) {
 	for _, c := range []struct {
 		alarm   int64
 		verdict plant.Verdict
+		named   string
 		want    string
-	}{{1, plant.SensorWrong, "A/VIB_H"}, {1, plant.Confirmed, ""}, {2, plant.SensorWrong, "B/TEMP"}, {2, plant.Confirmed, "B/TEMP"}} {
-		l := plant.Label{Alarm: c.alarm, Verdict: c.verdict}
+	}{{1, plant.SensorWrong, "", "A/VIB_H"}, {1, plant.Confirmed, "", ""}, {2, plant.SensorWrong, "", "B/TEMP"}, {2, plant.Confirmed, "", "B/TEMP"},
+		{1, plant.SensorWrong, "A/OIL_T", "A/OIL_T"}, {2, plant.SensorWrong, "B/FLOW", "B/FLOW"}} {
+		l := plant.Label{Alarm: c.alarm, Verdict: c.verdict, Tag: c.named}
 		if c.verdict == plant.Confirmed {
 			l.Code = "WEA"
 		}
@@ -185,6 +188,7 @@ func TestLabelRefused(t *testing.T) {
 		{plant.Label{Verdict: plant.NotAFault, Note: "  ", Who: "x"}, "note: missing"},
 		{plant.Label{Verdict: plant.ProcessChange, Who: "x"}, "note: missing"},
 		{plant.Label{Verdict: plant.SensorWrong, Code: "VIB", Who: "x"}, "code: only a confirmed"},
+		{plant.Label{Verdict: plant.Confirmed, Code: "VIB", Tag: "A/OIL_T", Who: "x"}, "tag: only a sensor fault"},
 		{plant.Label{Verdict: plant.Duplicate, Who: "x"}, "of: there is no alarm 0"},
 		{plant.Label{Verdict: plant.Duplicate, Of: 99, Who: "x"}, "of: there is no alarm 99"},
 		{plant.Label{Verdict: plant.Duplicate, Of: 1, Who: "x"}, "of: the alarm itself"},

@@ -1,20 +1,23 @@
 // What the crew found behind an alarm: an answer that counts for the model's
 // precision and for its next training.
 
-import { useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
 import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
 import { coded } from "../crew/words.ts";
 import { needsAck } from "../data/alarmbook.ts";
 import { acknowledge, fetchAlarm } from "../data/alarms.ts";
 import { now } from "../data/clock.ts";
 import { asProblem, post, remove } from "../data/http.ts";
 import { may } from "../data/me.ts";
-import type { Alarm, Label, Verdict } from "../data/types.ts";
+import { usePoll } from "../data/poll.ts";
+import type { Alarm, Label, Tag, Verdict } from "../data/types.ts";
 import { short } from "../format.ts";
 import { t } from "../i18n/text.ts";
 import { Data, Num } from "../parts/data.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { alarmPath } from "../route.ts";
+import { answer, blamed, sensors } from "./answer.ts";
 
 export const verdicts: readonly Verdict[] = ["confirmed", "not_a_fault", "sensor_fault", "process_change", "duplicate"];
 const codes = [
@@ -86,6 +89,12 @@ function Given(props: { label: Label; edit: () => void }): JSX.Element {
             {"·"} {coded("code", l.code)}
           </span>
         )}
+        {l.verdict === "sensor_fault" && l.tag && (
+          <span>
+            {" "}
+            {"·"} <Num>{l.tag}</Num>
+          </span>
+        )}
         {l.of !== null && l.of > 0 && <a href={alarmPath(l.of)}>{t("message.alarm", { id: String(l.of) })}</a>}
       </p>
       {l.note && (
@@ -119,16 +128,14 @@ function LabelForm(props: { alarm: Alarm; done: () => void }): JSX.Element {
   const verdict = useSignal<Verdict | "">(a.label?.verdict ?? "");
   const code = useSignal(a.label?.code ?? "");
   const of = useSignal(a.label?.of ? String(a.label.of) : "");
+  const tag = useSignal((a.label?.verdict === "sensor_fault" && a.label.tag) || blamed(a));
   const note = useSignal(a.label?.note ?? "");
   const said = useSignal("");
   const send = async (e: Event) => {
     e.preventDefault();
     said.value = t("ack.sending");
-    const body: Record<string, unknown> = { verdict: verdict.value, note: note.value.trim() };
-    if (verdict.value === "confirmed") body["code"] = code.value;
-    if (verdict.value === "duplicate") body["of"] = Number(of.value);
     try {
-      await post<Label>(`alarms/${a.id}/label`, body);
+      await post<Label>(`alarms/${a.id}/label`, answer(verdict.value, code.value, of.value, tag.value, note.value));
       // Who says what was found has taken the alarm.
       if (needsAck(a) && may("ack")) await acknowledge(a, note.value.trim());
       await fetchAlarm(a.id);
@@ -192,6 +199,7 @@ function LabelForm(props: { alarm: Alarm; done: () => void }): JSX.Element {
           />
         </label>
       )}
+      {v === "sensor_fault" && <SensorField asset={a.asset} tag={tag} />}
       {v !== "" && (
         <>
           <label class="text-field">
@@ -214,5 +222,34 @@ function LabelForm(props: { alarm: Alarm; done: () => void }): JSX.Element {
       )}
       <p role="status">{said.value}</p>
     </form>
+  );
+}
+
+/** SensorField asks which of the asset's sensors was wrong. */
+function SensorField(props: { asset: string; tag: Signal<string> }): JSX.Element {
+  const { asset, tag } = props;
+  const tags = usePoll<{ tags: Tag[] }>("tags", { asset, limit: 2000 }, 30_000);
+  const paths = sensors(asset, tags.data.value?.tags ?? []);
+  // A sensor that is no longer there cannot be named.
+  useEffect(() => {
+    if (tags.data.value && tag.value !== "" && !paths.includes(tag.value)) tag.value = "";
+  }, [tags.data.value]);
+  return (
+    <label class="field">
+      <span class="label">{t("label.sensor")}</span>
+      <select
+        value={tag.value}
+        onChange={(e) => {
+          tag.value = e.currentTarget.value;
+        }}
+      >
+        <option value="">{"–"}</option>
+        {paths.map((p) => (
+          <option key={p} value={p}>
+            {p.startsWith(`${asset}/`) ? p.slice(asset.length + 1) : p}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }

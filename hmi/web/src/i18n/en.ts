@@ -584,6 +584,7 @@ export const en = {
   "label.none": "Nobody has answered yet.",
   "label.code": "What it was",
   "label.of": "Number of the other alarm",
+  "label.sensor": "Which sensor",
   "label.reason": "Reason",
   "label.save": "Save the answer",
   "label.change": "Change",
