@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -117,16 +118,29 @@ type wire struct {
 	mu     sync.Mutex
 	lose   func(topic string) bool // QoS 0 messages to be lost
 	silent bool
+	rate   int // bytes a second either way; 0: as fast as it goes
 	conns  []net.Conn
 	wait   sync.WaitGroup
 }
 
 func newWire(t testing.TB, brokerURL string) *wire {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return newThinWire(t, brokerURL, 0)
+}
+
+// newThinWire carries so many bytes a second either way, with as little waiting in
+// its buffers as a modem has.
+func newThinWire(t testing.TB, brokerURL string, rate int) *wire {
+	var narrow net.ListenConfig
+	if rate > 0 {
+		narrow.Control = func(_, _ string, c syscall.RawConn) error {
+			return c.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4<<10) })
+		}
+	}
+	l, err := narrow.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wire{t: t, listen: l, target: brokerURL[len("tcp://"):]}
+	w := &wire{t: t, listen: l, target: brokerURL[len("tcp://"):], rate: rate}
 	w.wait.Go(w.accept)
 	t.Cleanup(func() {
 		l.Close()
@@ -162,6 +176,7 @@ func (w *wire) pass(from, to net.Conn) {
 	defer from.Close()
 	defer to.Close()
 	r := bufio.NewReader(from)
+	var free time.Time // when what was sent has gone through
 	for {
 		head, err := r.ReadByte()
 		if err != nil {
@@ -186,6 +201,13 @@ func (w *wire) pass(from, to net.Conn) {
 		w.mu.Unlock()
 		if silent || lost {
 			continue
+		}
+		if w.rate > 0 {
+			if now := time.Now(); free.Before(now) {
+				free = now
+			}
+			free = free.Add(time.Duration(len(packet)) * time.Second / time.Duration(w.rate))
+			time.Sleep(time.Until(free))
 		}
 		if _, err := to.Write(packet); err != nil {
 			return

@@ -456,6 +456,7 @@ type box struct {
 
 	standby []string // further brokers
 	access  dial.Access
+	kbit    int // what the link bears; 0: not known
 }
 
 func newBox(t testing.TB, dir, url string, tags map[string][]plant.Tag) *box {
@@ -481,7 +482,7 @@ func (b *box) open(url string) {
 	b.up = &uplink.Uplink{
 		Broker: url, Standby: b.standby, Access: b.access,
 		Group: "mill", Node: "e1", PrimaryHost: "plant", Version: "test", StateDir: b.dir,
-		Queue: q, Devices: b.devices, Log: quiet(b.t),
+		Queue: q, Devices: b.devices, LinkKbit: b.kbit, Log: quiet(b.t),
 		Status: func() plant.EdgeStatus {
 			b.mu.Lock()
 			defer b.mu.Unlock()
