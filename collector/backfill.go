@@ -458,21 +458,35 @@ func (p *pump) receive(s *slice, values []*ua.DataValue, arrived int64) {
 			continue
 		}
 		b.waiting = true
-		if tag.Kind == plant.Text {
-			if x, ok := p.tr.names[s.hole.tag].text(v.Value); ok && len(x) <= maxText {
-				b.batch.States = append(b.batch.States, plant.State{Tag: tag.ID, Quality: nullQuality(q, v.Value), Time: at, Value: x})
-				b.received++
-			}
-			continue
-		}
-		if x, ok := number(v.Value); ok {
-			if n := len(b.batch.Samples); n > 0 && b.batch.Samples[n-1].Tag == tag.ID && b.batch.Samples[n-1].Time == at {
-				b.batch.Samples = b.batch.Samples[:n-1] // one value per ms, the last
-			}
-			b.batch.Samples = append(b.batch.Samples, plant.Sample{Tag: tag.ID, Quality: nullQuality(q, v.Value), Time: at, Value: scaled(tag, v.Value, x)})
-			b.received++
+		if !p.keep(s, v, q, at) {
+			b.batch.Gaps = appendGap(b.batch.Gaps, tag.ID, at-oneMilli, at+oneMilli, GapWrongType)
 		}
 	}
+}
+
+// keep takes a value of the history into the batch. It reports whether it is one of
+// the tag's kind.
+func (p *pump) keep(s *slice, v *ua.DataValue, q plant.Quality, at int64) bool {
+	b, tag := &p.back, &p.src.Tags[s.hole.tag]
+	if tag.Kind == plant.Text {
+		x, ok := p.tr.names[s.hole.tag].text(v.Value)
+		if !ok || len(x) > maxText {
+			return false
+		}
+		b.batch.States = append(b.batch.States, plant.State{Tag: tag.ID, Quality: nullQuality(q, v.Value), Time: at, Value: x})
+		b.received++
+		return true
+	}
+	x, ok := number(v.Value)
+	if !ok {
+		return false
+	}
+	if n := len(b.batch.Samples); n > 0 && b.batch.Samples[n-1].Tag == tag.ID && b.batch.Samples[n-1].Time == at {
+		b.batch.Samples = b.batch.Samples[:n-1] // one value per ms, the last
+	}
+	b.batch.Samples = append(b.batch.Samples, plant.Sample{Tag: tag.ID, Quality: nullQuality(q, v.Value), Time: at, Value: scaled(tag, v.Value, x)})
+	b.received++
+	return true
 }
 
 // fewer makes the next question ask for fewer values, if err says so.

@@ -5,10 +5,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/gopcua/opcua/ua"
 	"pgregory.net/rapid"
 
 	"millwright/plant"
@@ -103,6 +106,28 @@ func TestHoleNeverSilent(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestHistoryOfAnotherKind: what a tag cannot hold lies in a gap, from history as live.
+func TestHistoryOfAnotherKind(t *testing.T) {
+	tags := []plant.Tag{{ID: 1, Path: "a"}, {ID: 2, Path: "b", Kind: plant.Text}}
+	for i, values := range [][]any{{int16(5), "five", int16(6)}, {"on", strings.Repeat("x", maxText+1), "off"}} {
+		p := &pump{engine: &engine{src: &Source{Tags: tags}, tr: newTranslator(tags)}}
+		h := newHole(i, 1000*oneMilli, 2000*oneMilli, linkDown, 0)
+		var list []*ua.DataValue
+		for k, v := range values {
+			list = append(list, &ua.DataValue{Value: ua.MustVariant(v), SourceTimestamp: at(int64(1400 + 100*k))})
+		}
+		p.receive(newSlice(h, nil, h.from), list, 0)
+		b := &p.back.batch
+		if n := len(b.Samples) + len(b.States); n != 2 || p.back.received != 2 {
+			t.Errorf("tag %d: %d values were taken: %+v %+v", tags[i].ID, n, b.Samples, b.States)
+		}
+		want := []plant.Gap{{Tag: tags[i].ID, From: 1500 * oneMilli, To: 1501 * oneMilli, Reason: GapWrongType}}
+		if !slices.Equal(b.Gaps, want) {
+			t.Errorf("tag %d: gaps %+v, want %+v", tags[i].ID, b.Gaps, want)
+		}
+	}
 }
 
 // TestBackfill: what a lost subscription cost comes from the history of a
