@@ -114,10 +114,7 @@ func emitPLC(emit emit, p *plant.PLCStatus, now time.Time) {
 	count := func(name, help string, v uint64, labels ...string) {
 		emit(name, help, prometheus.CounterValue, float64(v), append([]string{"plc", p.Name}, labels...)...)
 	}
-	for _, state := range plcStates {
-		gauge("plc_state", "1 for the state that the connection is in.", truth(p.State == state), "state", string(state))
-	}
-	gauge("plc_state_seconds", "For how long it has been in this state.", now.Sub(time.Unix(0, p.Since)).Seconds())
+	emitState(emit, "plc", p, now, "plc", p.Name)
 	gauge("plc_values_per_second", "Values received.", p.ValuesS)
 	count("plc_values_total", "Values received.", p.Received)
 	count("plc_overflows_total", "Queue overflows in the server.", p.Overflows)
@@ -154,6 +151,17 @@ func emitPLC(emit emit, p *plant.PLCStatus, now time.Time) {
 	for who, d := range days {
 		gauge("plc_certificate_days", "Days until the certificate ends.", float64(d), "who", who)
 	}
+}
+
+// emitState gives the state of a connection, its reason and since when, in a family of
+// its own for the edge that has the connection and for the historian that hears of it.
+func emitState(emit emit, family string, p *plant.PLCStatus, now time.Time, labels ...string) {
+	for _, state := range plcStates {
+		emit(family+"_state", "1 for the state that the connection is in.", prometheus.GaugeValue, truth(p.State == state), append(labels, "state", string(state))...)
+	}
+	emit(family+"_state_info", "1, with the reason of that state.", prometheus.GaugeValue, 1, append(labels, "state", string(p.State), "reason", p.Reason)...)
+	emit(family+"_state_since_seconds", "Since when, in Unix time.", prometheus.GaugeValue, float64(p.Since)/1e9, labels...)
+	emit(family+"_state_seconds", "For how long it has been in this state.", prometheus.GaugeValue, now.Sub(time.Unix(0, p.Since)).Seconds(), labels...)
 }
 
 func truth(b bool) float64 {
@@ -208,6 +216,12 @@ func (g *gauges) historian(st store.Store, book *alarm.Book, in *ingest.Ingest) 
 			emit("edge_unread_messages", "Messages of the edge that could not be read and are kept: millwright unread shows them.", prometheus.GaugeValue, float64(e.Unread), "edge", e.Name)
 			emit("edge_unread_dropped_total", "Such messages that were not kept, or no longer are.", prometheus.CounterValue, float64(e.UnreadDropped), "edge", e.Name)
 			emit("edge_clock_offset_seconds", "Historian's clock minus the edge's.", prometheus.GaugeValue, float64(e.ClockMS)/1000, "edge", e.Name)
+			for i := range e.PLCs {
+				p := &e.PLCs[i]
+				emitState(emit, "edge_plc", p, time.Now(), "edge", e.Name, "plc", p.Name)
+				emit("edge_plc_values_per_second", "Values received from the PLC.", prometheus.GaugeValue, p.ValuesS, "edge", e.Name, "plc", p.Name)
+				emit("edge_plc_stale_tags", "Cyclic tags that are silent on a live connection.", prometheus.GaugeValue, float64(p.Stale), "edge", e.Name, "plc", p.Name)
+			}
 			if e.Ledger != nil {
 				emitLedger(emit, e.Name, e.Ledger)
 			}

@@ -93,6 +93,11 @@ func TestLedger(t *testing.T) {
 	}
 	w.drained(60 * time.Second)
 	w.nothingLost()
+	eventually(t, 30*time.Second, "the plant's metrics say that the PLC is live", func() bool {
+		return w.api.metric(`edge_plc_state{edge="hsm",plc="mill",state="Live"}`) == 1 &&
+			w.api.metric(`edge_plc_state_info{edge="hsm",plc="mill",reason="",state="Live"}`) == 1 &&
+			w.api.metric(`edge_plc_state{edge="hsm",plc="mill",state="Down"}`) == 0
+	})
 
 	// A record that the edge's disk has lost.
 	w.plant.stop()
