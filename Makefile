@@ -85,6 +85,8 @@ RACE := GORACE=atexit_sleep_ms=10 go test -race -vet=off -gcflags='modernc.org/.
 # What has one goroutine and computes long, or cannot be watched, runs without it.
 PLAIN := go test -count=1 -vet=off
 APART := ^Test(Kill|Killed|Memory|ReadBack|Flood|Planner|Budget|SecureWithUser|TokenRenewal)$$
+# And what waits for servers of other makes.
+LONG := ^Test(BudgetHoldsInStorm|Floors|OneBadOfMany|AllBad|ReadAroundBad|LowPublishLimit|SlowLink|LongWay|RefreshRequired|NoAlarms|AlarmFlood|AlarmsAcrossRestart|DeadbandKeepsBackBefore|ServersNoteChanges)$$
 
 test: tools web ## everything: Go with the race detector, web unit tests, real servers, real Chromium
 	$(MAKE) check
@@ -92,6 +94,7 @@ test: tools web ## everything: Go with the race detector, web unit tests, real s
 	CI=true $(RACE) -timeout 30m ./e2e ./... # e2e first: it waits longest
 	CI=true $(PLAIN) ./models/train ./models/detect ./simulator ./simulator/machine ./simulator/production
 	CI=true $(PLAIN) -run '$(APART)' ./historian/export ./historian/notify ./historian/notify/text ./collector ./simulator/server
+	CI=true $(PLAIN) -parallel 6 -run '$(LONG)' ./collector
 
 bench: bench-line bench-users bench-collector bench-mill bench-delivery ## every figure
 

@@ -390,9 +390,9 @@ func (b *bench) undergo(d disturbance, r *rounds) round {
 	seen := b.watch()
 	from := time.Now()
 	x := round{server: b.make, name: d.name, noticed: notApplicable, back: notApplicable}
-	back := d.does(b)
-	x.silent = 1
+	x.silent = 1 // until all is well again
 	defer func() { r.add(b.t, x) }()
+	back := d.does(b)
 	if !d.unseen {
 		eventually(b.t, patience, d.name+" is noticed", func() bool { return !seen().IsZero() })
 		if x.noticed = seen().Sub(from); x.noticed > 5*time.Second+slack {

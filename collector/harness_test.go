@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -24,12 +25,21 @@ import (
 // a process that is killed, and the account of what was lost.
 
 // long leaves a test to the run without the race detector, where it has servers of
-// other makes to start that cost seconds each.
+// other makes to start that cost seconds each. The Makefile must name it.
 func long(t *testing.T) {
 	t.Helper()
-	if raceDetector {
-		t.Skip("runs without the race detector: go test ./collector, and first of all in make soak-collector")
+	if !raceDetector {
+		return
 	}
+	b, err := os.ReadFile("../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	apart := regexp.MustCompile(`(?m)^LONG := (.*)$`).FindSubmatch(b)
+	if apart == nil || !regexp.MustCompile(strings.ReplaceAll(string(apart[1]), "$$", "$")).MatchString(t.Name()) {
+		t.Fatal("make test runs it neither with the race detector nor without: LONG in the Makefile does not name it")
+	}
+	t.Skip("runs without the race detector, as LONG of the Makefile says")
 }
 
 // modules finds the foreign servers; without them the test is skipped, which
