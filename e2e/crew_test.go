@@ -5,15 +5,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/emersion/go-smtp"
 )
@@ -25,6 +31,8 @@ type crew struct {
 	hook  string // URL
 	ntfy  string // URL
 	spool string // folder
+
+	slow time.Duration // servers answer after up to this long
 
 	mu   sync.Mutex
 	got  []handed
@@ -53,6 +61,7 @@ func newCrew(t *testing.T) *crew {
 	}
 	server := smtp.NewServer(c)
 	server.Domain, server.AllowInsecureAuth = "localhost", true
+	server.ErrorLog = log.New(io.Discard, "", 0) // of clients that are killed
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(func() { _ = server.Close() })
 	c.smtp = l.Addr().String()
@@ -105,10 +114,14 @@ func (c *crew) refuses(channel string) bool {
 	return c.deaf == channel
 }
 
+// take keeps a message, and is slow to say so.
 func (c *crew) take(m handed) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.got = append(c.got, m)
+	c.mu.Unlock()
+	if c.slow > 0 {
+		time.Sleep(rand.N(c.slow))
+	}
 }
 
 // by returns what came on a channel, in order.
@@ -153,30 +166,79 @@ func (m *mailbox) Data(r io.Reader) error {
 			key = string(v)
 		}
 	}
-	m.crew.take(handed{channel: "mail", to: m.to, key: key, text: string(b), at: time.Now()})
+	m.crew.take(handed{channel: "mail", to: m.to, key: key, text: unfold(string(b)), at: time.Now()})
 	return nil
 }
 
 func (m *mailbox) Reset()        {}
 func (m *mailbox) Logout() error { return nil }
 
-// sms lists the files that wait for the modem, and their texts as far as they
-// are plain.
-func (c *crew) sms(t *testing.T) []string {
+// unfold takes the soft line breaks of quoted-printable out.
+func unfold(s string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(s, "=\r\n", ""), "=3D", "=")
+}
+
+// sms reads the files that wait for the modem; key is the file's name.
+func (c *crew) sms(t *testing.T) []handed {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(c.spool, "outgoing", "*"))
+	files, err := filepath.Glob(filepath.Join(c.spool, "outgoing", "mw*"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []string
+	var out []handed
 	for _, f := range files {
 		b, err := os.ReadFile(f)
 		if err != nil {
-			continue // on its way
+			t.Fatal(err)
 		}
-		out = append(out, string(b))
+		head, body, _ := strings.Cut(string(b), "\n\n")
+		if strings.Contains(head, "\nAlphabet: UCS2") {
+			units := make([]uint16, len(body)/2)
+			for i := range units {
+				units[i] = uint16(body[2*i])<<8 | uint16(body[2*i+1])
+			}
+			body = string(utf16.Decode(units))
+		}
+		to, _, _ := strings.Cut(strings.TrimPrefix(head, "To: "), "\n")
+		out = append(out, handed{channel: "sms", to: to, key: filepath.Base(f), text: body})
 	}
 	return out
+}
+
+// await waits for a message to somebody that names an asset.
+func (c *crew) await(t *testing.T, what, channel, to, asset string) (m handed) {
+	t.Helper()
+	eventually(t, 60*time.Second, what, func() bool {
+		list := c.by(channel)
+		if channel == "sms" {
+			list = c.sms(t)
+		}
+		i := slices.IndexFunc(list, func(m handed) bool { return m.to == to && strings.Contains(m.text, asset) })
+		if i >= 0 {
+			m = list[i]
+		}
+		return i >= 0
+	})
+	return m
+}
+
+// answer answers an SMS with the command that README shows, with the number and the
+// digits of this one.
+func (c *crew) answer(t *testing.T, sms handed) {
+	t.Helper()
+	b, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile(`(?m)^(printf 'From: )\d+(\\n\\n)\d\d(\\n' > )millwright-data/sms(/incoming/\S+)$`).FindStringSubmatch(string(b))
+	digits := regexp.MustCompile(`\b(\d\d)\s*$`).FindStringSubmatch(sms.text)
+	if shown == nil || digits == nil {
+		t.Fatalf("README shows no answer to an SMS, or %q has no digits", sms.text)
+	}
+	command := shown[1] + sms.to + shown[2] + digits[1] + shown[3] + c.spool + shown[4]
+	if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", command, err, out)
+	}
 }
 
 // notify is the section of the plant's configuration that leads to this crew.
@@ -246,6 +308,7 @@ type messageJSON struct {
 	ID      int64      `json:"id"`
 	Alarm   *int64     `json:"alarm"`
 	Purpose string     `json:"purpose"`
+	Step    int        `json:"step"`
 	Person  string     `json:"person"`
 	Channel string     `json:"channel"`
 	State   string     `json:"state"`
