@@ -11,8 +11,8 @@ import (
 
 // TestFigureAlerts measures an alert's way through real processes: from the
 // source time of the value that broke the limit, at the PLC, to the webhook's
-// receiver, and from an acknowledgement's answer to the moment when nothing is
-// pending any more.
+// receiver, and from asking to acknowledge to the moment when nothing is pending
+// any more.
 func TestFigureAlerts(t *testing.T) {
 	if os.Getenv("MILLWRIGHT_FIGURES") == "" {
 		t.Skip("a figure: make bench-users")
@@ -61,8 +61,8 @@ func TestFigureAlerts(t *testing.T) {
 			continue
 		}
 		waiting++
-		w.api.send("POST", fmt.Sprintf("alarms/%d/ack", a.ID), object{}, nil)
 		begin := time.Now()
+		w.api.send("POST", fmt.Sprintf("alarms/%d/ack", a.ID), object{}, nil)
 		for {
 			if !slices.ContainsFunc(w.api.messages(fmt.Sprintf("&alarm=%d", a.ID)), open) {
 				break

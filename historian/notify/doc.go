@@ -11,12 +11,14 @@
 // nothing twice. A message is marked as being sent, durably, then handed over,
 // then marked as sent. What a kill left in between goes again with its key, by
 // which the far side knows it (Message-ID of mail, Idempotency-Key of webhooks,
-// file name in the spool, sequence id of ntfy): at least once here, once there.
+// file name in the spool, sequence id of ntfy): at least once here, once there where
+// the far side looks at the key. A mail reader may show two. No kill can repeat more
+// than was under way: four messages of each channel.
 //
 // # Routes and ladders
 //
 // The first route whose area (whole elements of the path), classes and priority
-// match is taken; an empty list of classes means all four, advisory too. An
+// match is taken; an empty list of classes means all five, advisory too. An
 // alarm that matches none, or a muted one, tells nobody; Stats counts the former
 // and the log says it once. The first step goes at once. Whom a step tells is
 // decided when it falls due, by the newest roster: people of a team who are on
