@@ -107,7 +107,7 @@ func TestDecisive(t *testing.T) {
 }
 
 // TestLimitKeepsTheBudget calibrates on scores of a known law and counts the
-// alarms of a hundred weeks.
+// alarms of five weeks.
 func TestLimitKeepsTheBudget(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	draw := func(n int) []float64 { // squared errors that follow each other, as those of windows do
