@@ -124,7 +124,7 @@ func newMill(t testing.TB) *mill {
 	assets := []plant.Asset{{Path: gbx, Class: "gearbox", Model: plant.Model{Learn: 5 * time.Minute}}}
 	var tags []plant.Tag
 	for _, p := range gbxTags {
-		tags = append(tags, plant.Tag{Path: p, Asset: gbx, Kind: plant.Analog})
+		tags = append(tags, plant.Tag{Path: p, Asset: gbx, Kind: plant.Analog, Unit: "mm/s"})
 	}
 	tags = append(tags, detect.Derived(assets)...)
 	for i := range tags {
@@ -529,9 +529,12 @@ func TestRefusesWhatDoesNotFit(t *testing.T) {
 	f("rows of", bundletest.Options{ID: "e", Asset: gbx, Tags: gbxTags, Grid: time.Minute}, nothing)
 	f("mode", bundletest.Options{ID: "f", Asset: gbx, Tags: gbxTags, Mode: "threading"}, nothing)
 	f("limit", bundletest.Options{ID: "g", Asset: gbx, Tags: gbxTags}, func(b *bundle.Bundle) { b.Trained.Modes[0].Limit = 100 })
+	f(`tag "HSM/GBX/B" was trained in in/s and is in mm/s here`, bundletest.Options{ID: "h", Asset: gbx, Tags: gbxTags}, func(b *bundle.Bundle) { b.Tags[1].Unit = "in/s" })
+	f(`tag "HSM/GBX/C" was trained in g and is in mm/s here`, bundletest.Options{ID: "i", Class: "gearbox", Tags: []string{"A", "B", "C"}}, func(b *bundle.Bundle) { b.Tags[2].Unit = "g" })
 
-	// A class's bundle that does fit.
+	// A class's bundle that does fit; of one tag the unit is not known.
 	class := bundletest.New(t, bundletest.Options{ID: "class-1", Class: "gearbox", Tags: []string{"A", "B", "C"}, Mean: []float64{10, 20, 30}})
+	class.Tags[0].Unit = ""
 	w.push(class)
 	w.promote("class-1")
 	b.look()

@@ -273,11 +273,16 @@ func (g *Golden) check(width int) error {
 	return nil
 }
 
-// For returns the model as it runs on an asset. A bundle that names a class and
+// For returns the model as it runs on an asset, with the units of its tags. A bundle that names a class and
 // no asset has its tags relative to the asset.
 func (b *Bundle) For(asset plant.Asset) (*detect.Trained, error) {
+	t := *b.Trained
+	t.Units = make(map[string]string, len(b.Tags))
 	if b.Asset == asset.Path {
-		return b.Trained, nil
+		for _, tag := range b.Tags {
+			t.Units[tag.Path] = tag.Unit
+		}
+		return &t, nil
 	}
 	if b.Asset != "" {
 		return nil, fmt.Errorf("%w %s is for %s, not for %s", ErrBundle, b.ID, b.Asset, asset.Path)
@@ -285,7 +290,9 @@ func (b *Bundle) For(asset plant.Asset) (*detect.Trained, error) {
 	if b.Class != asset.Class {
 		return nil, fmt.Errorf("%w %s is for the class %q, %s is of the class %q", ErrBundle, b.ID, b.Class, asset.Path, asset.Class)
 	}
-	t := *b.Trained
+	for _, tag := range b.Tags {
+		t.Units[asset.Path+"/"+tag.Path] = tag.Unit
+	}
 	t.Asset, t.Modes = asset.Path, slices.Clone(t.Modes)
 	for i := range t.Modes {
 		tags := slices.Clone(t.Modes[i].Tags)

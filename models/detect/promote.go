@@ -161,8 +161,11 @@ func (m *machine) misfits(t *Trained) (faults []error) {
 		}
 		seen := make(map[string]bool)
 		for _, path := range d.Tags {
-			if m.watched(path) < 0 {
+			switch i := m.watched(path); {
+			case i < 0:
 				fault("%s: tag %q is not watched by asset %s", mode, path, m.asset.Path)
+			case !sameUnit(t.Units[path], m.slots[i].tag.Unit):
+				fault("%s: tag %q was trained in %s and is in %s here", mode, path, t.Units[path], m.slots[i].tag.Unit)
 			}
 			if seen[path] {
 				fault("%s: tag %q: named twice", mode, path)
@@ -175,3 +178,7 @@ func (m *machine) misfits(t *Trained) (faults []error) {
 	}
 	return faults
 }
+
+// sameUnit says whether two units may be one. A unit that nobody has said is no
+// contradiction.
+func sameUnit(a, b string) bool { return a == b || a == "" || b == "" }

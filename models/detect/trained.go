@@ -17,6 +17,8 @@ type Trained struct {
 	Asset string        `json:"asset"`
 	Grid  time.Duration `json:"grid"` // of the rows; must be the asset's
 	Modes []TrainedMode `json:"modes"`
+
+	Units map[string]string `json:"-"` // that it was trained in, by tag; the bundle's manifest has them
 }
 
 // maxReach bounds what a scaled value may be; a network beyond it is none.
