@@ -43,7 +43,8 @@ type Event struct {
 type Backtest struct {
 	From, To int64
 	Weeks    float64 // of plant time
-	Running  float64 // weeks of scored rows
+	Running  float64 // weeks of rows that the trained model scored
+	Own      float64 // weeks of rows that the learned one scored
 	Trained  []Alarm
 	Learned  []Alarm
 	Ready    bool // the edge's own model had learned by then
@@ -65,6 +66,15 @@ func (b *Backtest) False(alarms []Alarm) int {
 		}
 	}
 	return n
+}
+
+// rate is how many a week: of the time in which the machine ran and was judged,
+// which is what a budget speaks of. Where nothing was judged it is 0.
+func rate(n int, judged float64) float64 {
+	if judged == 0 {
+		return 0
+	}
+	return float64(n) / judged
 }
 
 // curve is the highest score, and the limit, in slices of time.
@@ -198,6 +208,7 @@ func (d *dataset) backtest(ctx context.Context, src Source, t *detect.Trained, t
 	b.Trained, b.Learned, b.trained, b.learned = trained.alarms, learned.alarms, trained.curve, learned.curve
 	b.Rows = trained.rows
 	b.Running = float64(trained.rows) * d.grid.Seconds() / week
+	b.Own = float64(learned.rows) * d.grid.Seconds() / week
 	b.Rank = rank(pairs)
 	b.compare(d)
 	return b, nil

@@ -172,8 +172,21 @@ const (
 	probes    = 100
 )
 
-// agree compares them, and returns the largest difference.
+// agree compares the graph of a network with the pass of the edge over it as it
+// travels, and returns the largest difference.
 func (m *material) agree(n *autoencoder.Network, real []int32, seed uint64) (float64, error) {
+	b, err := n.MarshalBinary()
+	if err != nil {
+		return 0, err
+	}
+	edge := &autoencoder.Network{}
+	if err := edge.UnmarshalBinary(b); err != nil {
+		return 0, err
+	}
+	return m.differ(n, edge, real, seed)
+}
+
+func (m *material) differ(n, edge *autoencoder.Network, real []int32, seed uint64) (float64, error) {
 	real = even(real, probes)
 	g, err := newGraph[float64](n, probes+len(real), false)
 	if err != nil {
@@ -195,7 +208,7 @@ func (m *material) agree(n *autoencoder.Network, real []int32, seed uint64) (flo
 		return 0, err
 	}
 	defer g.done()
-	run := autoencoder.NewRunner(n)
+	run := autoencoder.NewRunner(edge)
 	out := g.output()
 	worst := 0.0
 	for i := range g.batch {

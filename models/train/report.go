@@ -53,14 +53,14 @@ func (r *Result) head(w *page) {
 func (r *Result) Verdict() string {
 	b := r.Backtest
 	var s []string
-	rate := r.Metrics["false_week"]
+	perWeek := r.Metrics["false_week"]
 	switch {
 	case b.Rows == 0:
 		return "the machine did not run in a trained mode during the backtest, which says nothing about the model."
-	case rate > 2*r.opts.Budget && b.False(b.Trained) > 1:
-		s = append(s, fmt.Sprintf("%.2g alarms per asset-week without a confirmed fault, more than twice the budget of %.3g: look at them below before the model is used", rate, r.opts.Budget))
+	case perWeek > 2*r.opts.Budget && b.False(b.Trained) > 1:
+		s = append(s, fmt.Sprintf("%.2g alarms per asset-week of running without a confirmed fault, more than twice the budget of %.3g: look at them below before the model is used", perWeek, r.opts.Budget))
 	default:
-		s = append(s, fmt.Sprintf("%.2g alarms per asset-week without a confirmed fault, budget %.3g", rate, r.opts.Budget))
+		s = append(s, fmt.Sprintf("%.2g alarms per asset-week of running without a confirmed fault, budget %.3g", perWeek, r.opts.Budget))
 	}
 	if b.Ready {
 		s = append(s, fmt.Sprintf("what the edge learned by itself raised %.2g", r.Metrics["false_week_learned"]))
@@ -148,15 +148,17 @@ func (r *Result) reportModes(w *page) {
 func (r *Result) reportBacktest(w *page) {
 	b := r.Backtest
 	w.line("## Backtest\n")
-	w.line("%s to %s, %.2f asset-weeks, the machine was judged for %.2f of them. No row of it was trained or calibrated on.\n", date(b.From), date(b.To), b.Weeks, b.Running)
+	w.line("%s to %s. No row of it was trained or calibrated on. A week below is one in which the machine ran and was judged, as the budget means it; standing counts for nothing.\n", date(b.From), date(b.To))
 	w.line("![Backtest](backtest.svg)\n")
 	w.row("", "trained", "learned on the edge")
 	w.row("---", "---:", "---:")
+	w.row("asset-weeks by the calendar", fmt.Sprintf("%.3f", b.Weeks), fmt.Sprintf("%.3f", b.Weeks))
+	w.row("asset-weeks judged", fmt.Sprintf("%.3f", b.Running), fmt.Sprintf("%.3f", b.Own))
 	w.row("alarms", len(b.Trained), len(b.Learned))
 	w.row("of them without a confirmed fault", b.False(b.Trained), b.False(b.Learned))
-	perWeek := func(n int) string { return fmt.Sprintf("%.2f", float64(n)/b.Weeks) }
-	w.row("alarms per asset-week", perWeek(len(b.Trained)), perWeek(len(b.Learned)))
-	w.row("without a confirmed fault, per asset-week", perWeek(b.False(b.Trained)), perWeek(b.False(b.Learned)))
+	perWeek := func(n int, judged float64) string { return fmt.Sprintf("%.2f", rate(n, judged)) }
+	w.row("alarms per asset-week judged", perWeek(len(b.Trained), b.Running), perWeek(len(b.Learned), b.Own))
+	w.row("without a confirmed fault, per asset-week judged", perWeek(b.False(b.Trained), b.Running), perWeek(b.False(b.Learned), b.Own))
 	w.row("budget", fmt.Sprintf("%.3g", r.opts.Budget), "")
 	w.row("confirmed faults found", fmt.Sprintf("%.0f of %d", r.Metrics["events_found"], len(b.Events)), fmt.Sprintf("%.0f of %d", r.Metrics["events_found_learned"], len(b.Events)))
 	w.line("")

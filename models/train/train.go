@@ -209,17 +209,18 @@ func (r *Result) Bundle(version int, author, software string, created int64) *bu
 func (r *Result) metrics() map[string]float64 {
 	b := r.Backtest
 	m := map[string]float64{
-		"weeks":                b.Weeks,
-		"running_weeks":        b.Running,
-		"alarms":               float64(len(b.Trained)),
-		"alarms_learned":       float64(len(b.Learned)),
-		"false_week":           float64(b.False(b.Trained)) / b.Weeks,
-		"false_week_learned":   float64(b.False(b.Learned)) / b.Weeks,
-		"events":               float64(len(b.Events)),
-		"events_found":         0,
-		"events_found_learned": 0,
-		"appear":               float64(len(b.Appear)),
-		"vanish":               float64(len(b.Vanish)),
+		"weeks":                 b.Weeks,
+		"running_weeks":         b.Running,
+		"alarms":                float64(len(b.Trained)),
+		"alarms_learned":        float64(len(b.Learned)),
+		"running_weeks_learned": b.Own,
+		"false_week":            rate(b.False(b.Trained), b.Running),
+		"false_week_learned":    rate(b.False(b.Learned), b.Own),
+		"events":                float64(len(b.Events)),
+		"events_found":          0,
+		"events_found_learned":  0,
+		"appear":                float64(len(b.Appear)),
+		"vanish":                float64(len(b.Vanish)),
 	}
 	for _, e := range b.Events {
 		if e.Trained != 0 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -54,6 +55,14 @@ func TestSameDataSameModel(t *testing.T) {
 	if len(r.modes[0].curves) != 3 {
 		t.Errorf("%d networks", len(r.modes[0].curves))
 	}
+	if bt := r.Backtest; !(bt.Running > 0 && bt.Running < bt.Weeks) {
+		t.Errorf("judged for %v of %v weeks", bt.Running, bt.Weeks)
+	}
+	for _, span := range []float64{r.Backtest.Weeks, r.Backtest.Running, r.Backtest.Own} {
+		if s := fmt.Sprintf("| %.3f |", span); !strings.Contains(r.Report, s) {
+			t.Errorf("the report does not show %s", s)
+		}
+	}
 	for _, p := range b.Plots {
 		if !strings.Contains(b.Report, "]("+p.Name+")") {
 			t.Errorf("the report does not show %s", p.Name)
@@ -81,6 +90,10 @@ func TestEdgeAgreesWithGraph(t *testing.T) {
 	if !(md.agree <= 1e-6) {
 		t.Errorf("trained: differs by %v", md.agree)
 	}
+	trained := inFloat32(t, md.network, md.material, even(md.held, probes))
+	if !(trained <= 1e-6) {
+		t.Errorf("trained, as it was trained, on real windows: differs by %v", trained)
+	}
 	rng := rand.New(rand.NewPCG(8, 9))
 	n := newNetwork(60, 8, rng)
 	g, err := newGraph[float32](n, 100, false)
@@ -104,17 +117,70 @@ func TestEdgeAgreesWithGraph(t *testing.T) {
 	if !(worst <= 1e-6) {
 		t.Errorf("random weights: differs by %v", worst)
 	}
-	t.Logf("largest difference: %.2g against the graph of a trained model, %.2g against one of random weights in float32", md.agree, worst)
+	t.Logf("largest difference: %.2g against the graph of a trained model, %.2g in float32 on real windows, %.2g against one of random weights in float32", md.agree, trained, worst)
 
-	n.Layers[0].W[0] += 1e-3 // a check that cannot fail is none
-	m := &material{z: make([]float32, 480*200), tags: 8, window: 60}
-	if d, err := m.agree(n, starts(&rows{starts: make([]bool, 1600)}, []piece{{0, 1600}}, 60), 1); err != nil {
-		t.Errorf("differs by %v: %v", d, err)
+	// An edge that gives something else is refused: by a weight or a bias that is off,
+	// on random windows and, where those are the same, on real ones.
+	real := starts(&rows{starts: make([]bool, 1600)}, []piece{{0, 1600}}, 60)
+	m := &material{z: make([]float32, 1600*8), tags: 8, window: 60}
+	for i := range m.z {
+		m.z[i] = 3 * float32(rng.NormFloat64())
 	}
+	if d, err := m.differ(n, clone(n), real, 1); err != nil || d == 0 {
+		t.Errorf("the same network differs by %v: %v", d, err)
+	}
+	off := func(what string, change func(edge *autoencoder.Network)) {
+		t.Helper()
+		edge := clone(n)
+		change(edge)
+		if d, err := m.differ(n, edge, real, 1); err == nil || !(d > agreement) {
+			t.Errorf("%s: differs by %v, error %v", what, d, err)
+		}
+	}
+	off("a weight", func(edge *autoencoder.Network) { edge.Layers[0].W[0] += 1e-3 })
+	off("a bias", func(edge *autoencoder.Network) { edge.Layers[3].B[7] += 5e-6 })
 	n.Layers[3].B[7] = float32(math.NaN())
 	if _, err := m.agree(n, nil, 1); err == nil {
 		t.Error("a network that gives no number agrees")
 	}
+}
+
+// TestRates counts alarms by the weeks in which the machine was judged.
+func TestRates(t *testing.T) {
+	alarms := []Alarm{{Of: -1}, {Of: -1}, {Of: 0}}
+	r := &Result{Backtest: &Backtest{Weeks: 4, Running: 0.5, Own: 2, Trained: alarms, Learned: alarms[1:], Rank: math.NaN()}}
+	if m := r.metrics(); m["false_week"] != 4 || m["false_week_learned"] != 0.5 || m["weeks"] != 4 || m["running_weeks"] != 0.5 || m["running_weeks_learned"] != 2 {
+		t.Errorf("%v", m)
+	}
+	r.Backtest.Running, r.Backtest.Own = 0, 0
+	if m := r.metrics(); m["false_week"] != 0 || m["false_week_learned"] != 0 {
+		t.Errorf("nothing judged: %v", m)
+	}
+}
+
+// inFloat32 is how far the edge's pass is from the graph as it was trained, in
+// float32, on windows of the material.
+func inFloat32(t *testing.T, n *autoencoder.Network, m *material, windows []int32) (worst float64) {
+	t.Helper()
+	g, err := newGraph[float32](n, len(windows), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.close()
+	for i, s := range windows {
+		copy(g.x[i*g.width:], m.at(s))
+	}
+	if err := g.run(); err != nil {
+		t.Fatal(err)
+	}
+	defer g.done()
+	edge := autoencoder.NewRunner(n)
+	for i, s := range windows {
+		for j, v := range edge.Forward(m.at(s)) {
+			worst = max(worst, math.Abs(float64(v-g.output()[i*g.width+j])))
+		}
+	}
+	return worst
 }
 
 func TestRefused(t *testing.T) {
