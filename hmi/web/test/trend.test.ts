@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { ModelState } from "../src/data/types.ts";
 import { bandSpans, modeSpans, parseModel } from "../src/trend/bands.ts";
+import { labelQuery } from "../src/trend/labels.ts";
 import { fitAxis, withBand } from "../src/trend/scale.ts";
 
 test("changes of mode become spans inside the window", () => {
@@ -68,4 +69,9 @@ test("the band widens the axis, but not so far that the line goes flat", () => {
   expect(withBand(10, 12, [[8, 11]])).toEqual([8, 12]);
   expect(withBand(10, 12, [[-5000, 5000]])).toEqual([10, 12]);
   expect(withBand(Number.NaN, Number.NaN, [[1, 2]])).toEqual([1, 2]);
+});
+
+test("answers are asked for by the trend's span", () => {
+  const q = labelQuery("A", 3_600_000, Date.parse("2026-11-30T08:00:00Z"));
+  expect(q).toEqual({ asset: "A", from: "2026-11-30T07:00:00.000Z", to: "2026-11-30T08:01:00.000Z", limit: 10_000 });
 });

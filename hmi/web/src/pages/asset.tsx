@@ -184,7 +184,7 @@ function AssetBody(props: { asset: Asset; tags: Tag[] | null; stale: boolean }):
   const window = windowOf(params.value.get("span"));
   const learned = useLearned(asset.path, window.span);
   const gaps = useGaps(asset.path, window.span);
-  const labels = useLabels(asset.path);
+  const labels = useLabels(asset.path, window.span);
   const earliest = useSignal(Number.POSITIVE_INFINITY);
   const open = openOf(asset.path);
   const limit = useRef<number | null>(null);
