@@ -204,7 +204,9 @@ soak-delivery-sum: ## what results/delivery.txt adds up to
 	@awk '{ sub("/.*", "", $$2); n[$$2] += $$3; o[$$2] += $$6; d[$$2] += $$8; u[$$2] += $$10; s[$$2] += $$12; x[$$2] += $$14; if ($$17 > b[$$2]) b[$$2] = $$17 } \
 	  END { for (k in n) printf "%-24s %6d times, offered %10d, declared %6d, undeclared %d, surplus %d, differing %d, back after at most %.1f s\n", k, n[k], o[k], d[k], u[k], s[k], x[k], b[k] }' $(RESULTS)/delivery.txt | sort
 
-soak-users: build ## 1,000 kills of the plant under an alarm load in slices of 100, appended to results/users.txt; stop and go on at will
+soak-users: soak-users-kills soak-users-influx ## 1,000 kills of the plant under an alarm load, then ten minutes without InfluxDB; stop and go on at will
+
+soak-users-kills: build ## 1,000 kills of the plant under an alarm load in slices of 100, appended to results/users.txt
 	@mkdir -p $(RESULTS); touch $(RESULTS)/users.txt
 	@while [ "$$(awk '{ n += $$2 } END { print n + 0 }' $(RESULTS)/users.txt)" -lt 1000 ]; do \
 	  MILLWRIGHT_KILLS=100 MILLWRIGHT_BINARY=$(CURDIR)/millwright go test -count=1 -timeout 60m -v -run 'TestAlertsSurviveKills$$' ./e2e > $(RESULTS)/slice.txt \
@@ -212,6 +214,20 @@ soak-users: build ## 1,000 kills of the plant under an alarm load in slices of 1
 	  echo "$$(date -u +%FT%TZ) $$(grep -o '[0-9]* kills, .*' $(RESULTS)/slice.txt)" | tee -a $(RESULTS)/users.txt; \
 	done
 	@awk '{ n += $$2 } END { print n " kills of the plant in all" }' $(RESULTS)/users.txt
+
+ABSENCE ?= 10m
+
+soak-users-influx: .ci/bin/influxd ## InfluxDB killed for ten minutes under load, once, appended to results/influx.txt
+	@mkdir -p $(RESULTS); touch $(RESULTS)/influx.txt
+	@if grep "$(ABSENCE) without InfluxDB" $(RESULTS)/influx.txt; then exit; fi; \
+	CI=true MILLWRIGHT_ABSENCE=$(ABSENCE) go test -count=1 -timeout 90m -v -run 'TestServer/^line$$' ./historian/store/influx > $(RESULTS)/slice.txt \
+	  || { tail -n 100 $(RESULTS)/slice.txt; exit 1; }; \
+	echo "$$(date -u +%FT%TZ) $(ABSENCE) without InfluxDB: $$(grep -o '[0-9]* samples sent, .*' $(RESULTS)/slice.txt)" | tee -a $(RESULTS)/influx.txt
+
+soak-train: ## models trained on two weeks of the simulated mill and tried on a third and on every fault, appended to results/train.txt
+	@mkdir -p $(RESULTS)
+	MILLWRIGHT_SOAK=1 go test -count=1 -timeout 90m -v -run 'TestWeeks$$' ./models/train > $(RESULTS)/slice.txt || { cat $(RESULTS)/slice.txt; exit 1; }
+	@sed -n "s/^ *mill_test.go:[0-9]*: /$$(date -u +%FT%TZ) /p" $(RESULTS)/slice.txt | tee -a $(RESULTS)/train.txt
 
 soak-collector: tools ## every test of the collector, then 240 disturbances in slices of 60, appended to results/collector.txt; stop and go on at will
 	@mkdir -p $(RESULTS); touch $(RESULTS)/collector.txt
@@ -283,4 +299,4 @@ dist: build ## one archive per architecture, with units, examples and checksums
 clean: ## remove what was built
 	rm -rf millwright dist hmi/web/dist/*
 
-.PHONY: help run build web tools check test bench bench-line bench-users bench-collector bench-mill soak-line soak-cluster soak-users soak-collector soak-collector-hour soak-mill soak-mill-arm64 soak-mill-compare soak-mill-null bench-delivery soak-delivery soak-delivery-sum soak-delivery-sparkplug dist clean
+.PHONY: help run build web tools check test bench bench-line bench-users bench-collector bench-mill soak-line soak-cluster soak-users soak-users-kills soak-users-influx soak-train soak-collector soak-collector-hour soak-mill soak-mill-arm64 soak-mill-compare soak-mill-null bench-delivery soak-delivery soak-delivery-sum soak-delivery-sparkplug dist clean
