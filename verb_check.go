@@ -11,7 +11,7 @@ import (
 
 type checkCmd struct {
 	Files  []string `arg:"" name:"file" help:"Configuration files of processes, asset files, files of asset classes, scenarios of the simulator."`
-	Strict bool     `help:"Demand of every limit that it says where it comes from: source, author and date."`
+	Strict bool     `help:"Demand of every limit that it says where it comes from: source, author and date; and of every tag that it is sampled as often as the class of its machine asks."`
 }
 
 // Run checks every file and prints every fault.
@@ -48,6 +48,7 @@ func (c *checkCmd) faults(file string) []string {
 	faults = append(faults, p.overtime()...)
 	if p.config != nil && p.config.Edge != nil {
 		faults = append(faults, c.unsourced(file, p.config.Edge.Assets)...)
+		faults = append(faults, c.undersampled(file, p.config)...)
 	}
 	return faults
 }
@@ -58,6 +59,23 @@ func (c *checkCmd) unsourced(file string, assets []plant.Asset) (faults []string
 	}
 	for _, what := range config.Unsourced(assets) {
 		faults = append(faults, file+": "+what)
+	}
+	return faults
+}
+
+// undersampled are tags that are read too rarely for their machine.
+func (c *checkCmd) undersampled(file string, of *config.Config) (faults []string) {
+	if !c.Strict {
+		return nil
+	}
+	library, err := config.Classes()
+	if err != nil {
+		return split(err)
+	}
+	for _, p := range of.PLCs {
+		for _, what := range config.Undersampled(of.Edge.Assets, p.Tags, library) {
+			faults = append(faults, file+": "+what)
+		}
 	}
 	return faults
 }

@@ -342,7 +342,7 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 	}
 	var all []plant.Tag
 	for i := range a.PLCs {
-		sources[i].Tags = a.PLCs[i].Tags
+		sources[i].Tags = hasten(a.PLCs[i].Tags, c.Speed)
 		all = append(all, a.PLCs[i].Tags...)
 	}
 	set, err := detect.New(detect.Config{
@@ -380,6 +380,25 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 		}
 	}
 	return nil
+}
+
+// fastMotion is the shortest interval that a works in fast motion is sampled at: half
+// of that at which it has new values.
+const fastMotion = 10 * time.Millisecond
+
+// hasten gives tags the intervals of the clock by which their PLC is sampled, where
+// its plant time runs faster or slower.
+func hasten(tags []plant.Tag, speed float64) []plant.Tag {
+	if speed == 0 || speed == 1 {
+		return tags
+	}
+	tags = slices.Clone(tags)
+	for i := range tags {
+		if t := &tags[i]; t.Sampling > 0 {
+			t.Sampling = max(time.Duration(float64(t.Sampling)/speed), min(t.Sampling, fastMotion))
+		}
+	}
+	return tags
 }
 
 // auditFiles are what other parts of an edge, and people on its box, write down:

@@ -27,9 +27,9 @@ type AssetClass struct {
 type TagTemplate struct {
 	Name        string // pattern, "BRG_T*"
 	Unit        string
-	Low, High   float64 // Low == High means unknown
-	Every       time.Duration
-	Rate        float64 // of a waveform, Hz
+	Low, High   float64       // Low == High means unknown
+	Every       time.Duration // how often it should be sampled; 0: as it may be
+	Rate        float64       // of a waveform, Hz
 	Kind        Kind
 	Description string
 }
@@ -84,6 +84,17 @@ func (c *AssetClass) Mode(name string) *FailureMode {
 	for i := range c.Modes {
 		if c.Modes[i].Name == name {
 			return &c.Modes[i]
+		}
+	}
+	return nil
+}
+
+// Template is what the class knows of a tag of one of its machines, by its name: nil
+// where it knows nothing.
+func (c *AssetClass) Template(t *Tag) *TagTemplate {
+	for i := range c.Tags {
+		if Matches(c.Tags[i].Name, t.Asset, t.Path) {
+			return &c.Tags[i]
 		}
 	}
 	return nil

@@ -51,7 +51,7 @@ type Tag struct {
 	// Cyclic tags are sent by the PLC at every Sampling interval, changed or
 	// not; only they are stale by their own silence.
 	Cyclic   bool
-	Sampling time.Duration // asked of the server; 0 = on every change
+	Sampling time.Duration // asked of the server, in plant time; 0 = on every change
 	Queue    uint32        // asked of the server; 0 = ⌈publishing/sampling⌉ + margin
 	Trigger  Trigger       // StatusValue where empty
 	Discard  Discard       // which value the server's full queue gives up; DiscardOldest where empty

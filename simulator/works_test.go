@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"millwright/plant"
+	"millwright/plant/config"
 	"millwright/simulator/machine"
 	"millwright/simulator/server"
 )
@@ -101,10 +102,28 @@ func TestReferenceData(t *testing.T) {
 		if a.Name == a.Path || a.Class == "" || a.Criticality == "" {
 			t.Errorf("%s: name %q, class %q, criticality %q", a.Path, a.Name, a.Class, a.Criticality)
 		}
+		// Nobody has built these machines: nothing of them can be known from a maker, a
+		// nameplate, a drawing or a measurement.
+		source := func(what string, o plant.Origin) {
+			invented := o.Source == plant.SourceEstimate || o.Source == plant.SourceJudgement || o.Source == plant.SourceStandard
+			if !invented && o.Source != plant.SourceUnknown || invented && (o.Author == "" || o.Date == "") {
+				t.Errorf("%s of %s: %+v", what, a.Path, o)
+			}
+		}
 		for _, l := range a.Limits {
+			source("the "+string(l.Kind)+" limit of "+l.Tag, l.Origin)
 			if l.Basis == "" {
 				t.Errorf("the %s limit of %s does not say where it comes from", l.Kind, l.Tag)
 			}
+		}
+		for _, b := range a.Bearings {
+			source("the bearing "+b.Position, b.Origin)
+		}
+		for _, g := range a.Gears {
+			source("the gear "+g.Stage, g.Origin)
+		}
+		if a.Nameplate != nil {
+			source("the nameplate", a.Nameplate.Origin)
 		}
 	}
 	for _, area := range []string{"COK", "SIN", "BF", "BOF", "CC", "HSM", "CM", "GAL", "OXY", "PWR", "WAT", "UTL"} {
@@ -112,7 +131,18 @@ func TestReferenceData(t *testing.T) {
 			t.Errorf("no asset in %s", area)
 		}
 	}
+	library, err := config.Classes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range config.Undersampled(w.Assets, w.Tags, library) {
+		t.Error(what)
+	}
 	for _, tag := range w.Tags {
+		// What is measured has a rate; texts, states and bursts come when they change.
+		if measured := tag.Kind == plant.Analog || tag.Kind == plant.SetPoint; measured != (tag.Sampling > 0) {
+			t.Errorf("%s, %s, is sampled every %v", tag.Path, tag.Kind, tag.Sampling)
+		}
 		if tag.Description == "" || tag.Kind == plant.Analog && (tag.Low >= tag.High || tag.Resolution == 0) {
 			t.Errorf("%s: %q, %v to %v in steps of %v", tag.Path, tag.Description, tag.Low, tag.High, tag.Resolution)
 		}

@@ -266,7 +266,7 @@ func patience(t plant.Tag, m *machine, speed float64) int32 {
 	if !t.Cyclic {
 		return 0
 	}
-	wait := float64(max(silentTime, 3*t.Sampling)) * speed
+	wait := max(float64(silentTime)*speed, float64(3*t.Sampling))
 	return int32(min(1<<30, math.Ceil(wait/float64(m.grid))))
 }
 

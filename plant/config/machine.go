@@ -290,3 +290,25 @@ func Unsourced(assets []plant.Asset) []string {
 	}
 	return out
 }
+
+// Undersampled names the tags that are sampled more slowly than their machine's class
+// asks, by asset. One that is sent on change is none.
+func Undersampled(assets []plant.Asset, tags []plant.Tag, library Library) []string {
+	var out []string
+	for i := range assets {
+		class := library.Find(assets[i].Class)
+		if class == nil {
+			continue
+		}
+		for j := range tags {
+			t := &tags[j]
+			if t.Asset != assets[i].Path {
+				continue
+			}
+			if m := class.Template(t); m != nil && m.Every > 0 && t.Sampling > m.Every {
+				out = append(out, fmt.Sprintf("%s is sampled every %v, the class %s asks for %v", t.Path, t.Sampling, class.Name, m.Every))
+			}
+		}
+	}
+	return out
+}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"millwright/plant"
 )
@@ -89,6 +90,20 @@ func TestMachine(t *testing.T) {
 	}
 	if got := Unsourced(assets); len(got) != 1 || got[0] != "the high limit of A/P1/VIB_H lacks source, author or date" {
 		t.Errorf("%v", got)
+	}
+}
+
+// A tag is sampled too slowly where its class asks for more; on change is as often as
+// there is something.
+func TestUndersampled(t *testing.T) {
+	library := Library{{Name: "fan", Tags: []plant.TagTemplate{{Name: "VIB_*", Every: time.Second}, {Name: "FLOW"}}}}
+	assets := []plant.Asset{{Path: "A/P1", Class: "fan"}, {Path: "A/P2", Class: "unknown"}}
+	tags := []plant.Tag{
+		{Path: "A/P1/VIB_H", Asset: "A/P1", Sampling: 2 * time.Second}, {Path: "A/P1/VIB_V", Asset: "A/P1", Sampling: time.Second},
+		{Path: "A/P1/VIB_A", Asset: "A/P1"}, {Path: "A/P1/FLOW", Asset: "A/P1", Sampling: time.Minute}, {Path: "A/P2/VIB_H", Asset: "A/P2", Sampling: time.Hour},
+	}
+	if got := Undersampled(assets, tags, library); len(got) != 1 || got[0] != "A/P1/VIB_H is sampled every 2s, the class fan asks for 1s" {
+		t.Errorf("%q", got)
 	}
 }
 
