@@ -60,6 +60,13 @@ func (c *evaluateMillCmd) Run(e *env) error {
 		return err
 	}
 	fmt.Fprintln(e.stdout, "\nBursts were handed over; the detectors do not look at waveforms yet.")
+	troubles := 0
+	for i := range trials {
+		troubles += len(trials[i].Trouble)
+	}
+	if troubles > 0 {
+		fmt.Fprintf(e.stdout, "Left out, since there is no server here: %s of an OPC UA server.\n", count(troubles, "trouble"))
+	}
 	return c.write(runs)
 }
 
@@ -85,7 +92,6 @@ func (c *evaluateMillCmd) trials() ([]trial, error) {
 	}
 	var out []trial
 	for _, s := range scenarios {
-		s.Works = s.Works.Deep()
 		first := s.Seed
 		if c.SeedFrom != nil {
 			first = *c.SeedFrom
@@ -123,7 +129,8 @@ func (c *evaluateMillCmd) scenarios() ([]*simulator.Scenario, error) {
 		if err := checkBegins(faults, c.For); err != nil {
 			return nil, err
 		}
-		return []*simulator.Scenario{{Name: c.Works, Works: works, Seed: 1, Duration: c.For, Faults: faults}}, nil
+		s := &simulator.Scenario{Name: c.Works, Works: works.Deep(), Seed: 1, Duration: c.For, Faults: faults}
+		return []*simulator.Scenario{s}, s.Check()
 	}
 	if len(c.Fault) > 0 {
 		return nil, usageError("--fault is for a run without scenarios: write it into the file")
@@ -138,11 +145,23 @@ func (c *evaluateMillCmd) scenarios() ([]*simulator.Scenario, error) {
 			}
 		}
 		for _, file := range files {
-			s, err := simulator.ReadScenario(file)
+			s, err := readDeep(file)
 			out, errs = append(out, s), append(errs, err)
 		}
 	}
 	return out, errors.Join(errs...)
+}
+
+// readDeep says of a file that is right for other commands why it is not for this one.
+func readDeep(file string) (*simulator.Scenario, error) {
+	s, err := simulator.ReadDeepScenario(file)
+	if err == nil {
+		return s, nil
+	}
+	if _, whole := simulator.ReadScenario(file); whole == nil {
+		err = fmt.Errorf("%w\n%s: only machines that the simulator knows deeply are scored: leave out the others, nothing was run", err, file)
+	}
+	return nil, err
 }
 
 // evaluate runs trials side by side, one on each processor.

@@ -31,6 +31,15 @@ type Scenario struct {
 // it names. The error is config.Faults.
 func ReadScenario(path string) (*Scenario, error) { return readScenario(path, Named) }
 
+// ReadDeepScenario is ReadScenario for the works without the assets that no machine
+// stands for: see Works.Deep. What happens to one of those is a fault of the file.
+func ReadDeepScenario(path string) (*Scenario, error) {
+	return readScenario(path, func(name string) (Works, error) {
+		w, err := Named(name)
+		return w.Deep(), err
+	})
+}
+
 func readScenario(path string, named func(string) (Works, error)) (*Scenario, error) {
 	c, err := config.LoadScenario(path)
 	var faults config.Faults
@@ -150,6 +159,15 @@ func (m *Mill) toldRepair(r config.ScenarioRepair) (Repair, error) {
 	f, err := m.told(config.ScenarioFault{Asset: r.Asset, Fault: r.Introduces, Severity: r.Severity, Over: r.Over})
 	out.Introduces = &f
 	return out, err
+}
+
+// Check says what Mill and Offline would refuse, at once.
+func (s *Scenario) Check() error {
+	m, err := assemble(s.Works, s.Seed, 1, millStep)
+	if err != nil {
+		return err
+	}
+	return m.expect(s.Faults, s.Repairs, s.Random)
 }
 
 // Mill starts the scenario's works with all that will happen to it. Another seed

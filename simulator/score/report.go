@@ -47,10 +47,7 @@ func (s *Score) Measures() []Measure {
 	least("alerts that are right", s.Right, s.Alerts, 0.8)
 	out = append(out, Measure{Name: "median share of P–F left at the first alert", Goal: "≥ 50 %", N: float64(len(s.Leads)), Value: s.Median(),
 		Met: s.Median() >= 0.5, unit: "%"})
-	rate := 0.0
-	if s.Months > 0 {
-		rate = float64(s.False) / s.Months
-	}
+	rate := s.rate()
 	out = append(out, Measure{Name: "false alerts a healthy asset-month", Goal: "≤ 0.1", N: s.Months, Value: rate, Met: s.Months > 0 && rate <= 0.1,
 		unit: fmt.Sprintf("(%d in %.3g asset-months)", s.False, s.Months)})
 	least("class of fault told first", s.Class1, s.Told, 0.75)
@@ -71,31 +68,76 @@ func (s *Score) Measures() []Measure {
 	return out
 }
 
+// part is a table of the report, with a row for each run.
+type part struct {
+	head string
+	row  func(*Score) string
+}
+
+func parts() []part {
+	return []part{
+		{"scenario\tevents\tfound\t> week\tfound\tlead\tsensors'\tas such\tas machine's", func(s *Score) string {
+			lead := "–"
+			if len(s.Leads) > 0 {
+				lead = fmt.Sprintf("%.0f %%", 100*s.Median())
+			}
+			return fmt.Sprintf("%d\t%d\t%d\t%d\t%s\t%d\t%d\t%s", s.Events, s.Found, s.Long, s.LongSeen, lead,
+				s.SensorEvents, s.SensorFound, percent(s.SensorCalled, s.SensorEvents))
+		}},
+		{"scenario\talerts\tright\tsensor's\tfalse\tmonths\trate\tmode\tproduct\tseason", func(s *Score) string {
+			rate := "–"
+			if s.Months > 0 {
+				rate = fmt.Sprintf("%.3g", s.rate())
+			}
+			return fmt.Sprintf("%d\t%s\t%d\t%d\t%.3g\t%s\t%d\t%d\t%d", s.Alerts, percent(s.Right, s.Alerts), s.Miscalled, s.False,
+				s.Months, rate, s.ByMode, s.ByProduct, s.BySeason)
+		}},
+		{"scenario\tclass 1\tclass 3\ttag 1\ttag 3", func(s *Score) string {
+			return fmt.Sprintf("%s\t%s\t%s\t%s", share(s.Class1, s.Told), share(s.Class3, s.Told), share(s.Tag1, s.Tagged), share(s.Tag3, s.Tagged))
+		}},
+	}
+}
+
+// share is a number of another one, and in percent.
+func share(k, n int) string {
+	if n == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%d of %d, %s", k, n, percent(k, n))
+}
+
+func percent(k, n int) string {
+	if n == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.0f %%", 100*float64(k)/float64(n))
+}
+
 // Run is the score of a case by its name.
 type Run struct {
 	Name string `json:"name"`
 	Score
 }
 
-// Print writes a table of runs and, in total, what was reached beside the goals.
+// Print writes what each run reached, in three tables, and in total what was reached
+// beside the goals.
 func Print(w io.Writer, runs []Run) error {
 	var total Score
-	t := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
-	fmt.Fprintln(t, "scenario\tevents\tfound\tlead\talerts\tright\tsensor's\tfalse\tasset-months\tclass 1\ttag 1")
 	for i := range runs {
-		r := &runs[i]
-		total.Add(r.Score)
-		lead := "–"
-		if len(r.Leads) > 0 {
-			lead = fmt.Sprintf("%.0f %%", 100*r.Median())
+		total.Add(runs[i].Score)
+	}
+	t := tabwriter.NewWriter(w, 2, 8, 2, ' ', 0)
+	for _, p := range parts() {
+		fmt.Fprintln(t, p.head)
+		for i := range runs {
+			fmt.Fprintf(t, "%s\t%s\n", runs[i].Name, p.row(&runs[i].Score))
 		}
-		fmt.Fprintf(t, "%s\t%d\t%d\t%s\t%d\t%d\t%d\t%d\t%.3g\t%d of %d\t%d of %d\n", r.Name, r.Events+r.SensorEvents, r.Found+r.SensorFound, lead,
-			r.Alerts, r.Right, r.Miscalled, r.False, r.Months, r.Class1, r.Told, r.Tag1, r.Tagged)
+		fmt.Fprintln(t)
+		if err := t.Flush(); err != nil { // each table has widths of its own
+			return err
+		}
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	fmt.Fprintln(t, "\nin total, on simulated data\treached\tgoal\t")
+	fmt.Fprintln(t, "in total, on simulated data\treached\tgoal\t")
 	for _, m := range total.Measures() {
 		verdict := ""
 		if m.Goal != "" && m.N > 0 {

@@ -65,6 +65,14 @@ func (s *Score) Median() float64 {
 	return (l[(len(l)-1)/2] + l[len(l)/2]) / 2
 }
 
+// rate is the false alerts of a healthy asset-month.
+func (s *Score) rate() float64 {
+	if s.Months == 0 {
+		return 0
+	}
+	return float64(s.False) / s.Months
+}
+
 // Judge reckons the score of a run.
 func Judge(c *Case) Score {
 	var s Score

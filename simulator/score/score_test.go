@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -198,16 +199,24 @@ func TestPrint(t *testing.T) {
 	c.say("A", plant.Advisory, "wpca", run(110), run(150), "VIB_ENV")
 	c.say("B", plant.Advisory, "wpca", run(50), run(51))
 	var b bytes.Buffer
-	if err := Print(&b, []Run{{"one", Judge(c)}, {"healthy", Judge(plain())}}); err != nil {
+	told := Score{Told: 4, Class1: 1, Class3: 3, Tagged: 2, Tag1: 0, Tag3: 1, Alerts: 3, False: 3, ByMode: 1, ByProduct: 2, Months: 1.5, SensorEvents: 5, SensorFound: 4, SensorCalled: 2}
+	if err := Print(&b, []Run{{"one", Judge(c)}, {"healthy", Judge(plain())}, {"told-with-a-name-of-thirty-one", told}}); err != nil {
 		t.Fatal(err)
 	}
 	squeezed := strings.Join(strings.Fields(b.String()), " ")
 	for _, want := range []string{
-		"one 1 1 75 % 2 1 0 1 ", "healthy 0 0 – 0 0 0 0 0.6 ", "in total, on simulated data reached goal", "alerts that are right 50 % of 2 ≥ 80 % no",
-		"median share of P–F left at the first alert 75 % of 1 ≥ 50 % yes", "class of fault told first – ≥ 75 % ", "(1 in 1.12 asset-months) ≤ 0.1 no",
+		"one 1 1 0 0 75 % 0 0 – ", "one 2 50 % 0 1 0.517 1.94 0 0 1 ", "healthy 0 0 0 0 – 0 0 – ", "healthy 0 – 0 0 0.6 0 0 0 0 ",
+		"-one 0 0 0 0 – 5 4 40 % ", "-one 3 0 % 0 3 1.5 2 1 2 0 ", "-one 1 of 4, 25 % 3 of 4, 75 % 0 of 2, 0 % 1 of 2, 50 % ",
+		"in total, on simulated data reached goal", "alerts that are right 20 % of 5 ≥ 80 % no",
+		"median share of P–F left at the first alert 75 % of 1 ≥ 50 % yes", "class of fault told first 25 % of 4 ≥ 75 % ", "(4 in 2.62 asset-months) ≤ 0.1 no",
 	} {
 		if !strings.Contains(squeezed, want) {
 			t.Errorf("%q is missing in\n%s", want, b.String())
+		}
+	}
+	for line := range strings.Lines(b.String()) {
+		if n := utf8.RuneCountInString(line); n > 100 {
+			t.Errorf("%d columns: %s", n, line)
 		}
 	}
 }
