@@ -166,7 +166,7 @@ func (c *ledgerCmd) compare(out io.Writer, some iter.Seq2[ledger.Offer, error], 
 	for _, d := range r.Differ {
 		fmt.Fprintln(out, d)
 	}
-	fmt.Fprintf(out, "%d values compared, %d of them not equal to the last bit, largest relative difference %.2g\n", r.Entries, r.Inexact, r.Largest)
+	fmt.Fprintf(out, "%d values compared, %d of them bursts of vibration, %d not equal to the last bit, largest relative difference %.2g\n", r.Entries, r.Bursts, r.Inexact, r.Largest)
 	if len(r.Differ) > 0 {
 		return fmt.Errorf("%s and %s differ", c.File, c.Compare)
 	}

@@ -51,13 +51,14 @@ func TestSpanFarAway(t *testing.T) {
 func TestCompareOfSome(t *testing.T) {
 	write := func(name string, of float64) string {
 		path := filepath.Join(t.TempDir(), name)
-		l, err := ledger.OpenSamples(path, []plant.Tag{{Path: "A/X"}, {Path: "B/Y"}})
+		l, err := ledger.OpenSamples(path, []plant.Tag{{Path: "A/X"}, {Path: "B/Y"}, {Path: "A/W", Kind: plant.Burst}, {Path: "B/W", Kind: plant.Burst}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for i := range 5 {
 			at := int64(i) * 1_000_000_000
 			l.Write([]ledger.Value{{Tag: 0, Time: at, Number: float64(i)}, {Tag: 1, Time: at, Number: of}})
+			l.Write([]ledger.Value{{Tag: 2, Time: at, Number: 0.5 + float64(i)*of*1e-10}, {Tag: 3, Time: at, Number: 1 + of*1e-8}})
 		}
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
@@ -80,10 +81,20 @@ func TestCompareOfSome(t *testing.T) {
 		err = c.samples(&out, &s, ledger.ReadSamples(a, io.Reader(f)))
 		return out.String(), err
 	}
-	for _, c := range []ledgerCmd{{Tag: "*/X"}, {Asset: "A"}, {Asset: "A", From: "2s", To: "3s"}} {
-		if out, err := compare(c); err != nil || !strings.Contains(out, " values compared, 0 of them") {
-			t.Errorf("%+v: %v, %s", c, err, out)
+	for _, x := range []struct {
+		ledgerCmd
+		want string
+	}{
+		{ledgerCmd{Tag: "*/X"}, "5 values compared, 0 of them bursts of vibration, 0 not equal"},
+		{ledgerCmd{Asset: "A"}, "10 values compared, 5 of them bursts of vibration, 4 not equal"},
+		{ledgerCmd{Asset: "A", From: "2s", To: "3s"}, "4 values compared, 2 of them bursts of vibration, 2 not equal"},
+	} {
+		if out, err := compare(x.ledgerCmd); err != nil || !strings.Contains(out, x.want) {
+			t.Errorf("%+v: %v, %s", x, err, out)
 		}
+	}
+	if out, err := compare(ledgerCmd{Tag: "B/W"}); err == nil || !strings.Contains(out, "B/W at 0 ms is") {
+		t.Errorf("a burst that differs by 1e-8: %v, %s", err, out)
 	}
 	if _, err := compare(ledgerCmd{Asset: "B"}); err == nil {
 		t.Error("B/Y does not differ")

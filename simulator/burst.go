@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -17,6 +18,15 @@ type Burst struct {
 	Time     time.Duration // plant time of the first value
 	Rate     float64
 	Values   []float32 // m/s²
+}
+
+// RMS is the root mean square of the values, m/s².
+func (b *Burst) RMS() float64 {
+	sum := 0.0
+	for _, v := range b.Values {
+		sum += float64(v) * float64(v)
+	}
+	return math.Sqrt(sum / float64(max(len(b.Values), 1)))
 }
 
 const (

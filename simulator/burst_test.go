@@ -1,9 +1,14 @@
 package simulator
 
 import (
+	"bytes"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"millwright/simulator/ledger"
 )
 
 // Every accelerometer of the works records every ten minutes, one after the other,
@@ -26,11 +31,7 @@ func TestBursts(t *testing.T) {
 				if len(b.Values) != burstLength || b.Rate != 25_600 || m.Tags()[b.Variable].Path != b.Path {
 					t.Fatalf("%s: %d values at %v", b.Path, len(b.Values), b.Rate)
 				}
-				var sum float64
-				for _, x := range b.Values {
-					sum += float64(x) * float64(x)
-				}
-				paths, at, rms = append(paths, b.Path), append(at, b.Time), append(rms, sum)
+				paths, at, rms = append(paths, b.Path), append(at, b.Time), append(rms, b.RMS())
 			}
 		}
 		return paths, at, rms
@@ -56,5 +57,46 @@ func TestBursts(t *testing.T) {
 	seldom, _, _ := run(300)
 	if len(seldom) < 2*n {
 		t.Errorf("%d bursts for one who asks every five minutes, want %d", len(seldom), 2*n)
+	}
+}
+
+// The log of an offline run holds each burst by its root mean square.
+func TestBurstsInTheLog(t *testing.T) {
+	const span = 11 * time.Minute
+	works := reference(t).Deep()
+	s := &Simulator{Works: &works, Seed: 5, Samples: filepath.Join(t.TempDir(), "samples")}
+	if err := s.RunOffline(t.Context(), Offline{For: span, Step: time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	type entry struct {
+		tag   string
+		value float64
+	}
+	var got, want []entry
+	for o, err := range ledger.ReadSamples("samples", bytes.NewReader(file(t, s.Samples))) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.IsBurst {
+			got = append(got, entry{o.Tag, o.Value})
+		}
+	}
+	m, err := NewOffline(works, 5, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bursts []Burst
+	for m.Now() < span {
+		m.Step()
+		bursts = m.Bursts(bursts)
+	}
+	for i := range bursts {
+		want = append(want, entry{bursts[i].Path, bursts[i].RMS()})
+	}
+	inOrder := func(a, b entry) int { return strings.Compare(a.tag, b.tag) }
+	slices.SortStableFunc(got, inOrder)
+	slices.SortStableFunc(want, inOrder)
+	if len(want) < 2*len(m.points) || !slices.Equal(got, want) {
+		t.Errorf("%d bursts in the log, %d of %d accelerometers were recorded", len(got), len(want), len(m.points))
 	}
 }

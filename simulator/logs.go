@@ -65,9 +65,22 @@ func (l *logs) offered(vals []server.Value) {
 	for i := range vals {
 		v := &vals[i]
 		if v.Wave != nil {
-			continue // what it was is known from the seed
+			continue // a server makes its values only for those who ask
 		}
 		l.vals = append(l.vals, ledger.Value{Tag: v.Var, Time: v.Time, Quality: v.Quality, Number: v.Number, Text: v.Text})
+	}
+	l.samples.Write(l.vals)
+}
+
+// recorded writes bursts by the root mean square of their values, all at one time.
+func (l *logs) recorded(bursts []Burst, now int64) {
+	if l.samples == nil || len(bursts) == 0 {
+		return
+	}
+	l.vals = l.vals[:0]
+	for i := range bursts {
+		b := &bursts[i]
+		l.vals = append(l.vals, ledger.Value{Tag: b.Variable, Time: now, Number: b.RMS()})
 	}
 	l.samples.Write(l.vals)
 }

@@ -37,16 +37,29 @@ type Mill struct {
 	truth      []Truth
 }
 
-const millStep = 50 * time.Millisecond
+const millStep = 50 * time.Millisecond // at the speed of the clock
+
+// stepAt is the step at a speed: the longest one between which no tag could be scanned
+// anyway. All divide a second, so that scans stay in time.
+func stepAt(speed float64) time.Duration {
+	step := millStep
+	for _, s := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond, LongestStep} {
+		if float64(s) <= speed*float64(minInterval) {
+			step = s
+		}
+	}
+	return step
+}
 
 // minInterval is the shortest time on the clock between two values of a tag.
 const minInterval = 20 * time.Millisecond
 
 // NewMill starts a works that has been running for hours: warm, between two
 // coils, the converter in a blow. Speed is plant time over clock time; it decides
-// how often tags are scanned, so that no tag has more than 50 values a second.
+// how often tags are scanned, so that no tag has more than 50 values a second, and
+// the step.
 func NewMill(w Works, seed uint64, speed float64) (*Mill, error) {
-	return newMill(w, seed, speed, millStep)
+	return newMill(w, seed, speed, stepAt(speed))
 }
 
 func newMill(w Works, seed uint64, speed float64, step time.Duration) (*Mill, error) {

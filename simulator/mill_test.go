@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -503,15 +504,61 @@ func TestStepAllocs(t *testing.T) {
 	}
 }
 
+// The step grows with the speed, tags are scanned as often as ever, and every step
+// is one that machines can take.
+func TestStepAtSpeed(t *testing.T) {
+	for speed, want := range map[float64]time.Duration{0.1: 50, 1: 50, 2.5: 50, 5: 100, 10: 200, 20: 200, 25: 500, 49: 500, 50: 1000, 1000: 1000} {
+		if got := stepAt(speed); got != want*time.Millisecond {
+			t.Errorf("at %v the step is %v, want %v ms", speed, got, want)
+		}
+	}
+	for _, speed := range []float64{1, 5, 10, 20, 50, 100, 1000} {
+		m, err := assemble(demo(t), 1, speed, stepAt(speed))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range m.channels {
+			c := &m.channels[i]
+			got, want := time.Duration(c.stride)*m.step, max(c.Every, time.Duration(speed*float64(minInterval)))
+			if got != want {
+				t.Errorf("at %v, %s is scanned every %v, want %v", speed, c.path, got, want)
+			}
+		}
+	}
+}
+
+// BenchmarkStep says by plant-s/cpu-s how fast plant time can run on one processor, with
+// nobody at the server.
 func BenchmarkStep(b *testing.B) {
-	m, err := NewMill(demo(b), 1, 20)
-	if err != nil {
+	for _, w := range []struct {
+		name string
+		Works
+	}{{"demo", demo(b)}, {"reference", reference(b)}} {
+		for _, speed := range []float64{1, 20, 1000} {
+			b.Run(fmt.Sprintf("%s/%gx", w.name, speed), func(b *testing.B) {
+				m, err := NewMill(w.Works, 1, speed)
+				if err != nil {
+					b.Fatal(err)
+				}
+				var vals []server.Value
+				b.ReportAllocs()
+				from, begun := m.Now(), processorTime(b)
+				for b.Loop() {
+					m.Step()
+					vals = m.Values(vals[:0])
+				}
+				b.ReportMetric((m.Now()-from).Seconds()/(processorTime(b)-begun).Seconds(), "plant-s/cpu-s")
+			})
+		}
+	}
+}
+
+// processorTime is what this process has used.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)
 	}
-	var vals []server.Value
-	b.ReportAllocs()
-	for b.Loop() {
-		m.Step()
-		vals = m.Values(vals[:0])
-	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -80,6 +80,7 @@ func (s *Simulator) RunOffline(ctx context.Context, o Offline) (err error) {
 	}
 	defer func() { err = errors.Join(err, l.close()) }()
 	var vals []server.Value
+	var bursts []Burst
 	var notes []Truth
 	told := time.Duration(0)
 	for mill.Now() < o.For && ctx.Err() == nil && !l.broken() {
@@ -92,6 +93,10 @@ func (s *Simulator) RunOffline(ctx context.Context, o Offline) (err error) {
 			l.truth(n)
 		}
 		l.offered(vals)
+		if l.samples != nil {
+			bursts = mill.Bursts(bursts[:0])
+			l.recorded(bursts, now)
+		}
 		if o.Progress != nil && mill.Now()-told >= time.Hour {
 			told = mill.Now()
 			o.Progress(told)

@@ -64,6 +64,9 @@ func TestScenariosThatShip(t *testing.T) {
 			}
 		}
 	}
+	if _, err := readScenario("testdata/two-hours.toml", named); err != nil { // see the Makefile, soak-mill
+		t.Error(err)
+	}
 	if len(files) < 12 || healthy < 1 || sensors < 5 || repairs < 2 || chance < 1 {
 		t.Errorf("%d scenarios, %d healthy ones, %d faults of sensors, %d with repairs, %d by chance", len(files), healthy, sensors, repairs, chance)
 	}

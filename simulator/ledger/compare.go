@@ -9,6 +9,7 @@ import (
 // Comparison is what two sample logs have in common.
 type Comparison struct {
 	Entries int     // compared
+	Bursts  int     // of them
 	Inexact int     // numbers that differ within the tolerance
 	Largest float64 // relative difference of a number
 	Differ  []string
@@ -40,6 +41,9 @@ func Compare(a, b iter.Seq2[Offer, error], tolerance float64) (Comparison, error
 			c.differ("entry %d is number %d of %s at %d ms, and number %d of %s at %d ms", c.Entries, x.Seq, x.Tag, x.Time/1e6, y.Seq, y.Tag, y.Time/1e6)
 			return c, nil
 		}
+		if x.IsBurst {
+			c.Bursts++
+		}
 		if c.Entries++; !c.alike(&x, &y, tolerance) {
 			c.differ("%s at %d ms is %v %v %v, and %v %v %v", x.Tag, x.Time/1e6, x.Value, x.Text, x.Quality, y.Value, y.Text, y.Quality)
 			if len(c.Differ) == mostDiffer {
@@ -59,7 +63,7 @@ func (c *Comparison) differ(format string, args ...any) {
 }
 
 func (c *Comparison) alike(x, y *Offer, tolerance float64) bool {
-	if x.Text != y.Text || x.IsText != y.IsText || x.Quality != y.Quality {
+	if x.Text != y.Text || x.IsText != y.IsText || x.IsBurst != y.IsBurst || x.Quality != y.Quality {
 		return false
 	}
 	if x.Value == y.Value || math.IsNaN(x.Value) && math.IsNaN(y.Value) {

@@ -21,6 +21,13 @@ const (
 	sampleFrame = 2
 )
 
+// Kinds of tags in a table.
+const (
+	numberTag = 0
+	textTag   = 1
+	burstTag  = 2
+)
+
 // Flags of an entry, in the low bits of its head.
 const (
 	otherwise  = 1 // a value that is no multiple; a text that has changed

@@ -11,16 +11,17 @@ import (
 type Offer struct {
 	Tag     string
 	Seq     uint64
-	Time    int64 // ns UTC, whole ms
-	Value   float64
+	Time    int64   // ns UTC, whole ms
+	Value   float64 // of a burst the root mean square of its values
 	Text    string
 	IsText  bool
+	IsBurst bool
 	Quality plant.Quality
 }
 
 // Value is a value to be written: of the tag with the index Tag among those that
 // the log was opened with. Text counts for tags of kind text, Number for all
-// others.
+// others: of a burst it is the root mean square.
 type Value struct {
 	Tag     int
 	Time    int64 // ns UTC; cut to whole ms
@@ -71,6 +72,7 @@ func (s scale) perUnit() float64 { return math.Round(1 / float64(s)) }
 type memory struct {
 	scale   scale
 	text    bool
+	burst   bool
 	k       int64  // the last multiple
 	bits    uint64 // of the last value that was no multiple
 	quality plant.Quality

@@ -110,7 +110,7 @@ func (d *decoder) table(c *cursor) {
 		if c.err != nil {
 			return
 		}
-		d.tags[i].text = kind[0] == 1
+		d.tags[i].text, d.tags[i].burst = kind[0] == textTag, kind[0] == burstTag
 		d.tags[i].scale = scaleOf(math.Float64frombits(binary.LittleEndian.Uint64(step)))
 	}
 }
@@ -153,7 +153,7 @@ func (m *memory) read(c *cursor, head uint64, o *Offer) {
 		}
 		m.quality = plant.Quality(q)
 	}
-	o.Quality, o.IsText = m.quality, m.text
+	o.Quality, o.IsText, o.IsBurst = m.quality, m.text, m.burst
 	switch {
 	case m.text:
 		if head&otherwise != 0 {

@@ -61,6 +61,7 @@ func mixed() []plant.Tag {
 	return []plant.Tag{
 		{Path: "A/SPEED", Resolution: 0.05}, {Path: "A/MODE", Kind: plant.Text}, {Path: "A/CURRENT", Resolution: 4},
 		{Path: "A/COUNT", Kind: plant.Discrete}, {Path: "REPLAY/Volume \"Flow\"; ü"}, {Path: "A/ODD", Resolution: math.Inf(1)},
+		{Path: "A/VIB_W", Kind: plant.Burst},
 	}
 }
 
@@ -92,7 +93,7 @@ func TestSamplesComeBack(t *testing.T) {
 					}
 					v := Value{Tag: rapid.IntRange(0, len(tags)-1).Draw(t, "tag"), Time: ms * 1e6,
 						Quality: rapid.SampledFrom([]plant.Quality{0, plant.BadSensorFailure, math.MaxUint32}).Draw(t, "quality")}
-					o := Offer{Tag: tags[v.Tag].Path, Time: v.Time, Quality: v.Quality, IsText: v.Tag == 1}
+					o := Offer{Tag: tags[v.Tag].Path, Time: v.Time, Quality: v.Quality, IsText: v.Tag == 1, IsBurst: v.Tag == 6}
 					if o.IsText {
 						v.Text = rapid.SampledFrom([]string{"", "a\n\"b\"", "rolling", "ü"}).Draw(t, "text")
 						o.Text = v.Text

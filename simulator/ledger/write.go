@@ -92,12 +92,15 @@ func lastFrame(f *os.File) (int64, error) {
 func (s *Samples) table(b []byte, tags []plant.Tag) []byte {
 	b = binary.AppendUvarint(b, uint64(len(tags)))
 	for i, t := range tags {
-		m := memory{scale: scaleOf(t.Resolution), text: t.Kind == plant.Text}
+		m := memory{scale: scaleOf(t.Resolution), text: t.Kind == plant.Text, burst: t.Kind == plant.Burst}
 		s.tags[i] = m
 		b = appendText(b, t.Path)
-		kind := byte(0)
-		if m.text {
-			kind = 1
+		kind := byte(numberTag)
+		switch {
+		case m.text:
+			kind = textTag
+		case m.burst:
+			kind = burstTag
 		}
 		b = append(b, kind)
 		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(float64(m.scale)))
