@@ -66,7 +66,7 @@ func (a Axis) ticks(n int) []float64 {
 			break
 		}
 	}
-	for v := math.Ceil(a.Low/step) * step; v <= a.High+step/1e6; v += step {
+	for v := math.Ceil(a.Low/step)*step + 0; v <= a.High+step/1e6; v += step {
 		out = append(out, v)
 	}
 	return out

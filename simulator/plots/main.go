@@ -64,13 +64,18 @@ func draw(dir string, stories []story) error {
 	for _, s := range stories {
 		picture, err := s.draw(works)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, strings.ToLower(strings.ReplaceAll(s.asset, "/", "-"))+".svg"), picture, 0o644)
+			err = os.WriteFile(filepath.Join(dir, s.file()), picture, 0o644)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", s.asset, err))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// file is the name of the picture.
+func (s story) file() string {
+	return strings.ToLower(strings.ReplaceAll(s.asset, "/", "-")) + ".svg"
 }
 
 // draw is the picture of a story.
