@@ -57,7 +57,7 @@ func areas() []area {
 		{"BF", production.Pattern{}},
 		{"BF/BF2", production.Pattern{Run: 70 * hour, Stop: 4 * hour, Short: 0.2, Low: 0.9, High: 1, Ramp: 900}},
 		{"BOF", production.Pattern{}},
-		{"BOF/C2", production.Pattern{Run: 300 * hour, Stop: 60 * hour, Low: 0.05, High: 0.1, Ramp: 60}}, // the other converter is in use
+		{"BOF/C2", production.Pattern{}},
 		{"CC", production.Pattern{Run: 7 * hour, Stop: 1.3 * hour, Low: 0.9, High: 1, Ramp: 120}},
 		{"CC/BC1", production.Pattern{}},
 		{"CC/SC1", production.Pattern{Run: 6 * hour, Stop: 1.2 * hour, Short: 0.1, Low: 0.9, High: 1, Ramp: 120}},
@@ -91,12 +91,10 @@ func (s *shop) newDemand(key string) *float64 {
 		}
 	case "BOF":
 		heats := s.converter()
-		of = func() float64 {
-			if heats.Mode == "blow" {
-				return 1
-			}
-			return 0.25
-		}
+		of = func() float64 { return converting(heats.Mode == "blow") }
+	case "BOF/C2":
+		cast := s.caster()
+		of = func() float64 { return converting(cast.Blowing()) }
 	case "HSM":
 		strip := s.finishing()
 		of = func() float64 {
@@ -118,6 +116,14 @@ func (s *shop) newDemand(key string) *float64 {
 	p := &pull{of: of}
 	s.parts = append(s.parts, p)
 	return &p.demand
+}
+
+// converting is the demand of a converter.
+func converting(blow bool) float64 {
+	if blow {
+		return 1
+	}
+	return 0.25
 }
 
 // shallows are the assets that the simulator does not know deeply, with the tags

@@ -25,8 +25,8 @@ const (
 
 // Cast is a bloom caster from sequence to sequence, seen at one strand: blooms
 // of 260 × 260 or 260 × 320 mm, six strands that share heats of 130 t, four to
-// twelve of them in a sequence. The heats are those of the second converter,
-// whose blows nobody follows.
+// twelve of them in a sequence. The heats are those of the second converter, which
+// follows the caster: see Blowing.
 type Cast struct {
 	rng          *rand.Rand
 	number, heat int
@@ -163,6 +163,16 @@ func (c *Cast) emptied() {
 func (c *Cast) Rate() float64 { return c.Thickness * c.Width * 1e-6 * castSteel * c.Speed }
 
 func (c *Cast) pour(dt float64) { c.ladle -= c.Rate() / 60 * dt }
+
+// Blowing reports whether the second converter blows the next heat: while the present
+// one is cast, and before a sequence begins, early enough for tapping and treatment.
+func (c *Cast) Blowing() bool {
+	if c.Mode == Turnaround {
+		return c.left > 38*60 && c.left < 55*60
+	}
+	share := c.ladle / (HeatTons / Strands)
+	return c.heats > 1 && share > 0.3 && share < 0.68
+}
 
 // Filled is the share of the mould that is filled with steel: it rises at a
 // start-up and is 1 until the strand leaves.

@@ -60,3 +60,29 @@ func TestCast(t *testing.T) {
 		t.Errorf("casting for %.0f h", seconds/3600)
 	}
 }
+
+// Every heat that is cast was blown before, once, for as long as a blow takes.
+func TestCastIsBlown(t *testing.T) {
+	c := NewCast(3)
+	heat, blown, heats := c.Heat, 0.0, 0
+	for i := range 14 * 24 * 3600 {
+		c.Step(1)
+		if c.Blowing() {
+			blown++
+		}
+		if c.Heat == heat {
+			continue
+		}
+		// The heat that stood in the ladle at the start has no past.
+		if heats++; heats > 1 && !(blown > 14*60 && blown < 21*60) {
+			t.Fatalf("%s at %d s was blown for %.1f min", c.Heat, i, blown/60)
+		}
+		if c.Blowing() {
+			t.Errorf("%s is blown while it is tapped", c.Heat)
+		}
+		heat, blown = c.Heat, 0
+	}
+	if heats < 200 {
+		t.Errorf("%d heats in a fortnight", heats)
+	}
+}
