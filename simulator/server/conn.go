@@ -23,7 +23,7 @@ const (
 	minChunk       = 8192
 	maxMessage     = 256 << 10
 	maxAnswer      = 64 << 20
-	maxChunks      = 512
+	maxChunks      = maxAnswer/minChunk + 1 // of the smallest chunks
 	opcTCPHeader   = 8
 	opening        = 10 * time.Second // for Hello and OpenSecureChannel
 	maxQueuedReply = 64               // answers a client may leave unread before its requests wait
@@ -38,6 +38,7 @@ type conn struct {
 
 	sendChunk  int  // chunk size that the client takes
 	maxMessage int  // message size that the client takes
+	mostChunks int  // of a message, in either direction
 	loggedIn   bool // a session was activated here; the reader's own
 
 	mu      sync.Mutex
@@ -190,11 +191,14 @@ func (c *conn) hello() error {
 		// Leave room for what security adds to each chunk.
 		c.maxMessage = min(c.maxMessage, int(min(h.MaxChunkCount, maxChunks))*(c.sendChunk-128))
 	}
+	receive := min(h.SendBufSize, maxChunk)
+	// As many chunks as the largest message has: node-opcua complains of fewer.
+	c.mostChunks = maxAnswer/min(int(receive), c.sendChunk) + 1
 	ack := uacp.Acknowledge{
-		ReceiveBufSize: min(h.SendBufSize, maxChunk),
+		ReceiveBufSize: receive,
 		SendBufSize:    uint32(c.sendChunk),
 		MaxMessageSize: maxAnswer, // of requests, but gopcua's client holds answers to it too
-		MaxChunkCount:  maxChunks,
+		MaxChunkCount:  uint32(c.mostChunks),
 	}
 	b, err := ack.Encode()
 	if err != nil {
@@ -250,7 +254,7 @@ func (c *conn) message(chunk []byte) error {
 	if !c.loggedIn {
 		limit = maxChunk
 	}
-	if c.chunks > maxChunks || len(c.parts)+len(body) > limit {
+	if c.chunks > c.mostChunks || len(c.parts)+len(body) > limit {
 		return ua.StatusBadTCPMessageTooLarge
 	}
 	if chunk[3] == 'C' {

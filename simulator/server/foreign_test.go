@@ -155,9 +155,13 @@ func foreign(t *testing.T, dir string, env []string, command ...string) seen {
 	}
 	var got seen
 	line := ""
-	for l := range strings.Lines(out.String()) { // the libraries print too
-		if strings.HasPrefix(l, "{") {
+	for l := range strings.Lines(out.String() + errText) { // the libraries print too: what they complain of
+		switch l = strings.TrimSpace(l); {
+		case strings.HasPrefix(l, "{"):
 			line = l
+		case strings.Contains(l, "Creating default certificate"), strings.Contains(l, ":verify_pcks1 "): // of node itself
+		case l != "" && l != "subscribed":
+			t.Errorf("the client complains: %s", l)
 		}
 	}
 	if err := json.Unmarshal([]byte(line), &got); err != nil {
