@@ -46,6 +46,7 @@ type engine struct {
 	refusal int      // how often the server hung up on its activation
 	stuck   int      // how often taking up the old subscription failed
 	sub     subscription
+	pulse   pulse
 	started int64 // server's start time when the subscription was made
 	seq     sequencer
 	resumed bool   // the subscription, or its absence, has been dealt with since Run began
@@ -127,6 +128,7 @@ func newEngine(s *Source, out plant.Sink) (*engine, error) {
 	e.events = &events{log: e.log, conditions: s.Conditions, lost: e.alarms.refresh.lost,
 		condition: func(v *event, arrived int64) { e.alarms.take(&e.tr.batch, v, arrived) }}
 	e.tr.events = e.events.take
+	e.pulse.log, e.tr.beat = e.log, e.pulse.beat
 	e.events.changed = e.remodelled
 	e.publishing = max(e.publishing, s.Budget.Publishing)
 	e.items.budget = s.Budget
@@ -288,7 +290,7 @@ func (e *engine) classify(err error) {
 	if subscriptionGone(err) || errors.Is(err, errEnded) {
 		e.sub.id = 0
 	}
-	if errors.Is(err, errMute) || errors.Is(err, errKeepsBack) || errors.Is(err, errNumbers) {
+	if errors.Is(err, errMute) || errors.Is(err, errNumb) || errors.Is(err, errKeepsBack) || errors.Is(err, errNumbers) {
 		e.mute, e.sub.id = e.sub.id, 0
 	}
 	if errors.Is(err, errMoved) {
@@ -374,7 +376,7 @@ func (e *engine) write(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if time.Since(begin) > e.sub.deadline() {
+		if time.Since(begin) > e.deadline() {
 			e.src.board.set(plant.Stale, "values are not taken: "+err.Error())
 		}
 		select {

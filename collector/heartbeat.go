@@ -72,7 +72,7 @@ func (p *pump) beaten(a answer) error {
 		if refusedService(a.err) && !sessionGone(a.err) {
 			return nil // a server that does not let us read its clock is alive
 		}
-		if late := time.Since(p.began) - time.Duration(p.spoke.Load()); errors.Is(a.err, ua.StatusBadTimeout) && p.spoken && late < p.sub.deadline() {
+		if late := time.Since(p.began) - time.Duration(p.spoke.Load()); errors.Is(a.err, ua.StatusBadTimeout) && p.spoken && late < p.deadline() {
 			return nil // its answer waits behind values on a slow way
 		}
 		return fmt.Errorf("heartbeat: %w", a.err)

@@ -289,6 +289,10 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 	if err := e.events.create(ctx, l, sub); err != nil {
 		return err
 	}
+	e.pulse.begin(srv.started)
+	if err := e.pulse.create(ctx, l, sub, e.src.Budget, e.src.Tags); err != nil {
+		return err
+	}
 	e.alarms.refresh = refreshing{wanted: true}
 	// From here on the server holds values for us: a tag that was never heard
 	// counts as heard just before.
@@ -312,7 +316,7 @@ func (e *engine) create(ctx context.Context, l *link, srv peer) error {
 	if n := e.items.blind; n > 0 {
 		e.log.Warn("tags with a queue of one: values between two publishings are lost without a sign", "tags", n)
 	}
-	if sub.deadline() > 5*time.Second {
+	if !e.pulse.here && sub.deadline() > pulseDeadline {
 		e.log.Warn("the server insists on long keep-alives: silence is noticed late", "after", sub.deadline())
 	}
 	return nil

@@ -32,6 +32,9 @@ type pump struct {
 
 	heard  atomic.Int64 // local time of the newest Publish answer, ns
 	spoke  atomic.Int64 // the same as ns since began, which no setting of a clock moves
+	fed    atomic.Int64 // likewise of the newest that was no keep-alive
+	empty  atomic.Int64 // likewise of the first keep-alive after that, 0 none
+	numbed bool         // the server is seen to sample nothing
 	spoken bool         // a Publish was answered
 	alive  bool         // a heartbeat was answered
 	hole   uint32       // number that is missing, 0 none
@@ -144,7 +147,7 @@ func (p *pump) do(ctx context.Context, f func() answer) {
 		a.at = time.Now().UnixNano()
 		if a.kind == gotPublish && a.err == nil {
 			p.heard.Store(a.at)
-			p.spoke.Store(int64(time.Since(p.began)))
+			p.listened(a.publish.NotificationMessage)
 		}
 		select {
 		case p.answers <- a:
@@ -165,7 +168,7 @@ func (p *pump) fill(ctx context.Context) {
 		p.acks = append(p.acks[:0], p.acks[n:]...)
 		if p.outstanding == 0 {
 			p.heard.Store(time.Now().UnixNano()) // nobody could have answered before
-			p.spoke.Store(int64(time.Since(p.began)))
+			p.listened(nil)
 		}
 		p.outstanding++
 		p.do(ctx, func() answer { return p.publish(ctx, acks) })
@@ -247,14 +250,17 @@ func (p *pump) published(ctx context.Context, a answer) error {
 	}
 	if len(m.NotificationData) == 0 {
 		p.seq.keepAlive(m.SequenceNumber)
-	} else if err := p.order(m); err != nil {
-		return err
+	} else {
+		p.moving()
+		if err := p.order(m); err != nil {
+			return err
+		}
 	}
 	if err := p.drain(ctx); err != nil {
 		return err
 	}
 	_, hole := p.seq.missing()
-	if !hole && !res.MoreNotifications && p.frozen < 2 {
+	if !hole && !res.MoreNotifications && p.frozen < 2 && !p.numbed && p.pulse.numb == 0 {
 		p.showLive()
 	}
 	return nil
@@ -334,7 +340,7 @@ func (p *pump) stranger(ctx context.Context, id uint32) {
 // tick does what is due by time.
 func (p *pump) tick(ctx context.Context, now time.Time) error {
 	silent := now.Sub(p.began) - time.Duration(p.spoke.Load())
-	deadline := p.sub.deadline()
+	deadline := p.deadline()
 	switch {
 	case p.outstanding == 0 || len(p.answers) > 0:
 	case silent > deadline && p.taken && p.alive && !p.spoken:
@@ -343,6 +349,9 @@ func (p *pump) tick(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("no answer for %v", silent.Round(time.Millisecond))
 	case silent > deadline/2+deadline/8 && flowing(p.src.board.get().State):
 		p.src.board.set(plant.Stale, "the server is silent")
+	}
+	if err := p.feel(now); err != nil {
+		return err
 	}
 	p.snapshot(now, false)
 	p.rate(now)

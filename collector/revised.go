@@ -63,6 +63,7 @@ func (e *engine) showRevised() {
 	list, count, bands := e.revised()
 	e.src.board.update(false, func(s *plant.PLCStatus) {
 		bands.Thinned = e.tr.thinned
+		s.PublishingMS, s.KeepAliveMS, s.NoPulse = inMillis(e.sub.publishing), inMillis(time.Duration(e.sub.keepAlive)*e.sub.publishing), e.pulse.refused
 		s.Revised, s.RevisedCount, s.Deadbands = list, count, bands
 	})
 }

@@ -152,7 +152,7 @@ func (s *Source) check() error {
 			errs = append(errs, fmt.Errorf("tags %s and %s have the same id %d", other, t.Path, t.ID))
 		}
 		seen[t.ID] = t.Path
-		if t.ID == eventHandle {
+		if t.ID == eventHandle || t.ID == pulseHandle {
 			errs = append(errs, fmt.Errorf("tag %s has the id %d, which is kept for events", t.Path, t.ID))
 		}
 	}

@@ -49,6 +49,7 @@ type translator struct {
 	dirty  bool                                                         // a gap was opened that the state file does not know
 	missed func(i int, from, to int64, why reason) bool                 // takes what the server's history may give; nil: none has any
 	events func(list []*ua.EventFieldList, cycle uint64, arrived int64) // takes events; may add findings to the batch; nil: nobody wants them
+	beat   func(v *ua.DataValue)                                        // takes a value of the server's clock; nil: nobody asked for it
 	quiet  int64                                                        // when the last notification arrived before the gaps were opened, ns UTC, 0 unknown
 	top    int64                                                        // newest source time then
 
@@ -129,7 +130,12 @@ func (t *translator) value(item *ua.MonitoredItemNotification, arrived int64) {
 		return
 	}
 	i, ok := t.index[item.ClientHandle]
-	if !ok {
+	switch {
+	case ok:
+	case item.ClientHandle == pulseHandle && t.beat != nil:
+		t.beat(item.Value)
+		return
+	default:
 		t.strangers++
 		return
 	}

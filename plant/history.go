@@ -82,6 +82,10 @@ type PLCStatus struct {
 
 	Conditions int `json:"conditions,omitempty"` // alarms that are active in the PLC itself
 
+	PublishingMS float64 `json:"publishing_ms,omitempty"` // as the server grants it
+	KeepAliveMS  float64 `json:"keep_alive_ms,omitempty"` // likewise: silent so long at most where no value changes
+	NoPulse      string  `json:"no_pulse,omitempty"`      // why the server's clock is no monitored item, by which it shows that it samples
+
 	Revised      []RevisedTag `json:"revised,omitempty"`       // the first of those that the server grants otherwise than asked
 	RevisedCount int          `json:"revised_count,omitempty"` // all of them
 	Overflowing  []TagCount   `json:"overflowing,omitempty"`   // tags with most values that carried the overflow bit

@@ -243,6 +243,13 @@ readline.createInterface({ input: process.stdin }).on("line", async (line) => {
       if (a) setTimeout(() => s.timerId || s.state === 1 || s._start_timer({ firstTime: false }), Number(a));
     }
   }
+  if (cmd === "freeze") { // the clock that reads show stands still
+    const clock = space.findNode("i=2258"), stood = clock.readAttribute(null, ua.AttributeIds.Value);
+    clock.readAttribute = () => stood;
+  }
+  if (cmd === "thaw") delete space.findNode("i=2258").readAttribute;
+  if (cmd === "numb") // subscriptions send keep-alives, but sample nothing any more
+    for (const s of subscriptions()) for (const m of s.monitoredItems.values()) m._stop_sampling();
   if (cmd === "trust") await serverCertificateManager.trustCertificate(fs.readFileSync(a));
   if (cmd === "expel") // sessions end with what is in them
     for (const s of Object.values(server.engine._sessions)) server.engine.closeSession(s.authenticationToken, true, "Terminated");

@@ -127,7 +127,7 @@ readline.createInterface({ input: process.stdin }).on("line", (line) => {
   if (cmd === "halt") running = false;
   if (cmd === "items") fs.writeFileSync(path.join(set.dir, "items"), String(Object.values(server.engine._sessions)
     .flatMap((s) => [...s.publishEngine.subscriptions]).flatMap((s) => [...(s.monitoredItems.values?.() ?? Object.values(s.monitoredItems))])
-    .filter((i) => i.itemToMonitor.attributeId === ua.AttributeIds.Value).length));
+    .filter((i) => i.itemToMonitor.attributeId === ua.AttributeIds.Value && i.itemToMonitor.nodeId.namespace > 0).length));
   console.log("ok " + line.trim());
 }).on("close", () => set.stay || process.exit(0));
 console.log("ready " + set.port);

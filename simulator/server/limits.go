@@ -23,6 +23,7 @@ type Limits struct {
 	MaxRetransmitBytes int // of messages kept for Republish per session, 64 MB
 
 	MinPublishing   time.Duration // 10 ms
+	MinKeepAlive    time.Duration // between keep-alives, one publishing interval
 	MinSampling     time.Duration // of a sampling interval above 0, 10 ms
 	MaxInterval     time.Duration // of publishing, sampling, keep-alive and lifetime, 1 h
 	MinSession      time.Duration // session timeout, 100 ms

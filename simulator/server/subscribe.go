@@ -41,6 +41,7 @@ func (e *engine) revise(sub *subscription, interval float64, lifetime, keepAlive
 	if keepAlive == 0 {
 		keepAlive = defaultKeepAlive
 	}
+	keepAlive = max(keepAlive, uint32(min(e.limits.MinKeepAlive/sub.interval, 1<<30)))
 	sub.keepAlive = max(1, min(keepAlive, longest/lifetimePerAlive))
 	sub.lifetime = max(min(lifetime, longest), sub.keepAlive*lifetimePerAlive)
 	sub.maxNotes = e.limits.MaxNotifications
