@@ -204,6 +204,25 @@ func TestExamineMeasure(t *testing.T) {
 	}
 }
 
+// TestExamineSessions: where the sessions of a server are taken by what is known of
+// its kind, the doctor warns, and a discovery does not begin.
+func TestExamineSessions(t *testing.T) {
+	t.Parallel()
+	srv := newNodeServer(t, map[string]any{"nodes": 3})
+	few := func(most int) func(Product) plant.Budget {
+		return func(Product) plant.Budget { return plant.Budget{Sessions: most} }
+	}
+	d := examine(t, &Examination{URL: srv.url(), Manners: few(1)})
+	d.wants(t, Warn, "sessions", "1 of 1 sessions are taken")
+	_, err := (&Discovery{URL: srv.url(), Manners: few(1)}).Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "1 of the server's 1 sessions are taken") {
+		t.Errorf("no session is left: %v", err)
+	}
+	if draft, err := (&Discovery{URL: srv.url(), Manners: few(2)}).Run(t.Context()); err != nil || len(draft.Tags) == 0 {
+		t.Errorf("one is left: %v", err)
+	}
+}
+
 // blackHole is the address of a port at which connections get no answer: its
 // queue is full, and nobody empties it.
 func blackHole(t *testing.T) string {

@@ -135,7 +135,8 @@ func (d *Discovery) Run(ctx context.Context) (*Draft, error) {
 
 // prepare asks what kind of server this is and sets the pace.
 func (b *browser) prepare(ctx context.Context, manners func(Product) plant.Budget) error {
-	v, err := b.read(ctx, requestTimeout, ua.AttributeIDValue, ua.NewNumericNodeID(0, id.Server_ServerCapabilities_MaxBrowseContinuationPoints))
+	v, err := b.read(ctx, requestTimeout, ua.AttributeIDValue, ua.NewNumericNodeID(0, id.Server_ServerCapabilities_MaxBrowseContinuationPoints),
+		ua.NewNumericNodeID(0, id.Server_ServerDiagnostics_ServerDiagnosticsSummary_CurrentSessionCount))
 	if err != nil {
 		return fmt.Errorf("asking the server for its limits: %w", err)
 	}
@@ -147,6 +148,9 @@ func (b *browser) prepare(ctx context.Context, manners func(Product) plant.Budge
 	var budget plant.Budget
 	if manners != nil {
 		budget = manners(b.draft.Product)
+	}
+	if sessions, ok := good[uint32](v[1]); ok && budget.Sessions > 0 && int(sessions) >= budget.Sessions {
+		return fmt.Errorf("%d of the server's %d sessions are taken, this one included: an edge that lost its own would find none; end clients that nobody needs, or set sessions in [plc.budget]", sessions, budget.Sessions)
 	}
 	b.limits.browse.bound(budget.Batch)
 	b.limits.read.bound(budget.Batch)

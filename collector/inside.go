@@ -64,7 +64,7 @@ func (d *Diagnosis) inside(ctx context.Context, l *link, srv peer, r *Report, x 
 	if err := d.clock(ctx, l, srv, r.ClockOffset); err != nil {
 		return err
 	}
-	if err := d.limits(ctx, l); err != nil {
+	if err := d.limits(ctx, l, x.budget(d.Product)); err != nil {
 		return err
 	}
 	return d.tags(ctx, l, srv, x.Tags)
@@ -167,7 +167,7 @@ func (d *Diagnosis) clock(ctx context.Context, l *link, srv peer, offset time.Du
 }
 
 // limits reads what the server says that it bears.
-func (d *Diagnosis) limits(ctx context.Context, l *link) error {
+func (d *Diagnosis) limits(ctx context.Context, l *link, b plant.Budget) error {
 	nodes := []*ua.NodeID{ua.NewNumericNodeID(0, id.Server_ServerDiagnostics_ServerDiagnosticsSummary_CurrentSessionCount)}
 	for _, n := range limitNodes {
 		nodes = append(nodes, ua.NewNumericNodeID(0, n.node))
@@ -196,8 +196,12 @@ func (d *Diagnosis) limits(ctx context.Context, l *link) error {
 		d.ok("limits", strings.Join(text, ", "))
 	}
 	sessions, ok := good[uint32](v[0])
-	if max := most["MaxSessions"]; ok && max > 0 && float64(sessions) >= max {
-		d.warn("sessions", fmt.Sprintf("%d of %v sessions are taken, ours included", sessions, max), "end clients that nobody needs: after a cut there may be no session left for us")
+	max := int(most["MaxSessions"])
+	if max == 0 || b.Sessions > 0 && b.Sessions < max {
+		max = b.Sessions
+	}
+	if ok && max > 0 && int(sessions) >= max {
+		d.warn("sessions", fmt.Sprintf("%d of %d sessions are taken, ours included", sessions, max), "end clients that nobody needs: after a cut there may be no session left for us")
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func address(endpoint string) (host, port string, err error) {
 func (d *Diagnosis) reachable(ctx context.Context, endpoint string) bool {
 	host, port, err := address(endpoint)
 	if err != nil {
-		return d.fail("address", err.Error(), "")
+		return d.fail("address", err.Error(), "write the address as the server's maker or its settings give it, such as opc.tcp://192.168.10.20:4840")
 	}
 	if net.ParseIP(host) == nil {
 		look, cancel := context.WithTimeout(ctx, dialTimeout)

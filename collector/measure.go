@@ -77,16 +77,21 @@ func (y *tally) begin() {
 	y.since = time.Now()
 }
 
+// budget is the load that a product bears.
+func (x *Examination) budget(of Product) plant.Budget {
+	if x.Manners == nil {
+		return plant.Budget{}
+	}
+	return x.Manners(of)
+}
+
 // measure receives the values of the tags for a while, as an edge would.
 func (x *Examination) measure(ctx context.Context, d *Diagnosis) {
-	var budget plant.Budget
-	if x.Manners != nil {
-		budget = x.Manners(d.Product)
-	}
+	budget := x.budget(d.Product)
 	budget.NoHistory = true // an edge that lives may be reading it
 	tags, err := x.some(ctx, budget)
 	if err != nil {
-		d.fail("values", fmt.Sprintf("finding variables to measure: %v", err), "")
+		d.fail("values", fmt.Sprintf("finding variables to measure: %v", err), "give the user the right to browse and read; if the server gave up in the middle, look at its log")
 		return
 	}
 	if len(tags) == 0 {

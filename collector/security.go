@@ -268,7 +268,7 @@ func (p *security) chooseToken(e *endpoint, o *ua.EndpointDescription) error {
 	}
 	if plain {
 		if !p.AllowPlainPassword {
-			return errors.New("the server takes the password unencrypted only: use security policy Basic256Sha256, or allow it with allow_plain_password")
+			return errors.New("the server takes the password unencrypted only: use security mode SignAndEncrypt with policy Basic256Sha256 or better, or let the server take passwords encrypted")
 		}
 		for _, t := range o.UserIdentityTokens {
 			if t != nil && t.TokenType == p.user {

@@ -13,6 +13,7 @@ type Budget struct {
 	OneByOne   bool          // no two requests at the same time, but for Publish and the heartbeat
 	Requests   float64       // a second, without Publish and the heartbeat
 	Connects   float64       // a minute; each is a key exchange, the dearest thing for a small PLC
+	Sessions   int           // that the server has for all its clients; each edge takes one
 	NoHistory  bool          // the server keeps none: nobody asks
 }
 

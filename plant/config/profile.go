@@ -21,7 +21,6 @@ type Profile struct {
 	Name  string // "siemens-s7-1500"
 	Title string // for people
 	plant.Budget
-	Sessions int      // that the server has for all its clients; 0 unknown. We take one
 	Products []string // parts of the maker's or product's name that the server gives of itself, in lower case
 	Trust    []string // steps at the server, for people; {certificate} stands for the file of ours
 	// Sources says of each key of the file where its figure comes from. What no
@@ -74,7 +73,6 @@ func readProfile(file string) (Profile, error) {
 	}
 	p = Profile{
 		Name: strings.TrimSuffix(path.Base(file), ".toml"), Title: t.need("title", "Maker's product"),
-		Sessions: int(t.integer("sessions", 0, 1, math.MaxInt32)),
 		Products: t.texts("products"), Trust: t.texts("trust"), Sources: map[string]string{},
 	}
 	p.Budget = t.budget(plant.Budget{})
@@ -118,6 +116,7 @@ func (t *table) profile() (Profile, plant.Budget) {
 
 // budget reads the keys of a budget over those of another.
 func (t *table) budget(b plant.Budget) plant.Budget {
+	b.Sessions = int(t.integer("sessions", int64(b.Sessions), 1, math.MaxInt32))
 	b.Tags = int(t.integer("tags", int64(b.Tags), 1, math.MaxInt32))
 	b.Values = t.number("values_s", b.Values, 1, 1e9)
 	b.Sampling = t.duration("sampling", b.Sampling, 0, time.Hour)

@@ -116,17 +116,17 @@ func TestBudget(t *testing.T) {
 	if items, rate := small(t).Load(fields); items != 750 || rate != 750 {
 		t.Errorf("%d items, %v values/s", items, rate)
 	}
-	c, err = load(1001, "1s", "profile = \"siemens-s7-1200\"\n[plc.budget]\ntags = 2000\nvalues_s = 1500\none_by_one = false\nhistory = true\nsampling = \"50ms\"")
+	c, err = load(1001, "1s", "profile = \"siemens-s7-1200\"\n[plc.budget]\ntags = 2000\nvalues_s = 1500\none_by_one = false\nhistory = true\nsampling = \"50ms\"\nsessions = 4")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b := c.PLCs[0].Budget; b.Tags != 2000 || b.Values != 1500 || b.OneByOne || b.NoHistory || b.Sampling != 50*time.Millisecond || b.Requests != 5 {
+	if b := c.PLCs[0].Budget; b.Tags != 2000 || b.Values != 1500 || b.OneByOne || b.NoHistory || b.Sampling != 50*time.Millisecond || b.Requests != 5 || b.Sessions != 4 || small(t).Sessions != 10 {
 		t.Errorf("%+v", b)
 	}
 	_, err = load(1, "", "profile = \"siemens\"")
 	refused("unknown", err, `plc[0].profile: "siemens", allowed are generic, ignition, kepware, prosys, siemens-s7-1200, siemens-s7-1500`)
-	_, err = load(1, "", "[plc.budget]\nsessions = 2\nrequests_s = 0")
-	refused("keys", err, "plc[0].budget.sessions: unknown key, allowed are batch, connects_min, history, one_by_one, publishing, requests_s, sampling, tags, values_s", "requests_s: 0, allowed is 1 to")
+	_, err = load(1, "", "[plc.budget]\nclients = 2\nrequests_s = 0")
+	refused("keys", err, "plc[0].budget.clients: unknown key, allowed are batch, connects_min, history, one_by_one, publishing, requests_s, sampling, sessions, tags, values_s", "requests_s: 0, allowed is 1 to")
 }
 
 func small(t *testing.T) plant.Budget {
