@@ -220,7 +220,7 @@ func TestEdges(t *testing.T) {
 	s.is(s.get("edges"), `{"edges":[{"name":"demo","state":"live","since":"2026-11-22T00:05:00.000Z","queue_bytes":5,"oldest":"2026-11-22T00:05:00.000Z","sent":120,"acked":119,"declared":1,
 		"clock_offset_ms":3,"unread":2,"unread_dropped":1,"version":"0.1.0","plcs":[{"name":"mill","url":"opc.tcp://127.0.0.1:4840","state":"Live","reason":null,"since":"2026-11-22T00:05:00.000Z","tags":60,
 		"values_s":120.5,"rejected":[],"overflows":0,"received":9,
-		"link":{"connects":0,"last_error":null,"last_error_at":null,"rtt_ms":0,"in_flight":0,"window":0,"sequence_gaps":0,"republished":0,"holes":0,"backfilled":0},
+		"link":{"connects":0,"last_error":null,"last_error_at":null,"rtt_ms":0,"publishing_ms":0,"keep_alive_ms":0,"no_pulse":null,"in_flight":0,"window":0,"sequence_gaps":0,"republished":0,"holes":0,"backfilled":0},
 		"stale":0,"stale_tags":[],"quarantine":[],"quarantined":0,"revised":[],"revised_count":0,"overflowing":[],"deadbands":{"server":0,"edge":0,"none":0,"thinned":0},"conditions":0,"servers":[],
 		"certificates":[],"clock":null,"exception":null,"exception_over":false}],
 		"models":[{"asset":"HSM/FM/F3/GBX","running":"GBX-1","shadow":null,"fallback":null,"refused":"GBX-2: not signed","since":"2026-11-22T00:05:00.000Z"}],"orders":false,

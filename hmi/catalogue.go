@@ -100,7 +100,7 @@ var english = map[string]string{
 	"kind.system.certificate": "Certificate expires",
 	"kind.plc.alarm":          "PLC alarm",
 	"kind.plc.flood":          "Many PLC alarms",
-	"kind.system.exception":   "PLC read without security",
+	"kind.system.exception":   "PLC read with weak security",
 	"kind.system.checkpoint":  "No fresh checkpoint of the edge",
 	"kind.system.loss":        "Values lost between edge and plant",
 }

@@ -68,7 +68,7 @@ var russian = map[string]string{
 	"kind.system.certificate": "Истекает сертификат",
 	"kind.plc.alarm":          "Тревога ПЛК",
 	"kind.plc.flood":          "Много тревог ПЛК",
-	"kind.system.exception":   "ПЛК читается без защиты",
+	"kind.system.exception":   "ПЛК читается со слабой защитой",
 	"kind.system.checkpoint":  "Нет свежей контрольной точки",
 	"kind.system.loss":        "Потеряны значения между узлом и сервером",
 }

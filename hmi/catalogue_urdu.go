@@ -68,7 +68,7 @@ var urdu = map[string]string{
 	"kind.system.certificate": "سرٹیفکیٹ ختم ہو رہا ہے",
 	"kind.plc.alarm":          "پی ایل سی کا الارم",
 	"kind.plc.flood":          "پی ایل سی کے بہت سے الارم",
-	"kind.system.exception":   "PLC بغیر سیکیورٹی کے پڑھا جا رہا ہے",
+	"kind.system.exception":   "PLC کمزور سیکیورٹی کے ساتھ پڑھا جا رہا ہے",
 	"kind.system.checkpoint":  "ایج کا تازہ چیک پوائنٹ موجود نہیں",
 	"kind.system.loss":        "ایج اور پلانٹ کے درمیان قدریں گم",
 }

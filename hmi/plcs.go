@@ -44,6 +44,9 @@ type plcLinkBody struct {
 	LastError   *string `json:"last_error"`
 	LastErrorAt *stamp  `json:"last_error_at"`
 	RTTMS       number  `json:"rtt_ms"`
+	Publishing  number  `json:"publishing_ms"`
+	KeepAlive   number  `json:"keep_alive_ms"`
+	NoPulse     *string `json:"no_pulse"`
 	InFlight    int     `json:"in_flight"`
 	Window      int     `json:"window"`
 	Gaps        uint64  `json:"sequence_gaps"`
@@ -91,6 +94,7 @@ func newPLCBody(p *plant.PLCStatus) plcBody {
 	b := plcBody{Name: p.Name, URL: p.URL, State: p.State, Reason: optional(p.Reason), Since: when(p.Since),
 		Tags: p.Tags, ValuesS: number(p.ValuesS), Rejected: list(p.Rejected), Overflows: p.Overflows, Received: p.Received,
 		Link: plcLinkBody{Connects: p.Connects, LastError: optional(p.LastError), LastErrorAt: when(p.LastErrorAt), RTTMS: number(p.RTTMS),
+			Publishing: number(p.PublishingMS), KeepAlive: number(p.KeepAliveMS), NoPulse: optional(p.NoPulse),
 			InFlight: p.InFlight, Window: p.Window, Gaps: p.SequenceGaps, Republished: p.Republished, Holes: p.Holes, Backfilled: p.Backfilled},
 		Stale: p.Stale, StaleTags: list(p.StaleTags), Quarantine: []quarantinedBody{}, Quarantined: len(p.Quarantined) + p.QuarantinedMore,
 		Revised: []revisedBody{}, RevisedAll: p.RevisedCount, Overflowing: p.Overflowing, Deadbands: p.Deadbands,

@@ -105,7 +105,7 @@ const (
 	KindUnread = "system.unread" // messages of an edge cannot be read
 
 	KindCertificate = "system.certificate" // of a connection to a PLC: runs out
-	KindException   = "system.exception"   // a PLC is read without security
+	KindException   = "system.exception"   // a PLC is read with weak security, or none
 
 	KindCheckpoint = "system.checkpoint" // the plant has no fresh one of an edge
 	KindLoss       = "system.loss"       // what an edge has sent is neither stored nor declared
@@ -138,7 +138,7 @@ var titles = map[string]string{
 	KindUnread: "Messages of an edge cannot be read",
 
 	KindCertificate: "Certificate expires",
-	KindException:   "PLC read without security",
+	KindException:   "PLC read with weak security",
 
 	KindCheckpoint: "No fresh checkpoint of the edge",
 	KindLoss:       "Values lost between edge and plant",

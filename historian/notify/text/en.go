@@ -36,7 +36,7 @@ var english = language{
 		plant.KindHole:        "Records missing in the historian",
 		plant.KindUnread:      "Messages of an edge cannot be read",
 		plant.KindCertificate: "Certificate expires",
-		plant.KindException:   "PLC read without security",
+		plant.KindException:   "PLC read with weak security",
 		plant.KindPLCAlarm:    "PLC alarm",
 		plant.KindPLCFlood:    "Many PLC alarms",
 	},

@@ -44,7 +44,7 @@ var russian = language{
 		plant.KindHole:        "В архиве нет части записей",
 		plant.KindUnread:      "Сообщения узла сбора не читаются",
 		plant.KindCertificate: "Истекает срок сертификата",
-		plant.KindException:   "ПЛК читается без защиты",
+		plant.KindException:   "ПЛК читается со слабой защитой",
 		plant.KindPLCAlarm:    "Тревога ПЛК",
 		plant.KindPLCFlood:    "Много тревог ПЛК",
 	},

@@ -286,6 +286,9 @@ export interface PLCLink {
   last_error: string | null;
   last_error_at: string | null;
   rtt_ms: number;
+  publishing_ms: number;
+  keep_alive_ms: number;
+  no_pulse: string | null;
   in_flight: number;
   window: number;
   sequence_gaps: number;

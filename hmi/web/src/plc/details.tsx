@@ -44,6 +44,7 @@ export function Details(props: { plc: PLC }): JSX.Element {
                 <th scope="col">{t("edges.tags")}</th>
                 <th scope="col">{t("plc.sampling")}</th>
                 <th scope="col">{t("plc.queue")}</th>
+                <th scope="col">{t("plc.deadband")}</th>
               </tr>
             </thead>
             <tbody>
@@ -58,6 +59,7 @@ export function Details(props: { plc: PLC }): JSX.Element {
                   <td>
                     <Num>{`${integer(r.queue)} → ${integer(r.granted_queue)}`}</Num>
                   </td>
+                  <td>{deadband(r.deadband)}</td>
                 </tr>
               ))}
             </tbody>
@@ -70,6 +72,10 @@ export function Details(props: { plc: PLC }): JSX.Element {
       <Fold title={t("plc.link")}>
         <dl class="plc-facts">
           <Fact label={t("plc.rtt")}>{t("span.ms", { v: fixed(l.rtt_ms, 1) })}</Fact>
+          {l.publishing_ms > 0 && (
+            <Fact label={t("plc.publishing")}>{t("span.ms", { v: `${fixed(l.publishing_ms, 0)} / ${fixed(l.keep_alive_ms, 0)}` })}</Fact>
+          )}
+          {l.no_pulse && <Fact label={t("plc.noPulse")}>{l.no_pulse}</Fact>}
           <Fact label={t("plc.window")}>{`${integer(l.in_flight)} / ${integer(l.window)}`}</Fact>
           <Fact label={t("plc.connects")}>{integer(l.connects)}</Fact>
           <Fact label={t("plc.sequenceGaps")}>{integer(l.sequence_gaps)}</Fact>
@@ -88,6 +94,18 @@ export function Details(props: { plc: PLC }): JSX.Element {
       </Fold>
     </>
   );
+}
+
+// deadband says who applies it.
+function deadband(place: string | null): string {
+  switch (place) {
+    case "server":
+    case "edge":
+    case "none":
+      return t(`plc.deadband.${place}`);
+    default:
+      return "–";
+  }
 }
 
 function Fold(props: { title: string; children: ComponentChildren }): JSX.Element {
