@@ -129,7 +129,7 @@ func (w *watch) take(in *plant.Batch, vals []server.Value, bursts []simulator.Bu
 			continue
 		} else if tag.Path == a.ModeTag {
 			w.Changes = append(w.Changes, score.Change{Asset: a.Path, Time: now})
-		} else if product(path.Base(tag.Path)) {
+		} else { // what is written in words and is no mode says what is being made
 			w.Changes = append(w.Changes, score.Change{Asset: a.Path, Time: now, Product: true})
 		}
 	}
@@ -137,15 +137,6 @@ func (w *watch) take(in *plant.Batch, vals []server.Value, bursts []simulator.Bu
 		b := &bursts[i]
 		in.Waveforms = append(in.Waveforms, plant.Waveform{Tag: w.tags[b.Variable].ID, Time: now, Rate: b.Rate, Values: b.Values})
 	}
-}
-
-// product reports whether a tag of this name says what is being made.
-func product(name string) bool {
-	switch name {
-	case "COIL", "HEAT", "SEQUENCE", "GRADE", "SLAB", "CHARGE":
-		return true
-	}
-	return false
 }
 
 // hear keeps findings, with the causes that would be told with them, and when

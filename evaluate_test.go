@@ -1,12 +1,17 @@
 package main
 
 import (
+	"path"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
+	"millwright/plant"
 	"millwright/plant/config"
 	"millwright/simulator"
+	"millwright/simulator/score"
+	"millwright/simulator/server"
 )
 
 // A fault that grows for hours is found by the models before it fails, the same
@@ -51,5 +56,36 @@ func TestEvaluate(t *testing.T) {
 	one.Faults = []simulator.Fault{{Asset: "X", Name: "dust", Severity: 1}}
 	if _, err := evaluate(t.Context(), []trial{one}, library, &meter{}); err == nil {
 		t.Error("a fault of no asset was taken")
+	}
+}
+
+// Every text of a machine in depth that is not its mode tells a product, whatever it is
+// called.
+func TestProducts(t *testing.T) {
+	works, err := simulator.Named("reference")
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := trial{Scenario: simulator.Scenario{Works: works.Deep()}}
+	told := map[string]int{}
+	for i, tag := range one.Works.Tags {
+		if tag.Kind != plant.Text {
+			continue
+		}
+		w, name := one.watch(nil), path.Base(tag.Path)
+		w.take(&plant.Batch{}, []server.Value{{Var: i, Text: "X1"}}, nil, 7)
+		want := []score.Change{{Asset: tag.Asset, Time: 7, Product: name != "MODE"}}
+		if !slices.Equal(w.Changes, want) {
+			t.Errorf("%s: %+v, want %+v", tag.Path, w.Changes, want)
+		}
+		if name != "MODE" {
+			told[tag.Asset]++
+		}
+	}
+	for _, a := range one.Works.Assets {
+		without := a.Path == "WAT/CW/P1" || a.Path == "UTL/AIR/NET" || a.Path == "HSM/DSC/P1" // as docs/evaluate.md says
+		if without != (told[a.Path] == 0) {
+			t.Errorf("%s has %d texts of products", a.Path, told[a.Path])
+		}
 	}
 }

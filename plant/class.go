@@ -14,7 +14,7 @@ type AssetClass struct {
 	Name      string   // "turbo-blower"
 	Title     string   // for people
 	Number    string   // in the list of classes of a steel works, "A1"; empty: a general one
-	Code      string   // equipment class of ISO 14224, "BL"; empty where it has none
+	Code      string   // equipment class of ISO 14224, "BL"; "none" where it has none, empty where nobody says
 	Vibration string   // the part of ISO 20816 that applies, or why none
 	Also      []string // other names
 	Tags      []TagTemplate

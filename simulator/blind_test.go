@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"math"
 	"os"
@@ -34,7 +35,8 @@ type blindLook struct {
 // recordings are of bearings, most of them damaged, so are the simulated machines. Each
 // burst is 80 ms, the length that all have in common, of 20 Hz to 5.5 kHz.
 //
-// It needs MILLWRIGHT_DATA, the folder that holds femto/ and cwru_npz/.
+// It needs the folder that holds femto/ and cwru_npz/: MILLWRIGHT_DATA, or shared/data
+// beside this repository.
 func TestBlind(t *testing.T) {
 	long(t)
 	public := publicBursts(t)
@@ -182,13 +184,13 @@ func told(all []blindLook, of func(blindLook) []float64) float64 {
 func publicBursts(t *testing.T) (out []blindLook) {
 	t.Helper()
 	const perFile = 8
-	root := os.Getenv("MILLWRIGHT_DATA")
+	root := cmp.Or(os.Getenv("MILLWRIGHT_DATA"), filepath.Join("..", "..", "shared", "data"))
 	for _, set := range []string{"femto", "cwru_npz"} {
 		files, err := filepath.Glob(filepath.Join(root, set, "*.npy"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if root == "" || len(files) == 0 {
+		if len(files) == 0 {
 			t.Skipf("no recordings in %s: MILLWRIGHT_DATA names the folder that holds femto/ and cwru_npz/", filepath.Join(root, set))
 		}
 		for _, f := range files {

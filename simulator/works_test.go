@@ -116,6 +116,9 @@ func TestReferenceData(t *testing.T) {
 				t.Errorf("the %s limit of %s does not say where it comes from", l.Kind, l.Tag)
 			}
 		}
+		if len(a.Limits) == 0 && slices.ContainsFunc(w.Tags, func(tag plant.Tag) bool { return tag.Asset == a.Path && tag.Kind == plant.Analog }) {
+			t.Errorf("%s has measurements and no limit", a.Path)
+		}
 		for _, b := range a.Bearings {
 			source("the bearing "+b.Position, b.Origin)
 		}
@@ -146,6 +149,40 @@ func TestReferenceData(t *testing.T) {
 		if tag.Description == "" || tag.Kind == plant.Analog && (tag.Low >= tag.High || tag.Resolution == 0) {
 			t.Errorf("%s: %q, %v to %v in steps of %v", tag.Path, tag.Description, tag.Low, tag.High, tag.Resolution)
 		}
+	}
+}
+
+// Every fault that a machine can have is a failure mode of the class of its asset, so
+// that a diagnosis can name it, and a tag of the machine shows a symptom of it.
+func TestFaultsAreModes(t *testing.T) {
+	library, err := config.Classes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, n := reference(t), 0
+	for _, f := range Faults() {
+		if f.Asset == "" {
+			continue
+		}
+		n++
+		i := slices.IndexFunc(w.Assets, func(a plant.Asset) bool { return a.Path == f.Asset })
+		mode := library.Find(w.Assets[i].Class).Mode(f.Name)
+		if mode == nil {
+			t.Errorf("%s, a %s, has no failure mode %s", f.Asset, w.Assets[i].Class, f.Name)
+			continue
+		}
+		symptoms := mode.Symptoms
+		if mode.Of != "" {
+			symptoms = slices.Concat(symptoms, library.Find(w.Assets[i].Class).Mode(mode.Of).Symptoms)
+		}
+		if !slices.ContainsFunc(symptoms, func(s plant.Symptom) bool {
+			return slices.ContainsFunc(w.Tags, func(tag plant.Tag) bool { return plant.Matches(s.Tag, f.Asset, tag.Path) })
+		}) {
+			t.Errorf("%s has no tag that shows %s", f.Asset, f.Name)
+		}
+	}
+	if n < 60 {
+		t.Errorf("%d faults of machines", n)
 	}
 }
 

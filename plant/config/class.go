@@ -171,7 +171,12 @@ func (t *classTable) read(name string) {
 	}
 	c.Title = t.need("title", "Descaling pump")
 	c.Number = t.text("number", "")
-	c.Code = t.checked("iso14224", "", codeOf(2))
+	c.Code = t.checked("iso14224", "", func(s string) error {
+		if s == "none" {
+			return nil
+		}
+		return codeOf(2)(s)
+	})
 	c.Vibration = t.need("vibration", "ISO 20816-3, or why none applies")
 	t.includes = t.texts("includes")
 	for _, other := range t.texts("also") {
