@@ -49,11 +49,11 @@ func sensorKinds() []FaultKind {
 		return FaultKind{Code: code, Name: name, Course: machine.AtOnce, About: about}
 	}
 	return []FaultKind{
-		{Code: "S1", Name: "drift", Course: machine.Even, Growth: 30 * time.Minute, Life: 30 * 24 * time.Hour, About: "the sensor drifts by a tenth of its range"},
+		{Code: "S1", Name: "drift", Course: machine.Even, Growth: 30 * time.Minute, Life: 30 * 24 * time.Hour, About: "the sensor drifts by a twentieth of its range"},
 		at("S2", "stuck", "the sensor repeats its last value"),
 		at("S2", "stuck-fresh", "the same, and every scan sends it anew with a fresh time"),
 		at("S2", "stuck-bad", "the same, and its quality says so"),
-		at("S3", "spike", "single readings jump by 20 to 100 % of the range, three a minute"),
+		at("S3", "spike", "single readings jump by 20 to 100 % of the range, one an hour"),
 		at("S4", "dropout", "the sensor reports bad quality in bursts of some 20 s, one a minute; one in 200 lasts 10 min to 6 h"),
 		at("S4", "dropout-silent", "the sensor says nothing in such bursts"),
 		at("S5", "zero-step", "the zero moves by a tenth of the range, towards its middle"),
@@ -160,9 +160,9 @@ func (c *channel) source() *channel {
 // distort is what the sick sensor makes of x, behind its card.
 func (a *ailment) distort(c *channel, x, dt float64) float64 {
 	s, span := &a.severity, c.high-c.low
-	x += s[sensorDrift] * 0.10 * span
+	x += s[sensorDrift] * 0.05 * span
 	x = a.shift(c, x, span)
-	if p := s[sensorSpike]; p > 0 && c.rng.Float64() < p*dt*3/60 {
+	if p := s[sensorSpike]; p > 0 && c.rng.Float64() < p*dt/3600 {
 		size := (0.2 + 0.8*c.rng.Float64()) * span
 		if c.rng.Float64() < 0.5 {
 			size = -size

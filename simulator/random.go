@@ -28,6 +28,7 @@ const (
 	year = 365 * day
 
 	mostByChance = 1_000_000 // faults that are drawn beforehand
+	mildest      = 0.3       // severity of a sensor's fault: steps are of 3 to 10 %
 )
 
 // check refuses more than can be kept in mind.
@@ -111,7 +112,8 @@ func misalignment(asset string, kinds []*machine.Fault) *Fault {
 }
 
 // sensorBreaks draws a fault of one of a machine's sensors, of those that the
-// sensor can have.
+// sensor can have, and how bad it becomes: a sensor does not go on to some failure of
+// its own, as a machine does.
 func (m *Mill) sensorBreaks(tags []*channel, at time.Duration, r Random, rng *rand.Rand) Fault {
 	c, kinds := tags[rng.IntN(len(tags))], sensorKinds()
 	for {
@@ -121,6 +123,7 @@ func (m *Mill) sensorBreaks(tags []*channel, at time.Duration, r Random, rng *ra
 			f.With = sibling(c, tags)
 		}
 		if m.check(f) == nil {
+			f.Severity = mildest + (1-mildest)*rng.Float64()
 			return f
 		}
 	}

@@ -198,6 +198,7 @@ func TestRandom(t *testing.T) {
 	faults, repairs := m.draw(r)
 	count := map[string]int{}
 	ofMachines, ofSensors := 0, 0
+	mild, bad := 1.0, 0.0 // of sensors
 	for _, f := range faults {
 		if err := m.check(f); err != nil {
 			t.Fatalf("%+v: %v", f, err)
@@ -210,12 +211,16 @@ func TestRandom(t *testing.T) {
 			count[f.Asset+f.Name]++
 		} else {
 			ofSensors++
+			mild, bad = min(mild, f.Severity), max(bad, f.Severity)
 			count[f.Name]++
 		}
 	}
 	assetYears := float64(100 * len(m.machines))
 	within(t, "faults of a machine a year", float64(ofMachines)/assetYears, 2, 0.10)
 	within(t, "faults of its sensors a year", float64(ofSensors)/assetYears, 3, 0.10)
+	if mild < 0.3 || mild > 0.35 || bad < 0.95 || bad > 1 {
+		t.Errorf("faults of sensors are of severity %v to %v, want 0.3 to 1", mild, bad)
+	}
 	if want := 9 + int(sensorFaults) - 2; len(count) < want {
 		t.Errorf("%d kinds of faults in a hundred years, want all %d but those of waveforms", len(count), want)
 	}
