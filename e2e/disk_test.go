@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -166,7 +167,7 @@ func TestEdgeDiskFull(t *testing.T) {
 	t.Parallel() // waits most of its time
 	w := newWorks(t)
 	d := newDisk(t, filepath.Join(w.dir, "edge"), "320m")
-	w.startAll("--speed", "20", "--fault", "HSM/FM/F3/GBX:lubrication:1@100s+60s")
+	w.startAll("--speed", "20", "--fault", "HSM/FM/F3/GBX:lubrication:1@900s+60s") // 45 s from now
 	time.Sleep(2 * time.Second)
 
 	d.fill(150 << 20) // with its ballast of 64 MiB the edge has less than its reserve of 256
@@ -175,6 +176,16 @@ func TestEdgeDiskFull(t *testing.T) {
 	if n := w.edge.lines("disk full"); n != 1 {
 		t.Errorf("said %d times, want once", n)
 	}
+	d.clear()
+	w.waitLive(10 * time.Second)
+
+	// Who fills it for longer does not make the edge blind.
+	d.fill(150 << 20)
+	full := time.Now()
+	w.edge.find(`(values are judged, but not kept)`, 40*time.Second)
+	eventually(t, 3*time.Minute, "an alarm comes from an edge whose disk is full", func() bool {
+		return slices.ContainsFunc(w.api.alarms(), func(a alarmJSON) bool { return a.Asset == "HSM/FM/F3/GBX" && a.Raised.After(full) })
+	})
 	d.clear()
 	w.waitLive(10 * time.Second)
 

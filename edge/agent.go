@@ -212,17 +212,34 @@ func (a *Agent) Run(ctx context.Context) error {
 // feed is the sink of one source. It counts the batches, so that the source
 // learns which are durable.
 type feed struct {
-	agent *Agent
-	plc   *PLC
-	n     uint64
+	agent   *Agent
+	plc     *PLC
+	n       uint64
+	forgone forgone
 }
 
 // Write takes one batch of the source: queued and sent first, judged then.
 func (f *feed) Write(_ context.Context, b plant.Batch) error {
-	a := f.agent
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	n := f.n + 1
+	f.agent.mu.Lock()
+	defer f.agent.mu.Unlock()
+	if full, err := f.declare(); err != nil {
+		return err
+	} else if full && !b.Late {
+		return f.forgo(b)
+	}
+	err := f.take(b)
+	switch {
+	case err == nil:
+		f.forgone.full, f.forgone.told = time.Time{}, false
+	case errors.Is(err, queue.ErrFull) && !b.Late && f.forgone.over(): // what is Late the server has on its own disk
+		return f.forgo(b)
+	}
+	return err
+}
+
+// take queues a batch and judges it.
+func (f *feed) take(b plant.Batch) error {
+	a, n := f.agent, f.n+1
 	done := func(err error) {
 		if err == nil {
 			f.plc.Source.Committed(n)
@@ -239,17 +256,9 @@ func (f *feed) Write(_ context.Context, b plant.Batch) error {
 		return err
 	}
 	f.n = n
-	a.derived.Reset()
-	a.Detector.Observe(&a.derived, b)
 	// The source's batch counts as durable only when what the models said of it
 	// is durable too: a crash in between makes the server send it again.
-	if len(a.derived.Findings) > 0 || slices.ContainsFunc(a.derived.States, func(s plant.State) bool { return a.modelTags[s.Tag] }) {
-		a.found.Add(1)
-		select {
-		case a.keepNow <- struct{}{}:
-		default:
-		}
-	}
+	a.observe(b)
 	if a.derived.Empty() {
 		return a.nothing(done)
 	}
@@ -261,6 +270,22 @@ func (f *feed) Write(_ context.Context, b plant.Batch) error {
 		return a.nothing(done)
 	}
 	return err
+}
+
+// observe lets the models see a batch; what they say is in derived.
+func (a *Agent) observe(b plant.Batch) {
+	a.derived.Reset()
+	if a.Detector == nil {
+		return
+	}
+	a.Detector.Observe(&a.derived, b)
+	if len(a.derived.Findings) > 0 || slices.ContainsFunc(a.derived.States, func(s plant.State) bool { return a.modelTags[s.Tag] }) {
+		a.found.Add(1)
+		select {
+		case a.keepNow <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // nothing commits only what is left in derived, or says at once that all before

@@ -44,6 +44,7 @@ const (
 	GapFailOver      = "fail-over"      // another of the redundant servers took over
 	GapEdgeRestart   = "edge-restart"   // the edge process died
 	GapQueueFull     = "queue-full"     // the edge's disk queue was full
+	GapDiskFull      = "disk-full"      // the edge's disk had no room: the values were judged, but not kept
 	GapQueueDamaged  = "queue-damaged"  // part of the edge's queue could not be read any more
 	GapMissedMessage = "missed-message" // a notification the server no longer holds
 	GapDeadband      = "deadband"       // the server's deadband kept back values that lie outside of it

@@ -41,7 +41,7 @@ test("kinds, gap reasons and directions of the plant have texts", () => {
     ..."machine.anomaly limit.high limit.high-high limit.low limit.low-low limit.rate sensor.flat sensor.stuck sensor.spike sensor.dropout sensor.bad sensor.range system.plc system.edge system.queue"
       .split(" ")
       .map((k) => `kind.${k}`),
-    ..."server-down link-down queue-overflow edge-restart queue-full missed-message fail-over".split(" ").map((k) => `gap.${k}`),
+    ..."server-down link-down queue-overflow edge-restart queue-full disk-full missed-message fail-over".split(" ").map((k) => `gap.${k}`),
     ..."high low noisy frozen".split(" ").map((k) => `direction.${k}`),
   ];
   for (const w of words) expect(known(w), w).toBe(true);

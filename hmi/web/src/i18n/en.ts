@@ -797,6 +797,7 @@ export const en = {
   "gap.edge-restart": "Edge restarted",
   "gap.fail-over": "Another server took over",
   "gap.queue-full": "Edge queue full",
+  "gap.disk-full": "Edge disk full",
   "gap.not-stored": "Not in the historian: restored from a backup?",
   "gap.missed-message": "Message missed",
   "gap.node-gone": "Node gone from the PLC",
