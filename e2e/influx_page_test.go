@@ -41,7 +41,7 @@ func TestPageOverInflux(t *testing.T) {
 		return i >= 0
 	})
 	b.do("open", args{"page": "p", "url": base}, nil)
-	b.wait("p", `document.querySelector(".asset-list").innerText.includes("HSM/FM/F3/GBX")`, patience)
+	b.wait("p", `document.querySelector(".asset-list")?.innerText.includes("HSM/FM/F3/GBX")`, patience)
 	b.do("goto", args{"page": "p", "url": base + "/a/HSM/FM/F3/GBX"}, nil)
 	b.wait("p", `document.querySelectorAll("[data-tag][data-quality=good]").length >= 10`, patience)
 	// The trend's table has the numbers that its curve is drawn from.
@@ -51,7 +51,7 @@ func TestPageOverInflux(t *testing.T) {
 	b.shoot("p", "influx-asset")
 	b.do("goto", args{"page": "p", "url": fmt.Sprintf("%s/alarms/%d", base, found.ID)}, nil)
 	b.do("click", args{"page": "p", "selector": "main .ack button"}, nil)
-	b.wait("p", `/acknowledged/i.test(document.querySelector("main").innerText)`, patience)
+	b.wait("p", `/acknowledged/i.test(document.querySelector("main")?.innerText)`, patience)
 	b.shoot("p", "influx-alarms")
 	b.do("close", args{"page": "p"}, nil)
 	var errs []string

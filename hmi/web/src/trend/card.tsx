@@ -50,6 +50,7 @@ export function TrendCard(props: CardProps): JSX.Element {
   const drawn = useRef<Lines | null>(null);
   const grown = useSignal(false);
   const table = useSignal(false);
+  const answered = useSignal(false);
   const cursor = useSignal<number | null>(null);
   const card = useRef<HTMLElement>(null);
   const rolling = useMemo(() => new Rolling(props.window.span / SLICES), [props.window, tag.path]);
@@ -84,7 +85,16 @@ export function TrendCard(props: CardProps): JSX.Element {
           </span>
         </div>
       </header>
-      <TrendCanvas {...props} rolling={rolling} reading={reading} shown={shown} wanted={seenOnce} cursor={cursor} drawn={drawn} />
+      <TrendCanvas
+        {...props}
+        rolling={rolling}
+        reading={reading}
+        shown={shown}
+        wanted={seenOnce}
+        answered={answered}
+        cursor={cursor}
+        drawn={drawn}
+      />
       <footer class="trend-foot">
         <CursorText tag={tag} drawn={drawn} cursor={cursor} />
         {props.share !== null && (
@@ -117,7 +127,8 @@ export function TrendCard(props: CardProps): JSX.Element {
           <Icon name={grown.value ? "shrink" : "grow"} />
         </button>
       </footer>
-      {table.value && <TrendTable tag={tag} rolling={rolling} />}
+      {/* a table does not change once it is open, but for what comes of history */}
+      {table.value && <TrendTable key={String(answered.value)} tag={tag} rolling={rolling} />}
     </section>
   );
 }
@@ -128,6 +139,8 @@ interface CanvasProps extends CardProps {
   shown: ReadonlySignal<boolean>;
   /** it has been on screen: history is worth asking for */
   wanted: ReadonlySignal<boolean>;
+  /** history was asked for, and came or did not */
+  answered: Signal<boolean>;
   cursor: Signal<number | null>;
   drawn: { current: Lines | null };
 }
@@ -179,7 +192,10 @@ function TrendCanvas(props: CanvasProps): JSX.Element {
         props.earliest.value = Math.min(props.earliest.peek(), first ? Date.parse(first.t) : to);
         state.current.soon();
       })
-      .catch(() => {}); // a tag without history: live values fill it
+      .catch(() => {}) // a tag without history: live values fill it
+      .finally(() => {
+        props.answered.value ||= !stop.signal.aborted;
+      });
     return () => stop.abort();
   }, [tag.path, window, round.value, wanted, rolling]);
 
