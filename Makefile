@@ -86,7 +86,7 @@ RACE := GORACE=atexit_sleep_ms=10 go test -race -vet=off -gcflags='modernc.org/.
 PLAIN := go test -count=1 -vet=off
 APART := ^Test(Kill|Killed|Memory|ReadBack|Flood|Planner|Budget|SecureWithUser|TokenRenewal)$$
 # And what waits for servers of other makes.
-LONG := ^Test(BudgetHoldsInStorm|Floors|OneBadOfMany|AllBad|ReadAroundBad|LowPublishLimit|SlowLink|LongWay|RefreshRequired|NoAlarms|AlarmFlood|AlarmsAcrossRestart|DeadbandKeepsBackBefore|ServersNoteChanges)$$
+LONG := ^Test(BudgetHoldsInStorm|Floors|OneBadOfMany|AllBad|ReadAroundBad|LowPublishLimit|SlowLink|LongWay|RefreshRequired|NoAlarms|AlarmFlood|AlarmsAcrossRestart|DeadbandKeepsBackBefore|ServersNoteChanges|PulseNumb|FrozenClock)$$
 
 test: tools web ## everything: Go with the race detector, web unit tests, real servers, real Chromium
 	$(MAKE) check
@@ -164,7 +164,7 @@ LINES ?= 3
 ROUNDS ?= 20
 FAULTS := TestR01BrokerAway TestR01BrokerDiskLost TestR02HistorianAway TestR04PowerCut TestHistorianDiskFull TestEdgeDiskFull \
 	TestR08SlowDisk TestR09RoughLink TestR09Namespace TestR10Flapping TestR11HalfOpen TestR16Stamps TestR18Clock TestR23Memory \
-	TestR24Burst TestR25Twins TestR27Versions TestR29PageGone
+	TestR24Burst TestR25Twins TestR27Versions TestR29PageGone TestPowerBackIn1970 TestSwap
 
 # The program of the release before, for fault R27: the last one with queue format 2.
 BEFORE := c12b03a
@@ -177,6 +177,9 @@ BEFORE := c12b03a
 
 .ci/bin/millwright-stepped: build e2e/stepped.sh
 	e2e/stepped.sh $@
+
+# What passed before is not run again: its output says so.
+ONCE = { grep -q '^ok' $(RESULTS)/$(1) 2>/dev/null && echo "passed before, see $(RESULTS)/$(1)"; }
 
 soak-delivery: build tools ## every fault of delivery, with 1,000 kills of each process, appended to results/delivery.txt; stop and go on at will
 	-@$(MAKE) --no-print-directory .ci/bin/millwright-before
@@ -194,11 +197,16 @@ soak-delivery: build tools ## every fault of delivery, with 1,000 kills of each 
 	    tail -n 1 $(RESULTS)/delivery.txt; \
 	  done; \
 	done
-	MILLWRIGHT_QUEUE_FAULTS=200 go test -count=1 -timeout 120m -v -run 'PowerCut|EIO|DiskFull|SlowDisk|Damage|Flip|Bit|Model|Kill|Salvage|Crash' ./edge/queue | tee $(RESULTS)/queue.txt
-	MILLWRIGHT_HISTORIES=1000000 go test -count=1 -timeout 120m -v -run 'Model|Histories' ./historian/ingest | tee $(RESULTS)/histories.txt
+	@$(call ONCE,queue.txt) || MILLWRIGHT_QUEUE_FAULTS=200 go test -count=1 -timeout 120m -v -run 'PowerCut|EIO|DiskFull|SlowDisk|Damage|Flip|Bit|Model|Kill|Salvage|Crash' ./edge/queue | tee $(RESULTS)/queue.txt
+	@$(call ONCE,histories.txt) || MILLWRIGHT_HISTORIES=1000000 go test -count=1 -timeout 120m -v -run 'Model|Histories' ./historian/ingest | tee $(RESULTS)/histories.txt
+	@$(MAKE) --no-print-directory soak-delivery-outage
 	@$(MAKE) --no-print-directory soak-delivery-sparkplug
 	@$(MAKE) --no-print-directory soak-cluster CLUSTER=10
 	@$(MAKE) --no-print-directory soak-delivery-sum
+
+soak-delivery-outage: ## 72 hours of 5,000 samples a second, queued as fast as it goes and drained
+	@mkdir -p $(RESULTS)
+	@$(call ONCE,outage.txt) || MILLWRIGHT_OUTAGE_HOURS=72 $(FIGURES) -timeout 120m -v -run 'TestFigureOutage$$' ./edge/queue | tee $(RESULTS)/outage.txt
 
 soak-delivery-sum: ## what results/delivery.txt adds up to
 	@awk '{ sub("/.*", "", $$2); n[$$2] += $$3; o[$$2] += $$6; d[$$2] += $$8; u[$$2] += $$10; s[$$2] += $$12; x[$$2] += $$14; if ($$17 > b[$$2]) b[$$2] = $$17 } \
@@ -297,4 +305,4 @@ dist: build ## one archive per architecture, with units, examples and checksums
 clean: ## remove what was built
 	rm -rf millwright dist hmi/web/dist/*
 
-.PHONY: help run build web tools check test bench bench-line bench-users bench-collector bench-mill soak-line soak-cluster soak-users soak-users-kills soak-users-influx soak-train soak-collector soak-collector-hour soak-mill soak-mill-arm64 soak-mill-compare soak-mill-null bench-delivery soak-delivery soak-delivery-sum soak-delivery-sparkplug dist clean
+.PHONY: help run build web tools check test bench bench-line bench-users bench-collector bench-mill soak-line soak-cluster soak-users soak-users-kills soak-users-influx soak-train soak-collector soak-collector-hour soak-mill soak-mill-arm64 soak-mill-compare soak-mill-null bench-delivery soak-delivery soak-delivery-outage soak-delivery-sum soak-delivery-sparkplug dist clean

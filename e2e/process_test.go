@@ -158,6 +158,14 @@ func (p *process) freeze() {
 	})
 }
 
+// thaw lets them go on.
+func (p *process) thaw() {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
 // stop is Ctrl-C and returns how long it took.
 func (p *process) stop() time.Duration {
 	p.t.Helper()

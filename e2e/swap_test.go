@@ -189,6 +189,7 @@ func drill(t *testing.T) {
 	w.startPlant()
 	w.plant.find(`historian is online`, 20*time.Second)
 
+	begin := time.Now()
 	out, ok := b.run("edge", "adopt", "hsm")
 	if !ok {
 		t.Fatal("not adopted")
@@ -197,6 +198,7 @@ func drill(t *testing.T) {
 		t.Error("the adoption does not say what it did")
 	}
 	w.waitLive(30 * time.Second)
+	swapped := time.Since(begin)
 	for asset, s := range before {
 		if now := w.api.models()[asset]; learned(s) && !learned(now) {
 			t.Errorf("%s learns again: %+v", asset, now)
@@ -224,6 +226,7 @@ func drill(t *testing.T) {
 	}
 	c := w.account()
 	c.check(t)
+	w.record(1, swapped, time.Since(begin), c)
 	for _, x := range w.api.alarms() {
 		if !alarms[x.ID] && !strings.Contains(x.Asset, "hsm") { // of the edge itself there is one, rightly
 			t.Errorf("false finding: %s %s", x.Asset, x.Title)
