@@ -61,7 +61,7 @@ func BenchmarkWindow(b *testing.B) {
 	}
 }
 
-// BenchmarkLayer compares the two ways to apply a layer.
+// BenchmarkLayer compares the ways to apply a layer.
 func BenchmarkLayer(b *testing.B) {
 	for _, s := range [][2]int{{480, 64}, {64, 480}, {64, 16}, {16, 64}, {32, 32}, {48, 48}} {
 		l := &random(1, s[0], 1, s[1]).Layers[0]
@@ -75,6 +75,9 @@ func BenchmarkLayer(b *testing.B) {
 		}
 		f("vector", l.vector)
 		f("scalar", l.scalar)
+		if hasDot4() {
+			f("fused", l.fused)
+		}
 	}
 }
 

@@ -70,15 +70,21 @@ func (r *Runner) Score(window []float32) (score float64, perTag []float64) {
 	return score / float64(len(back)), r.err
 }
 
-// wide is the row width from which on gonum's dot product, which is assembly on
-// amd64 only, is faster than ours.
-const wide = 32
+// Row widths from which on dot4 is faster than Go, and gonum's dot product, which
+// is assembly on amd64 only, where the processor lacks dot4.
+const (
+	wide  = 8
+	wider = 32
+)
 
 // apply is out = W·in + B.
 func (l *Layer) apply(out, in []float32) {
-	if l.In >= wide && runtime.GOARCH == "amd64" {
+	switch {
+	case l.In >= wide && hasDot4():
+		l.fused(out, in)
+	case l.In >= wider && runtime.GOARCH == "amd64":
 		l.vector(out, in)
-		return
+	default:
+		l.scalar(out, in)
 	}
-	l.scalar(out, in)
 }

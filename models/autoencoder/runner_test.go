@@ -71,7 +71,7 @@ func TestForwardIsExact(t *testing.T) {
 	}
 }
 
-// TestKernelsAgree holds both ways to apply a layer against float64, whichever
+// TestKernelsAgree holds all ways to apply a layer against float64, whichever
 // of them this processor uses.
 func TestKernelsAgree(t *testing.T) {
 	for in := 1; in <= 70; in++ {
@@ -95,6 +95,9 @@ func TestKernelsAgree(t *testing.T) {
 			}
 			f("vector", l.vector)
 			f("scalar", l.scalar)
+			if in >= wide && hasDot4() {
+				f("fused", l.fused)
+			}
 		}
 	}
 }
