@@ -222,16 +222,20 @@ type feed struct {
 func (f *feed) Write(_ context.Context, b plant.Batch) error {
 	f.agent.mu.Lock()
 	defer f.agent.mu.Unlock()
-	if full, err := f.declare(); err != nil {
+	full, err := f.declare()
+	switch {
+	case err != nil:
 		return err
-	} else if full && !b.Late {
+	case full && b.Late: // the server has it on its own disk
+		return queue.ErrFull
+	case full:
 		return f.forgo(b)
 	}
-	err := f.take(b)
+	err = f.take(b)
 	switch {
 	case err == nil:
-		f.forgone.full, f.forgone.told = time.Time{}, false
-	case errors.Is(err, queue.ErrFull) && !b.Late && f.forgone.over(): // what is Late the server has on its own disk
+		f.forgone = forgone{}
+	case errors.Is(err, queue.ErrFull) && !b.Late && f.forgone.over():
 		return f.forgo(b)
 	}
 	return err

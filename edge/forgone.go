@@ -1,11 +1,10 @@
 package edge
 
 import (
-	"cmp"
-	"maps"
 	"slices"
 	"time"
 
+	"millwright/edge/queue"
 	"millwright/plant"
 )
 
@@ -17,21 +16,9 @@ const (
 // forgone are values of a source that a full disk has no room for. They are judged
 // and then let go of: whoever fills an edge's disk must not make it blind.
 type forgone struct {
-	full  time.Time // since when there is no room; zero: there is
-	told  bool      // that values are let go of
-	begun time.Time // when the first of the spans was let go of
-	spans map[plant.TagID]plant.Gap
-	last  uint64 // newest batch of the source in them
-}
-
-// add lets go of a value.
-func (x *forgone) add(tag plant.TagID, at int64) {
-	g, ok := x.spans[tag]
-	if !ok {
-		g = plant.Gap{Tag: tag, From: at, Reason: plant.GapDiskFull}
-	}
-	g.From, g.To = min(g.From, at), max(g.To, at+int64(time.Millisecond))
-	x.spans[tag] = g
+	full  time.Time    // since when there is no room; zero: there is
+	spans queue.Losses // to be declared; nil: none was let go of since then
+	begun time.Time    // when the first of them was let go of
 }
 
 // over reports whether the disk has been full for a while: until then the source is
@@ -56,24 +43,15 @@ func (f *feed) forgo(b plant.Batch) error {
 			return err
 		}
 	}
-	if len(x.spans) == 0 {
-		x.spans, x.begun = map[plant.TagID]plant.Gap{}, time.Now()
-	}
-	if !x.told {
-		x.told = true
+	if x.spans == nil {
+		x.spans = queue.Losses{}
 		a.Log.Warn("disk full: values are judged, but not kept", "plc", f.plc.Name)
 	}
-	for _, s := range b.Samples {
-		x.add(s.Tag, s.Time)
+	if len(x.spans) == 0 {
+		x.begun = time.Now()
 	}
-	for _, s := range b.States {
-		x.add(s.Tag, s.Time)
-	}
-	for i := range b.Waveforms {
-		x.add(b.Waveforms[i].Tag, b.Waveforms[i].Time)
-	}
+	x.spans.Add(b, plant.GapDiskFull)
 	f.n++
-	x.last = f.n
 	return nil
 }
 
@@ -88,9 +66,8 @@ func (f *feed) declare() (full bool, err error) {
 	if f.agent.Queue.Stats().Full && time.Since(x.begun) < forgoneFor {
 		return true, nil
 	}
-	gaps := slices.SortedFunc(maps.Values(x.spans), func(p, q plant.Gap) int { return cmp.Compare(p.Tag, q.Tag) })
-	last := x.last
-	err = f.agent.put(plant.Batch{Gaps: gaps}, func(err error) {
+	last := f.n // nothing was taken since
+	err = f.agent.put(plant.Batch{Gaps: x.spans.Gaps()}, func(err error) {
 		if err == nil {
 			f.plc.Source.Committed(last)
 		}

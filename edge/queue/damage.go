@@ -170,7 +170,7 @@ func (q *Queue) declareBroken() {
 	if len(list) == 0 {
 		return
 	}
-	lost := losses{}
+	lost := Losses{}
 	for i := range list {
 		lost.unknown(q, &list[i])
 	}
@@ -196,7 +196,7 @@ const recordSpan = 10 * time.Second
 // unknown notes the loss of an item that cannot be read: of a pack the tags and
 // times that its index has, of a record all tags around the time of its creation.
 // Times that lie elsewhere, of values that came late, cannot be known.
-func (l losses) unknown(q *Queue, p *place) {
+func (l Losses) unknown(q *Queue, p *place) {
 	if !p.lane.mayGo() {
 		return
 	}
@@ -219,7 +219,7 @@ func (l losses) unknown(q *Queue, p *place) {
 }
 
 // index notes the loss of a pack whose index is known.
-func (l losses) index(x *index) {
+func (l Losses) index(x *index) {
 	for i, tag := range x.tags {
 		samples := uint64(0)
 		if i == 0 {

@@ -482,16 +482,16 @@ type index struct {
 // indexOf describes records that are packed in so many bytes.
 func indexOf(records []Record, bytes int) index {
 	x := index{bytes: uint32(bytes), created: records[0].Created / msec, newest: records[0].Created / msec}
-	lost := losses{}
+	lost := Losses{}
 	for i := range records {
 		r := &records[i]
 		x.numbers = x.numbers.add(r.Number)
 		x.created, x.newest = min(x.created, r.Created/msec), max(x.newest, r.Created/msec)
-		lost.add(r.Batch)
+		lost.Add(r.Batch, plant.GapQueueFull)
 	}
 	x.samples = lost.samples()
 	first := true
-	for _, g := range lost.gaps() {
+	for _, g := range lost.Gaps() {
 		x.tags = append(x.tags, g.Tag)
 		if first || g.From/msec < x.from {
 			x.from = g.From / msec

@@ -99,7 +99,7 @@ type salvager struct {
 
 	found   uint64 // records
 	values  uint64
-	lost    losses                 // of packs whose index was found
+	lost    Losses                 // of packs whose index was found
 	unnamed map[plant.TagID]uint64 // values of tags that have no name
 }
 
@@ -404,7 +404,7 @@ func (s *salvager) meta() error {
 	}
 	var err error
 	s.remap, err = s.q.adopt(s.tags)
-	s.lost = losses{}
+	s.lost = Losses{}
 	s.q.copyTags()
 	return err
 }
@@ -711,7 +711,7 @@ func (s *salvager) finish(lostPacks int) error {
 			s.lost.note(t.ID, min(from, to-1), to, plant.GapQueueDamaged, 0)
 		}
 	}
-	gaps := s.lost.gaps()
+	gaps := s.lost.Gaps()
 	if err := q.declare(gaps); err != nil {
 		return err
 	}

@@ -2,8 +2,6 @@ package queue
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"millwright/plant"
@@ -69,7 +67,7 @@ scan:
 	if len(out) == 0 {
 		return false
 	}
-	lost, counts := losses{}, counted{}
+	lost, counts := Losses{}, counted{}
 	for i := range out {
 		p := &out[i]
 		records, err := q.read(p)
@@ -79,7 +77,7 @@ scan:
 		}
 		for j := range records {
 			if q.isLeft(p, records[j].Number) {
-				lost.add(records[j].Batch)
+				lost.Add(records[j].Batch, plant.GapQueueFull)
 				counts[key{p.epoch, records[j].Number}] = q.countOf(&records[j].Batch)
 			}
 		}
@@ -94,8 +92,8 @@ scan:
 // giveUp declares what items hold and takes them off the queue. The gaps are
 // committed before the records go: a crash in between declares too much, never
 // too little. counts is what the records hold that could be read.
-func (q *Queue) giveUp(list []place, lost losses, counts counted) (records int, ok bool) {
-	if err := q.declare(lost.gaps()); err != nil {
+func (q *Queue) giveUp(list []place, lost Losses, counts counted) (records int, ok bool) {
+	if err := q.declare(lost.Gaps()); err != nil {
 		q.cfg.Log.Error("queue: a gap cannot be declared, keeping the data", "err", err)
 		return 0, false
 	}
@@ -126,54 +124,6 @@ func (q *Queue) giveUp(list []place, lost losses, counts counted) (records int, 
 func (q *Queue) laneBytes(ln Lane) (n uint64) {
 	for _, o := range q.openings {
 		n += o.lanes[ln].bytes
-	}
-	return n
-}
-
-// losses is what goes, by tag.
-type losses map[plant.TagID]*loss
-
-type loss struct {
-	gap     plant.Gap
-	samples uint64
-}
-
-// add notes a batch.
-func (l losses) add(b plant.Batch) {
-	for _, s := range b.Samples {
-		l.note(s.Tag, s.Time, s.Time+msec, plant.GapQueueFull, 1)
-	}
-	for _, s := range b.States {
-		l.note(s.Tag, s.Time, s.Time+msec, plant.GapQueueFull, 1)
-	}
-	for i := range b.Waveforms {
-		w := &b.Waveforms[i]
-		l.note(w.Tag, w.Time, w.Time+msec, plant.GapQueueFull, 1)
-	}
-}
-
-func (l losses) note(tag plant.TagID, from, to int64, reason string, samples uint64) {
-	have := l[tag]
-	if have == nil {
-		have = &loss{gap: plant.Gap{Tag: tag, From: from, To: to, Reason: reason}}
-		l[tag] = have
-	}
-	have.samples += samples
-	have.gap.From, have.gap.To = min(have.gap.From, from), max(have.gap.To, to)
-}
-
-// gaps is one gap per tag, from its first to just behind its last sample.
-func (l losses) gaps() []plant.Gap {
-	out := make([]plant.Gap, 0, len(l))
-	for _, tag := range slices.Sorted(maps.Keys(l)) {
-		out = append(out, l[tag].gap)
-	}
-	return out
-}
-
-func (l losses) samples() (n uint64) {
-	for _, x := range l {
-		n += x.samples
 	}
 	return n
 }
