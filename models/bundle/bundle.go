@@ -273,31 +273,32 @@ func (g *Golden) check(width int) error {
 	return nil
 }
 
-// For returns the model as it runs on an asset, with the units of its tags. A bundle that names a class and
-// no asset has its tags relative to the asset.
+// For returns the model as it runs on an asset, with the units of its tags. A bundle
+// that names a class and no asset has its tags relative to the asset.
 func (b *Bundle) For(asset plant.Asset) (*detect.Trained, error) {
+	below := "" // what the bundle leaves out of the paths of its tags
+	switch {
+	case b.Asset == asset.Path:
+	case b.Asset != "":
+		return nil, fmt.Errorf("%w %s is for %s, not for %s", ErrBundle, b.ID, b.Asset, asset.Path)
+	case b.Class != asset.Class:
+		return nil, fmt.Errorf("%w %s is for the class %q, %s is of the class %q", ErrBundle, b.ID, b.Class, asset.Path, asset.Class)
+	default:
+		below = asset.Path + "/"
+	}
 	t := *b.Trained
 	t.Units = make(map[string]string, len(b.Tags))
-	if b.Asset == asset.Path {
-		for _, tag := range b.Tags {
-			t.Units[tag.Path] = tag.Unit
-		}
-		return &t, nil
-	}
-	if b.Asset != "" {
-		return nil, fmt.Errorf("%w %s is for %s, not for %s", ErrBundle, b.ID, b.Asset, asset.Path)
-	}
-	if b.Class != asset.Class {
-		return nil, fmt.Errorf("%w %s is for the class %q, %s is of the class %q", ErrBundle, b.ID, b.Class, asset.Path, asset.Class)
-	}
 	for _, tag := range b.Tags {
-		t.Units[asset.Path+"/"+tag.Path] = tag.Unit
+		t.Units[below+tag.Path] = tag.Unit
+	}
+	if below == "" {
+		return &t, nil
 	}
 	t.Asset, t.Modes = asset.Path, slices.Clone(t.Modes)
 	for i := range t.Modes {
 		tags := slices.Clone(t.Modes[i].Tags)
 		for j := range tags {
-			tags[j] = asset.Path + "/" + tags[j]
+			tags[j] = below + tags[j]
 		}
 		t.Modes[i].Tags = tags
 	}
