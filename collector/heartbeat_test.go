@@ -13,11 +13,7 @@ import (
 func TestFrozenClock(t *testing.T) {
 	t.Parallel()
 	long(t)
-	srv := newNodeServer(t, map[string]any{"nodes": 5, "run": true, "good": true, "tick": 0})
-	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(5)}
-	out := newStore(s)
-	start(t, s, out)
-	eventually(t, patience, "live", live(s))
+	srv, s, out := steady(t)
 	srv.say("freeze")
 	took := eventually(t, patience, "the clock is seen to stand", func() bool {
 		st := s.Status()

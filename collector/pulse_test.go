@@ -41,16 +41,23 @@ func TestPulseBesideKeepAlives(t *testing.T) {
 	eventually(t, patience, "a value comes", fresh)
 }
 
-// TestPulseNumb: a foreign server that sends its keep-alives and samples nothing
-// any more is not Live, and a new subscription mends it.
-func TestPulseNumb(t *testing.T) {
-	t.Parallel()
-	long(t)
+// steady is a live source of a foreign server whose clock can be told how to go.
+func steady(t *testing.T) (*foreign, *Source, *store) {
+	t.Helper()
 	srv := newNodeServer(t, map[string]any{"nodes": 5, "run": true, "good": true, "tick": 0})
 	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(5)}
 	out := newStore(s)
 	start(t, s, out)
 	eventually(t, patience, "live", live(s))
+	return srv, s, out
+}
+
+// TestPulseNumb: a foreign server that sends its keep-alives and samples nothing
+// any more is not Live, and a new subscription mends it.
+func TestPulseNumb(t *testing.T) {
+	t.Parallel()
+	long(t)
+	srv, s, out := steady(t)
 	time.Sleep(pulses)
 	srv.say("numb")
 	took := eventually(t, patience, "it is noticed", func() bool { return !live(s)() })

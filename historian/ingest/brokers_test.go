@@ -24,7 +24,8 @@ func TestSeveralBrokers(t *testing.T) {
 	}
 	m := newMemory()
 	startHost(t, urls[0], m, nil, func(g *ingest.Ingest) { g.Others = urls[1:] })
-	e := &box{t: t, dir: t.TempDir(), tags: two(20), dead: map[string]bool{}, sent: map[sampleKey]float64{}, standby: urls[1:]}
+	e := closedBox(t, t.TempDir(), two(20))
+	e.standby = urls[1:]
 	e.open(urls[0])
 	stop := load(e, 5*time.Millisecond)
 	eventually(t, "samples are stored by way of the first broker", 30*time.Second, func() bool { return m.count.Load() > 100 })
@@ -78,7 +79,8 @@ func TestRenewedWithoutLoss(t *testing.T) {
 	<-b.Started()
 	m := newMemory()
 	h := startHost(t, b.URL(), m, nil, func(g *ingest.Ingest) { g.Access = access("plant") })
-	e := &box{t: t, dir: t.TempDir(), tags: two(20), dead: map[string]bool{}, sent: map[sampleKey]float64{}, access: access("edge")}
+	e := closedBox(t, t.TempDir(), two(20))
+	e.access = access("edge")
 	e.open(b.URL())
 	stop := load(e, 5*time.Millisecond)
 	flows := func(what string) {

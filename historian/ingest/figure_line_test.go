@@ -122,30 +122,16 @@ func TestFigureDrain(t *testing.T) {
 	time.Sleep(3 * time.Second)
 	host()
 	eventually(t, "births", 30*time.Second, func() bool { return e.up.Counts().Births >= 1 })
-	begin, slowest, urgent := time.Now(), time.Duration(0), 0
-	for e.queue.Stats().Records > 200 {
-		at := time.Now()
-		e.finding(fmt.Sprintf("urgent-%d", urgent))
-		urgent++
-		select {
-		case told := <-book.told:
-			slowest = max(slowest, told.Sub(at))
-		case <-time.After(30 * time.Second):
-			t.Fatal("a finding waits behind the backlog")
-		}
-		time.Sleep(250 * time.Millisecond)
-	}
-	took := time.Since(begin)
-	late := s.takeLate()
+	x := e.drain(s, book.told, 200, 30*time.Second, time.Hour)
 	close(end)
 	<-done
 	e.empty(2 * time.Minute)
-	if len(late) == 0 || urgent < 4 {
-		t.Fatalf("%d live values and %d findings while draining: nothing was measured", len(late), urgent)
+	if len(x.late) == 0 || x.urgent < 4 {
+		t.Fatalf("%d live values and %d findings while draining: nothing was measured", len(x.late), x.urgent)
 	}
-	lineFigure("drain_ratio", float64(outage)/took.Seconds(), "x")
-	lineFigure("drain_live_delay_ms", float64(late[len(late)*99/100].Microseconds())/1e3, "ms")
-	lineFigure("drain_alarm_delay_ms", float64(slowest.Microseconds())/1e3, "ms")
+	lineFigure("drain_ratio", float64(outage)/x.took.Seconds(), "x")
+	lineFigure("drain_live_delay_ms", float64(x.late[len(x.late)*99/100].Microseconds())/1e3, "ms")
+	lineFigure("drain_alarm_delay_ms", float64(x.slowest.Microseconds())/1e3, "ms")
 	stored := 0
 	for _, tag := range st.Tags() {
 		for block, err := range st.Scan(t.Context(), plant.Range{Tag: tag.ID, To: 1 << 62}) {
@@ -156,7 +142,7 @@ func TestFigureDrain(t *testing.T) {
 		}
 	}
 	t.Logf("outage of %d s, %d samples, %d MB queued, drained in %v; live values median %v, worst %v; %d findings; stored %d of %d",
-		outage, queued, bytes>>20, took, late[len(late)/2], late[len(late)-1], urgent, stored, queued+live)
+		outage, queued, bytes>>20, x.took, x.late[len(x.late)/2], x.late[len(x.late)-1], x.urgent, stored, queued+live)
 	if stored != queued+live {
 		t.Errorf("%d samples are stored, %d were queued", stored, queued+live)
 	}

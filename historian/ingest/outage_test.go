@@ -1,6 +1,7 @@
 package ingest_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -295,6 +296,38 @@ func backlog(t testing.TB, e *box, records, samples int) {
 	flushed(t, e)
 }
 
+// drain is what was on its way while a backlog drained.
+type drain struct {
+	took    time.Duration
+	urgent  int           // findings
+	slowest time.Duration // of them
+	late    []time.Duration
+}
+
+// drain sends findings, one after the other, until no more than rest records are
+// queued. Each has to be applied in time, and all to be over.
+func (b *box) drain(s *screen, applied <-chan time.Time, rest uint64, each, all time.Duration) (x drain) {
+	b.t.Helper()
+	begin := time.Now()
+	for b.queue.Stats().Records > rest {
+		at := time.Now()
+		b.finding(fmt.Sprintf("urgent-%d", x.urgent))
+		x.urgent++
+		select {
+		case done := <-applied:
+			x.slowest = max(x.slowest, done.Sub(at))
+		case <-time.After(each):
+			b.t.Fatal("a finding waits behind the backlog")
+		}
+		time.Sleep(250 * time.Millisecond)
+		if time.Since(begin) > all {
+			b.t.Fatalf("%d records are left after %v", b.queue.Stats().Records, all)
+		}
+	}
+	x.took, x.late = time.Since(begin), s.takeLate()
+	return x
+}
+
 // While a backlog drains, live values and findings are on time. The backlog is an
 // outage of 150 s at the live rate.
 func TestDrain(t *testing.T) {
@@ -309,37 +342,18 @@ func TestDrain(t *testing.T) {
 		m.apply = func([]plant.Finding) error { applied <- time.Now(); return nil }
 		startHost(t, b.url(), m, s, nil)
 		eventually(t, "births", 5*time.Second, func() bool { return e.up.Counts().Births == 1 })
-		begin := time.Now()
-		var slowest time.Duration
-		urgent := 0
-		for e.queue.Stats().Records > 100 {
-			at := time.Now()
-			e.finding("urgent")
-			urgent++
-			select {
-			case done := <-applied:
-				slowest = max(slowest, done.Sub(at))
-			case <-time.After(5 * time.Second):
-				t.Fatal("a finding waits behind the backlog")
-			}
-			time.Sleep(250 * time.Millisecond)
-			if time.Since(begin) > time.Minute {
-				t.Fatalf("%d records are left after a minute", e.queue.Stats().Records)
-			}
+		x := e.drain(s, applied, 100, 5*time.Second, time.Minute)
+		if len(x.late) == 0 || x.urgent < 4 {
+			t.Fatalf("%d live values and %d findings while draining: nothing was measured", len(x.late), x.urgent)
 		}
-		took := time.Since(begin)
-		late := s.takeLate()
-		if len(late) == 0 || urgent < 4 {
-			t.Fatalf("%d live values and %d findings while draining: nothing was measured", len(late), urgent)
-		}
-		p99 := late[len(late)*99/100]
+		p99 := x.late[len(x.late)*99/100]
 		t.Logf("drained in %v, %.0f times real time; live values p50 %v p99 %v; slowest of %d findings %v",
-			took, outage.Seconds()/took.Seconds(), late[len(late)/2], p99, urgent, slowest)
+			x.took, outage.Seconds()/x.took.Seconds(), x.late[len(x.late)/2], p99, x.urgent, x.slowest)
 		if p99 > 2*time.Second {
 			t.Errorf("live values are %v late", p99)
 		}
-		if slowest > time.Second {
-			t.Errorf("a finding took %v", slowest)
+		if x.slowest > time.Second {
+			t.Errorf("a finding took %v", x.slowest)
 		}
 		stop()
 		e.empty(30 * time.Second)

@@ -18,42 +18,26 @@ func TestThinLink(t *testing.T) {
 	m, s := newMemory(), &screen{}
 	applied := make(chan time.Time, 100)
 	m.apply = func([]plant.Finding) error { applied <- time.Now(); return nil }
-	e := &box{t: t, dir: t.TempDir(), tags: two(25), dead: map[string]bool{}, sent: map[sampleKey]float64{}, kbit: kbit}
+	e := closedBox(t, t.TempDir(), two(25))
+	e.kbit = kbit
 	e.open(w.url())
 	backlog(t, e, records, samples)
 	stop := load(e, 200*time.Millisecond)
 	startHost(t, b.url(), m, s, nil)
 	eventually(t, "births", 10*time.Second, func() bool { return e.up.Counts().Births == 1 })
 
-	begin, urgent, slowest := time.Now(), 0, time.Duration(0)
-	for e.queue.Stats().Records > 10 {
-		at := time.Now()
-		e.finding("urgent")
-		urgent++
-		select {
-		case done := <-applied:
-			slowest = max(slowest, done.Sub(at))
-		case <-time.After(10 * time.Second):
-			t.Fatal("a finding waits behind the backlog")
-		}
-		time.Sleep(250 * time.Millisecond)
-		if time.Since(begin) > 3*time.Minute {
-			t.Fatalf("%d records are left after 3 minutes", e.queue.Stats().Records)
-		}
+	x := e.drain(s, applied, 10, 10*time.Second, 3*time.Minute)
+	if len(x.late) == 0 || x.urgent < 10 {
+		t.Fatalf("%d live values and %d findings while draining: nothing was measured", len(x.late), x.urgent)
 	}
-	took := time.Since(begin)
-	late := s.takeLate()
-	if len(late) == 0 || urgent < 10 {
-		t.Fatalf("%d live values and %d findings while draining: nothing was measured", len(late), urgent)
-	}
-	p99 := late[len(late)*99/100]
+	p99 := x.late[len(x.late)*99/100]
 	t.Logf("%d samples drained in %v; live values p50 %v p99 %v; slowest of %d findings %v",
-		records*samples, took.Round(time.Millisecond), late[len(late)/2], p99, urgent, slowest)
+		records*samples, x.took.Round(time.Millisecond), x.late[len(x.late)/2], p99, x.urgent, x.slowest)
 	if p99 > time.Second { // an edge that was not told is 1.5 s late
 		t.Errorf("live values are %v late", p99)
 	}
-	if slowest > 2*time.Second {
-		t.Errorf("a finding took %v", slowest)
+	if x.slowest > 2*time.Second {
+		t.Errorf("a finding took %v", x.slowest)
 	}
 	stop()
 }

@@ -461,9 +461,14 @@ type box struct {
 
 func newBox(t testing.TB, dir, url string, tags map[string][]plant.Tag) *box {
 	t.Helper()
-	b := &box{t: t, dir: dir, tags: tags, dead: map[string]bool{}, sent: map[sampleKey]float64{}}
+	b := closedBox(t, dir, tags)
 	b.open(url)
 	return b
+}
+
+// closedBox can still be furnished before it is opened.
+func closedBox(t testing.TB, dir string, tags map[string][]plant.Tag) *box {
+	return &box{t: t, dir: dir, tags: tags, dead: map[string]bool{}, sent: map[sampleKey]float64{}}
 }
 
 // open opens the queue and starts the uplink.
