@@ -16,9 +16,10 @@ type assetsCmd struct {
 }
 
 type assetsImportCmd struct {
-	File  string `arg:"" help:"Spreadsheet as CSV: see millwright assets template and docs/assets.md."`
-	Out   string `short:"o" help:"Asset file to write (default: standard output)." placeholder:"FILE.toml"`
-	Merge string `help:"Asset file that the records go into; what stands there stays as it is. May be the one to write." placeholder:"FILE.toml"`
+	File    string   `arg:"" help:"Spreadsheet as CSV: see millwright assets template and docs/assets.md."`
+	Out     string   `short:"o" help:"Asset file to write (default: standard output)." placeholder:"FILE.toml"`
+	Classes []string `help:"Class file of the plant's own, as often as there are some." placeholder:"FILE.toml"`
+	Merge   string   `help:"Asset file that the records go into; what stands there stays as it is. May be the one to write." placeholder:"FILE.toml"`
 }
 
 // Run writes an asset file, or says all that is wrong and writes nothing.
@@ -40,7 +41,11 @@ func (c *assetsImportCmd) Run(e *env) error {
 		}
 		mode = info.Mode().Perm()
 	}
-	made, err := config.ImportInventory(c.File, string(src), c.Merge, string(base))
+	library, err := config.Classes(c.Classes...)
+	if err != nil {
+		return err
+	}
+	made, err := config.ImportInventory(c.File, string(src), c.Merge, string(base), library)
 	if faults, ok := errors.AsType[config.Faults](err); ok {
 		fmt.Fprintln(e.stderr, faults)
 		return fmt.Errorf("%s, nothing was written: mend the lines above", count(len(faults), "fault"))

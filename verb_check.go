@@ -10,8 +10,9 @@ import (
 )
 
 type checkCmd struct {
-	Files  []string `arg:"" name:"file" help:"Configuration files of processes, asset files, files of asset classes, scenarios of the simulator."`
-	Strict bool     `help:"Demand of every limit that it says where it comes from: source, author and date; and of every tag that it is sampled as often as the class of its machine asks."`
+	Files   []string `arg:"" name:"file" help:"Configuration files of processes, asset files, files of asset classes, scenarios of the simulator."`
+	Classes []string `help:"Class file of the plant's own, for asset files and classes that need it; a process names them itself." placeholder:"FILE.toml"`
+	Strict  bool     `help:"Demand of every limit that it says where it comes from: source, author and date; and of every tag that it is sampled as often as the class of its machine asks."`
 }
 
 // Run checks every file and prints every fault.
@@ -40,7 +41,7 @@ func (c *checkCmd) faults(file string) []string {
 		_, err := simulator.ReadScenario(file)
 		return split(err)
 	}
-	assets, other, err := config.Check(file)
+	assets, other, err := config.Check(file, c.Classes...)
 	if !other {
 		return append(split(err), c.unsourced(file, assets)...)
 	}
@@ -68,7 +69,7 @@ func (c *checkCmd) undersampled(file string, of *config.Config) (faults []string
 	if !c.Strict {
 		return nil
 	}
-	library, err := config.Classes()
+	library, err := config.Classes(of.Edge.ClassFiles...)
 	if err != nil {
 		return split(err)
 	}

@@ -190,7 +190,7 @@ func (w *works) startHMI(ctx context.Context, web *config.HMI, m *memory) error 
 	if err != nil {
 		return err
 	}
-	library, err := config.Classes()
+	library, err := config.Classes(web.ClassFiles...)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"millwright/plant"
@@ -38,7 +37,7 @@ func ParseAssets(name string, r io.Reader, tags []plant.Tag) ([]plant.Asset, err
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	assets := readAssets([]source{{name, string(src)}}, tags, listed, &faults)
+	assets := readAssets([]source{{name, string(src)}}, tags, listed, library(nil, &faults), &faults)
 	if err := faults.err(); err != nil {
 		return nil, err
 	}
@@ -70,18 +69,11 @@ const (
 )
 
 // readAssets reads asset files that together hold every asset that a tag names.
-func readAssets(files []source, tags []plant.Tag, scope scope, faults *Faults) []plant.Asset {
+func readAssets(files []source, tags []plant.Tag, scope scope, library func() Library, faults *Faults) []plant.Asset {
 	byPath := make(map[string]*plant.Tag, len(tags))
 	for i := range tags {
 		byPath[tags[i].Path] = &tags[i]
 	}
-	library := sync.OnceValue(func() Library { // thirty files, and many assets are of no class
-		l, err := Classes()
-		if err != nil {
-			faults.add("firmware-configs/classes", 0, "", "%v", err)
-		}
-		return l
-	})
 	var assets []plant.Asset
 	known := map[string]bool{}
 	for _, f := range files {

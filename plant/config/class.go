@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	configs "millwright/firmware-configs"
@@ -20,8 +21,25 @@ const Machine = "machine"
 // Library is the classes of assets by name.
 type Library []plant.AssetClass
 
-// Classes is the library that ships, firmware-configs/classes.
-func Classes() (Library, error) { return readLibrary(configs.Classes, "classes") }
+// Classes is the library that ships, firmware-configs/classes, with the class
+// files of a plant's own. Where both have a class of one name the plant's stands,
+// also in what includes it. The error is Faults, all of all files.
+func Classes(own ...string) (Library, error) {
+	var faults Faults
+	for _, file := range own {
+		if _, err := ReadFile(file); err != nil {
+			faults.add(file, 0, "", "%v", err)
+		}
+	}
+	l := readLibrary(configs.Classes, "classes", sources(own), &faults)
+	return l, faults.err()
+}
+
+// library is the library of a process that names class files of its own. It is
+// read when somebody asks: thirty files, and many assets are of no class.
+func library(own []source, faults *Faults) func() Library {
+	return sync.OnceValue(func() Library { return readLibrary(configs.Classes, "classes", own, faults) })
+}
 
 // Find is the class of that name, also by another of its names and whatever the
 // case, blanks and hyphens; nil where there is none.
@@ -88,25 +106,37 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// readLibrary reads every class file of a folder. The error is Faults, all of
-// all files.
-func readLibrary(from fs.FS, dir string) (Library, error) {
-	files, err := fs.Glob(from, path.Join(dir, "*.toml"))
-	if err != nil {
-		return nil, err
-	}
-	var faults Faults
+// readLibrary reads every class file of a folder, and a plant's own, which stand
+// for those of the same name.
+func readLibrary(from fs.FS, dir string, own []source, faults *Faults) Library {
 	var read []*classTable
-	for _, file := range files {
-		src, err := fs.ReadFile(from, file)
-		if err != nil {
-			return nil, err
-		}
-		if c := readClass(file, string(src), &faults); c != nil {
+	for _, s := range own {
+		c := readClass(s.name, s.text, faults)
+		switch {
+		case c == nil:
+		case slices.ContainsFunc(read, func(o *classTable) bool { return o.class.Name == c.class.Name }):
+			faults.add(s.name, 1, "", "two files are called %s.toml, and a class has the name of its file", c.class.Name)
+		default:
 			read = append(read, c)
 		}
 	}
-	return resolve(read, &faults), faults.err()
+	plants := len(read)
+	files, err := fs.Glob(from, path.Join(dir, "*.toml"))
+	if err != nil || len(files) == 0 {
+		faults.add(dir, 0, "", "holds no class: %v", err)
+	}
+	for _, file := range files {
+		src, err := fs.ReadFile(from, file)
+		if err != nil {
+			faults.add(file, 0, "", "%v", err)
+			continue
+		}
+		c := readClass(file, string(src), faults)
+		if c != nil && !slices.ContainsFunc(read[:plants], func(o *classTable) bool { return o.class.Name == c.class.Name }) {
+			read = append(read, c)
+		}
+	}
+	return resolve(read, faults)
 }
 
 // ParseClass reads one class file as text and checks it against the library,

@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	configs "millwright/firmware-configs"
 	"millwright/plant"
 )
 
@@ -94,11 +95,12 @@ type Edge struct {
 	Queue       Queue  // quotas of what else it holds
 	Assets      []plant.Asset
 	AssetsFiles []string
-	Speed       float64 // plant seconds per second of wall time; 1 except with a simulator
-	Models      string  // URL of the plant's page, which serves the model repository; empty: the edge keeps to what it learns
-	ModelsRoot  string  // file: the root of trust of that repository
-	ModelsCA    string  // PEM file for https; empty: the system's
-	Orders      string  // "plant": engineers may decide about PLCs on the HMI, by way of that repository; "box": on this machine alone
+	ClassFiles  []string // classes of the plant's own, beside those that ship
+	Speed       float64  // plant seconds per second of wall time; 1 except with a simulator
+	Models      string   // URL of the plant's page, which serves the model repository; empty: the edge keeps to what it learns
+	ModelsRoot  string   // file: the root of trust of that repository
+	ModelsCA    string   // PEM file for https; empty: the system's
+	Orders      string   // "plant": engineers may decide about PLCs on the HMI, by way of that repository; "box": on this machine alone
 	Beacon      *Beacon
 
 	// Where the box keeps what a spare needs to take its place; empty: nowhere.
@@ -127,7 +129,8 @@ type HMI struct {
 	Data           string // folder of the accounts
 	TLSCertificate string // PEM files
 	TLSKey         string
-	NoLogin        bool // every route open, on loopback only
+	NoLogin        bool     // every route open, on loopback only
+	ClassFiles     []string // classes of the plant's own, for the causes of alarms
 }
 
 // Simulator is the simulated mill, section [simulator].
@@ -319,6 +322,7 @@ func (root *table) edge(c *Config) *Edge {
 		Reserve:     t.size("reserve", 256<<20, 16<<20),
 		Queue:       t.queue(),
 		AssetsFiles: t.files("assets"),
+		ClassFiles:  t.files("classes"),
 		Speed:       t.number("speed", 1, 0.001, 1000),
 		Models:      t.checked("models", "", func(s string) error { return checkURL(s, "http", "https") }),
 		ModelsRoot:  t.readable("models_root"),
@@ -339,6 +343,10 @@ func (root *table) edge(c *Config) *Edge {
 	}
 	e.delivery(t, c.Broker != nil)
 	e.Box = t.checked("box", cmp.Or(e.Access.User, e.Name), checkName)
+	classes := library(sources(e.ClassFiles), t.faults)
+	if len(e.ClassFiles) > 0 {
+		classes() // its faults are told even where no asset is of them
+	}
 	if len(e.AssetsFiles) == 0 {
 		e.assign(c, nil)
 		return e
@@ -351,7 +359,7 @@ func (root *table) edge(c *Config) *Edge {
 			scope = discovered
 		}
 	}
-	e.Assets = readAssets(sources(e.AssetsFiles), tags, scope, t.faults)
+	e.Assets = readAssets(sources(e.AssetsFiles), tags, scope, classes, t.faults)
 	e.assign(c, e.Assets)
 	return e
 }
@@ -394,6 +402,11 @@ func (root *table) hmi(h *Historian) *HMI {
 		Listen:  t.checked("listen", "127.0.0.1:8080", checkListen),
 		Data:    t.folder("data", "millwright-data/hmi"),
 		NoLogin: t.flag("no_login"),
+
+		ClassFiles: t.files("classes"),
+	}
+	if len(m.ClassFiles) > 0 {
+		readLibrary(configs.Classes, "classes", sources(m.ClassFiles), t.faults)
 	}
 	m.TLSCertificate, m.TLSKey = t.tlsPair("tls_certificate", "tls_key")
 	if m.NoLogin && !loopback(m.Listen) && checkListen(m.Listen) == nil {

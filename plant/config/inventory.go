@@ -107,16 +107,16 @@ type Imported struct {
 // an asset file as text, the records go into it: what stands there stays as it
 // is, comments too, and a record that says something else than the base is a
 // fault. The error is Faults, all of the file.
-func ImportInventory(name, src, baseName, base string) (Imported, error) {
+func ImportInventory(name, src, baseName, base string, classes Library) (Imported, error) {
 	var faults Faults
-	i := &inventory{name: name, faults: &faults, base: baseName, open: map[string]*entry{}}
+	i := &inventory{name: name, faults: &faults, base: baseName, open: map[string]*entry{}, library: func() Library { return classes }}
 	i.read(src, base)
 	if err := faults.err(); err != nil {
 		return Imported{}, err
 	}
 	text := i.write(base)
 	// What nobody could read again is not written.
-	readAssets([]source{{cmp.Or(baseName, name), text}}, nil, unseen, &faults)
+	readAssets([]source{{cmp.Or(baseName, name), text}}, nil, unseen, i.library, &faults)
 	if err := faults.err(); err != nil {
 		return Imported{}, errors.Join(errors.New("the inventory makes an asset file that cannot be read"), err)
 	}
@@ -129,6 +129,7 @@ type inventory struct {
 	faults     *Faults
 	lines      map[string]int // of the base
 	open       map[string]*entry
+	library    func() Library
 	order      []*entry // assets of the inventory that the base does not have
 	named      int
 	added      int
@@ -153,7 +154,7 @@ type entry struct {
 
 func (i *inventory) read(src, base string) {
 	if base != "" {
-		assets := readAssets([]source{{i.base, base}}, nil, unseen, i.faults)
+		assets := readAssets([]source{{i.base, base}}, nil, unseen, i.library, i.faults)
 		if len(*i.faults) > 0 {
 			return
 		}
@@ -295,7 +296,7 @@ func (i *inventory) newHead(head *table, l *entry) {
 	text := tomlSection("[[asset]]\npath = "+tomlText(l.asset.Path), head, assetKeys)
 	m := maps.Clone(head.m)
 	m["path"] = l.asset.Path
-	check := assetTable{table: &table{document: head.document, m: m}, scope: unseen, library: func() Library { c, _ := Classes(); return c }}
+	check := assetTable{table: &table{document: head.document, m: m}, scope: unseen, library: i.library}
 	check.read()
 	l.asset = check.asset
 	i.add(l, text)

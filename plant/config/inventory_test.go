@@ -15,7 +15,7 @@ func mustImport(t *testing.T, src, base string) Imported {
 	if base != "" {
 		name = "assets.toml"
 	}
-	got, err := ImportInventory("plant.csv", src, name, base)
+	got, err := ImportInventory("plant.csv", src, name, base, shipped(t))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, src)
 	}
@@ -25,7 +25,7 @@ func mustImport(t *testing.T, src, base string) Imported {
 func parseAlone(t *testing.T, text string) []plant.Asset {
 	t.Helper()
 	var faults Faults
-	assets := readAssets([]source{{"assets.toml", text}}, nil, unseen, &faults)
+	assets := readAssets([]source{{"assets.toml", text}}, nil, unseen, library(nil, &faults), &faults)
 	if len(faults) > 0 {
 		t.Fatalf("%v\n%s", faults, text)
 	}
@@ -195,7 +195,7 @@ func TestBadInventory(t *testing.T) {
 		{head + "asset,\"A/P2\n", []string{`plant.csv:2: not CSV: `}},
 		{head + "asset,A/\xff,pump\n", []string{`plant.csv:2: the text is not UTF-8: save it as "CSV UTF-8"`}},
 	} {
-		_, err := ImportInventory("plant.csv", c.src, "assets.toml", base)
+		_, err := ImportInventory("plant.csv", c.src, "assets.toml", base, shipped(t))
 		if err == nil {
 			t.Errorf("accepted:\n%s", c.src)
 			continue
@@ -219,14 +219,23 @@ func FuzzImportInventory(f *testing.F) {
 	f.Add("record,path,name,position,source\nasset,A,\"x\ny\",,\nbearing,B,,DE,unknown\n", "[[asset]]\npath = \"B\"\n# last\n[[asset]]\npath=\"C\"")
 	f.Add("record,path,limits\nasset,B,class\n", "asset = [{path = \"B\", limits = \"class\"}]\n")
 	f.Fuzz(func(t *testing.T, src, base string) {
-		got, err := ImportInventory("plant.csv", src, "assets.toml", base)
+		got, err := ImportInventory("plant.csv", src, "assets.toml", base, shipped(t))
 		if err != nil {
 			return
 		}
 		parseAlone(t, got.Text)
-		again, err := ImportInventory("plant.csv", src, "assets.toml", got.Text)
+		again, err := ImportInventory("plant.csv", src, "assets.toml", got.Text, shipped(t))
 		if err != nil || again.Added != 0 || again.Assets != got.Assets {
 			t.Errorf("again: %+v %v\n%s", again, err, got.Text)
 		}
 	})
+}
+
+func shipped(t *testing.T) Library {
+	t.Helper()
+	l, err := Classes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
 }

@@ -41,7 +41,7 @@ func ParseWorks(files fs.FS) ([]plant.Tag, []plant.Asset, error) {
 	}
 	var faults Faults
 	tags := readTags(lists, &faults)
-	assets := readAssets(sheets, tags, listed, &faults)
+	assets := readAssets(sheets, tags, listed, library(nil, &faults), &faults)
 	if err := faults.err(); err != nil {
 		return nil, nil, err
 	}

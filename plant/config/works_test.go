@@ -89,3 +89,71 @@ func TestPatterns(t *testing.T) {
 	refused(`"hsm/*.csv"`, `"hsm/c.toml"`, "edge.assets: "+dir+"/hsm/c.toml: no such file")
 	refused(`"hsm"`, `"hsm/*.toml"`, "is a folder")
 }
+
+// A plant has classes of its own in files: new ones, and its own of a name that
+// ships, which then also stands in what includes it.
+func TestOwnClasses(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	edge := func(keys string) (*Config, error) {
+		t.Helper()
+		write("edge.toml", "[[plc]]\nname = \"p\"\nurl = \"opc.tcp://127.0.0.1:4840\"\ntags = \"tags.csv\"\n"+
+			"[edge]\nname = \"e\"\nbroker = \"mqtt://127.0.0.1:1883\"\nassets = \"assets.toml\"\n"+keys)
+		return Load(filepath.Join(dir, "edge.toml"))
+	}
+	write("tags.csv", "path,node,unit\nA/P/BRG_T,ns=2;s=a,°C\nA/M/T,ns=2;s=b,°C\n")
+	write("assets.toml", "[[asset]]\npath = \"A/P\"\nclass = \"peeler\"\nlimits = \"class\"\n[[asset]]\npath = \"A/M\"\nclass = \"fan\"\n")
+	const peeler = "[class]\ntitle = \"Bar peeler\"\nvibration = \"none applies\"\nincludes = [\"fan\"]\n" +
+		"[[class.tag]]\nname = \"BRG_T\"\nunit = \"°C\"\ndescription = \"Bearing\"\n" +
+		"[[class.limit]]\ntag = \"BRG_T\"\nunit = \"°C\"\nkind = \"high\"\nvalue = 71\nbasis = \"our book\"\nsource = \"judgement\"\nauthor = \"A\"\ndate = \"2026-03-31\"\n"
+	const fan = "[class]\ntitle = \"Fan\"\nvibration = \"none applies\"\n[[class.mode]]\nname = \"dust\"\ntitle = \"Dust\"\n[[class.mode.symptom]]\ntag = \"T\"\n"
+	if _, err := edge(""); err == nil || !strings.Contains(err.Error(), `"peeler" is no class of the library`) {
+		t.Errorf("%v", err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "classes"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write("classes/peeler.toml", peeler)
+	write("classes/fan.toml", fan)
+	c, err := edge("classes = \"classes/*.toml\"\n[broker]\n[historian]\n[hmi]\nclasses = \"classes/*.toml\"\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := c.Edge.Assets[0].Limits; len(l) != 1 || l[0].Value != 71 || l[0].Basis != "class peeler: our book" {
+		t.Errorf("%+v", l)
+	}
+	l, err := Classes(c.HMI.ClassFiles...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"peeler", "fan"} {
+		if p := l.Find(name); p == nil || p.Mode("dust") == nil || p.Mode("unbalance") != nil {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+	if l.Find("turbo-blower") == nil {
+		t.Error("classes that ship are gone")
+	}
+	// They are files of the process, which a spare takes over.
+	if n := len(c.Files); n != 6 {
+		t.Errorf("%+v", c.Files)
+	}
+
+	write("classes/fan.toml", strings.Replace(fan, "title = \"Fan\"", "titel = \"Fan\"", 1))
+	write("peeler.toml", peeler)
+	for _, k := range []struct{ keys, want string }{
+		{"classes = \"classes/*.toml\"\n", "classes/fan.toml:2: class.titel: unknown key"},
+		{"[broker]\n[historian]\n[hmi]\nclasses = \"classes/*.toml\"\n", "classes/fan.toml:2: class.titel: unknown key"},
+		{"classes = [\"classes/peeler.toml\", \"peeler.toml\"]\n", "two files are called peeler.toml"},
+		{"classes = \"none.toml\"\n", "edge.classes: "},
+	} {
+		if _, err := edge(k.keys); err == nil || !strings.Contains(err.Error(), k.want) {
+			t.Errorf("%s%v\nlacks %s", k.keys, err, k.want)
+		}
+	}
+}
