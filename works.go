@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -321,15 +320,11 @@ func (w *works) outfit(ctx context.Context, a *edge.Agent, c *config.Edge, plcs 
 		s.Home = c.Name + "/" + p.Name
 		tags := p.Tags
 		if p.Discover {
-			d := collector.Discovery{URL: p.URL, Security: s.Security, Root: p.DiscoverRoot,
+			d := &collector.Discovery{URL: p.URL, Security: s.Security, Root: p.DiscoverRoot,
 				Manners: func(collector.Product) plant.Budget { return p.Budget }}
-			draft, err := d.Run(ctx)
+			found, err := find(ctx, d, &p, c.Data, a.Log)
 			if err != nil {
-				return fmt.Errorf("plc %s: %w", p.Name, err)
-			}
-			found := draft.Tags
-			if over := p.Overload(found); len(over) > 0 {
-				return fmt.Errorf("plc %s: %s", p.Name, strings.Join(over, "; "))
+				return err
 			}
 			config.Assign(found, c.Assets)
 			tags = found
