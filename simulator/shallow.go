@@ -60,12 +60,15 @@ func areas() []area {
 		{"BOF/C2", production.Pattern{}},
 		{"CC", production.Pattern{Run: 7 * hour, Stop: 1.3 * hour, Low: 0.9, High: 1, Ramp: 120}},
 		{"CC/BC1", production.Pattern{}},
-		{"CC/SC1", production.Pattern{Run: 6 * hour, Stop: 1.2 * hour, Short: 0.1, Low: 0.9, High: 1, Ramp: 120}},
-		{"CC/SC2", production.Pattern{Run: 6 * hour, Stop: 1.5 * hour, Short: 0.1, Low: 0.9, High: 1, Ramp: 120}},
-		{"CC/BL1", production.Pattern{Run: 8 * hour, Stop: 2 * hour, Short: 0.1, Low: 0.9, High: 1, Ramp: 120}},
+		{"CC/SC1", production.Pattern{}},
+		{"CC/SC2", production.Pattern{}},
+		{"CC/BL1", production.Pattern{}},
 		{"HSM", production.Pattern{}},
+		{"HSM/RM", production.Pattern{}},
+		{"HSM/DC", production.Pattern{}},
 		{"CM", production.Pattern{Run: 0.7 * hour, Stop: 0.15 * hour, Low: 0.7, High: 1, Ramp: 40, Shed: true}},
 		{"CM/ANL", production.Pattern{Run: 30 * hour, Stop: 3 * hour, Low: 0.8, High: 1, Ramp: 1800}},
+		{"CM/SPM", production.Pattern{Run: 90 * hour, Low: 0.8, High: 1, Ramp: 40, Shed: true}},
 		{"GAL", production.Pattern{Run: 20 * hour, Stop: 2 * hour, Short: 0.1, Low: 0.85, High: 1, Ramp: 180, Shed: true}},
 		{"OXY", production.Pattern{Run: 90 * hour, Stop: 5 * hour, Low: 0.85, High: 1, Ramp: 1200}},
 		{"PWR", production.Pattern{Run: 24 * hour, Low: 0.75, High: 1, Ramp: 1800}},
@@ -95,8 +98,20 @@ func (s *shop) newDemand(key string) *float64 {
 	case "BOF/C2":
 		cast := s.caster()
 		of = func() float64 { return converting(cast.Blowing()) }
-	case "HSM":
+	case "CC/SC1", "CC/SC2":
+		return &s.slabs().SlabCasters[key[len(key)-1]-'1'].Demand
+	case "CC/BL1":
+		return &s.slabs().BilletCaster.Demand
+	case "CM", "CM/ANL", "CM/SPM", "GAL":
+		return &s.coldEnd()[key].Demand
+	case "HSM", "HSM/RM", "HSM/DC":
 		strip := s.finishing()
+		switch key {
+		case "HSM/RM":
+			s.roughing()
+		case "HSM/DC":
+			s.coiling()
+		}
 		of = func() float64 {
 			switch {
 			case strip.InStrip():
@@ -107,15 +122,24 @@ func (s *shop) newDemand(key string) *float64 {
 			return 0
 		}
 	default:
-		all := areas()
-		a := all[slices.IndexFunc(all, func(a area) bool { return a.path == key })]
-		l := production.NewLine(s.seed, key, s.world, a.pattern)
+		l := s.line(key)
 		s.parts = append(s.parts, l)
+		if key == "BF/BF2" {
+			s.hearth = production.NewHearth(s.seed, key, l)
+			s.parts = append(s.parts, s.hearth)
+		}
 		return &l.Demand
 	}
 	p := &pull{of: of}
 	s.parts = append(s.parts, p)
 	return &p.demand
+}
+
+// line is one of which no more is known than the rhythm of its area.
+func (s *shop) line(key string) *production.Line {
+	all := areas()
+	a := all[slices.IndexFunc(all, func(a area) bool { return a.path == key })]
+	return production.NewLine(s.seed, key, s.world, a.pattern)
 }
 
 // converting is the demand of a converter.

@@ -13,13 +13,21 @@ type shop struct {
 	setting production.Setting
 	world   *production.World
 
-	strip  *production.Strip
-	heats  *production.Heats
-	cast   *production.Cast
-	wind   *production.Blast
-	sinter *production.Sinter
-	yard   *production.Yard
-	parts  []part
+	strip   *production.Strip
+	heats   *production.Heats
+	cast    *production.Cast
+	wind    *production.Blast
+	sinter  *production.Sinter
+	yard    *production.Yard
+	table   *production.RunOut
+	rough   *production.Roughing
+	coilers *production.Coilers
+	cold    *production.Cold
+	hearth  *production.Hearth
+	parts   []part
+
+	hot   *production.Store           // of the coilers
+	lines map[string]*production.Line // of the cold end, by their areas
 
 	demands map[string]*float64 // by the area that makes them
 }
@@ -68,7 +76,7 @@ func (s *shop) sensors() []machine.Sensor {
 	if h := s.heats; h != nil {
 		all = append(all, text("BOF/C1/MODE", &h.Mode), text("BOF/C1/HEAT", &h.Heat))
 	}
-	return all
+	return append(all, s.products()...)
 }
 
 func text(path string, value *string) machine.Sensor {
@@ -79,15 +87,22 @@ func text(path string, value *string) machine.Sensor {
 func (s *shop) finishing() *production.Strip {
 	if s.strip == nil {
 		if s.setting.Mix {
-			s.yard = production.NewYard(s.seed, s.converter())
-			s.strip = production.NewStripOf(s.seed, s.yard)
-			s.parts = append(s.parts, s.yard)
+			s.strip = production.NewStripOf(s.seed, s.slabs())
 		} else {
 			s.strip = production.NewStrip(s.seed)
 		}
 		s.parts = append(s.parts, s.strip)
 	}
 	return s.strip
+}
+
+// runOut is the strip behind the finishing train.
+func (s *shop) runOut() *production.RunOut {
+	if s.table == nil {
+		s.table = production.NewRunOut(s.finishing())
+		s.parts = append(s.parts, s.table)
+	}
+	return s.table
 }
 
 // converter is the converter's heats.

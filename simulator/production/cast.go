@@ -30,6 +30,7 @@ const (
 type Cast struct {
 	rng          *rand.Rand
 	number, heat int
+	blown        int     // heat that was blown last
 	heats        int     // left in the sequence, with the present one
 	left         float64 // s of the mode, where it ends by time
 	ladle        float64 // t left in it for this strand
@@ -38,7 +39,8 @@ type Cast struct {
 
 	Mode      string
 	Sequence  string  // "Q1234"
-	Heat      string  // "H54321"
+	Heat      string  // "H64321"
+	Blown     string  // heat in the converter that blows for the caster, or last there
 	Section   string  // "260x260"
 	Thickness float64 // mm
 	Width     float64 // mm
@@ -56,10 +58,11 @@ const CasterLength = 25.0
 // NewCast stands in a long sequence, at speed.
 func NewCast(seed uint64) *Cast {
 	c := &Cast{rng: physics.Stream(seed, "cast")}
-	c.number, c.heat = 1000+c.rng.IntN(8000), 20_000+c.rng.IntN(60_000)
+	c.number, c.heat = 1000+c.rng.IntN(8000), 60_000+c.rng.IntN(60_000)/2
 	c.sequence()
 	c.heats = 12
 	c.tap()
+	c.Blown = c.Heat
 	c.begin(Casting)
 	c.Speed, c.Length, c.Mould = c.target, CasterLength, true
 	return c
@@ -82,7 +85,7 @@ func (c *Cast) sequence() {
 // tap opens the next ladle. Hotter steel is cast more slowly.
 func (c *Cast) tap() {
 	c.heat++
-	c.Heat = fmt.Sprintf("H%05d", c.heat)
+	c.Heat = heatName(c.heat)
 	c.ladle = HeatTons / Strands * (1 + 0.02*(2*c.rng.Float64()-1))
 	c.Superheat = math.Min(42, math.Max(18, 28+5*c.rng.NormFloat64()))
 	c.target = c.base * (1 - 0.004*(c.Superheat-28))
@@ -146,6 +149,10 @@ func (c *Cast) Step(dt float64) {
 	c.Speed += math.Copysign(math.Min(math.Abs(d), rate*dt), d)
 	if c.Mode != TailOut && c.Mode != Turnaround {
 		c.Length = math.Min(CasterLength, c.Length+c.Speed/60*dt)
+	}
+	if c.blown <= c.heat && c.Blowing() {
+		c.blown = c.heat + 1
+		c.Blown = heatName(c.blown)
 	}
 }
 

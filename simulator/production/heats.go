@@ -23,7 +23,7 @@ type Heats struct {
 // NewHeats begins with a blow.
 func NewHeats(seed uint64) *Heats {
 	h := &Heats{rng: physics.Stream(seed, "heats")}
-	h.number = 20_000 + h.rng.IntN(60_000)
+	h.number = 20_000 + h.rng.IntN(60_000)/2 // those of the other converter are higher
 	h.begin("blow")
 	return h
 }
@@ -47,8 +47,13 @@ func (h *Heats) begin(step string) {
 	case "slag":
 		h.left = 420 + 240*u
 	}
-	h.Heat = fmt.Sprintf("H%05d", h.number)
+	h.Heat = heatName(h.number)
 }
+
+func heatName(number int) string { return fmt.Sprintf("H%05d", number) }
+
+// Before is the heat that was made n heats before the present one.
+func (h *Heats) Before(n int) string { return heatName(h.number - n) }
 
 var heatSteps = map[string]string{"charge": "blow", "blow": "sample", "sample": "tap", "tap": "slag", "slag": "charge"}
 

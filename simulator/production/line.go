@@ -33,6 +33,7 @@ type Line struct {
 	left    float64 // s of the mode
 	target  float64
 
+	Hold   bool // it has nothing to work on
 	Mode   string
 	Demand float64 // of the full one
 }
@@ -64,9 +65,9 @@ func (l *Line) Step(dt float64) {
 	l.left -= dt
 	target := l.target
 	switch {
-	case l.pattern.Shed && l.world.Shed == 1:
+	case l.Hold || l.pattern.Shed && l.world.Shed == 1:
 		l.Mode, l.target, target = Stopped, 0, 0
-		l.left = 60 // it begins again when the grid is back
+		l.left = 60 // it begins again when there is work, and the grid is back
 	case l.left > 0:
 	case l.Mode == Stopped:
 		l.run()

@@ -133,7 +133,7 @@ func (l *Strip) next() {
 	if l.hard {
 		grade = "HSLA340"
 	}
-	c := Coil{ID: fmt.Sprintf("C%06d", l.number), Grade: grade, Gauge: gauge, Width: width, Hard: l.hard, Zoom: 1.2 + 0.02*l.uniform(), Skids: 6,
+	c := Coil{ID: l.Before(0), Grade: grade, Gauge: gauge, Width: width, Hard: l.hard, Zoom: 1.2 + 0.02*l.uniform(), Skids: 6,
 		Temperature: 970 + 5*l.uniform()}
 	c.Pass = physics.Pass{Entry: 32 * math.Pow(11.6/32, stretch), Exit: exit, Width: width, Carbon: 0.10 + 0.01*l.uniform(),
 		Hardness: hardness, Radius: 350, Speed: 0.8 * 9 * 3.2 / exit}
@@ -158,7 +158,7 @@ func (l *Strip) take() {
 	}
 	gauge := l.gauge(grade.Gauges, thinnest)
 	width := slab.Width + 8*l.uniform()
-	c := Coil{ID: fmt.Sprintf("C%06d", l.number), Slab: slab.ID, Heat: slab.Heat, Grade: grade.Name, Gauge: gauge, Width: width,
+	c := Coil{ID: l.Before(0), Slab: slab.ID, Heat: slab.Heat, Grade: grade.Name, Gauge: gauge, Width: width,
 		Hard: hard, Zoom: 1.1 + 0.2*math.Min(1, 3.2/gauge) + 0.02*l.uniform() - 0.02, Skids: 6, Temperature: 970 + 5*l.uniform()}
 	const torque = 640e3 // N·m at the rolls
 	for bar := 34.0; ; bar -= 2 {
@@ -175,6 +175,9 @@ func (l *Strip) take() {
 	c.Length = 17 * width / 7850 / (c.Pass.Exit / 1000) / (width / 1000) // 17 kg a millimetre of width
 	l.Coil = c
 }
+
+// Before is the number of the coil that was rolled n coils before the present one.
+func (l *Strip) Before(n int) string { return fmt.Sprintf("C%06d", l.number-n) }
 
 // gauge is that of the coil before or a neighbour of it that the grade comes in.
 func (l *Strip) gauge(gauges []float64, thinnest float64) float64 {

@@ -35,19 +35,28 @@ type Slab struct {
 	Width float64 // mm
 }
 
-// Yard is the slab yard: what the casters have made of the converter's heats,
-// and what ships have brought.
+// Yard is the slab yard: what the slab casters have made of the converter's heats,
+// and what ships have brought. The steel goes where the melt shop's plan sends it: a
+// sequence for both slab casters at once, heat by heat in turn, then one for the billet
+// caster.
 type Yard struct {
-	rng    *rand.Rand
-	heats  *Heats
-	last   string  // heat that was tapped last
-	grade  int     // of the sequence being cast
-	left   int     // heats of the sequence
-	ship   float64 // s since slabs were bought
-	bought int
-	slabs  []Slab
+	rng   *rand.Rand
+	heats *Heats
+	last  string // heat that was tapped last
 
-	// What was cast last of the works' own, and how many slabs there are.
+	billets bool    // the billet caster has its turn
+	left    int     // heats of that turn
+	own     int     // grade of the slab casters' sequences
+	bought  int     // heats of others, by ship
+	ship    float64 // s since slabs were bought
+	grade   int     // of the load
+	load    int     // heats left of it
+	slabs   []Slab
+
+	SlabCasters  [2]*Caster
+	BilletCaster *Caster
+
+	// What was cut last of the works' own, and how many slabs there are.
 	Heat, Slab, Grade string
 	Width             float64 // mm
 	Slabs             float64
@@ -56,52 +65,85 @@ type Yard struct {
 const (
 	slabsOfHeat = 8       // of 130 t
 	shipEvery   = 75 * 60 // s between as many bought ones
+
+	slabHeat   = 80 * 60 // s of a heat at full speed: one strand of 200 × 1100 mm
+	billetHeat = 40 * 60 // six strands of 160 × 160 mm
 )
 
-// NewYard is well stocked.
+// NewYard is well stocked, and the casters have the heats that were tapped before.
 func NewYard(seed uint64, heats *Heats) *Yard {
 	y := &Yard{rng: physics.Stream(seed, "yard"), heats: heats, last: heats.Heat, bought: 40_000}
 	for range 20 {
 		y.buy()
 	}
+	y.left = 2 * (1 + y.rng.IntN(4))
+	sequence := func() int { return 1000 + y.rng.IntN(8000) }
+	slabs := func(before int) ladle {
+		return ladle{heat: heats.Before(before), slabs: y.plan(heats.Before(before), y.grade)}
+	}
+	y.own = y.grade
+	y.SlabCasters = [2]*Caster{newCaster(slabHeat, sequence(), slabs(2), 0.6), newCaster(slabHeat, sequence(), slabs(1), 1)}
+	y.BilletCaster = newCaster(billetHeat, sequence(), ladle{heat: heats.Before(3), last: true}, 0)
 	return y
 }
 
-// sequence begins one of 4 to 9 heats of a grade. Grades are a Markov
-// chain: a caster keeps to what it makes or goes to its neighbour.
-func (y *Yard) sequence() {
-	y.left = 4 + y.rng.IntN(6)
+// next is the grade behind another. Grades are a Markov chain: a caster keeps to what
+// it makes or goes to its neighbour.
+func (y *Yard) next(grade int) int {
 	switch u := y.rng.Float64(); {
 	case u < 0.25:
-		y.grade = (y.grade + 1) % len(grades())
+		return (grade + 1) % len(grades())
 	case u < 0.45:
-		y.grade = (y.grade + len(grades()) - 1) % len(grades())
+		return (grade + len(grades()) - 1) % len(grades())
 	}
+	return grade
 }
 
-// cast adds the slabs of a heat.
-func (y *Yard) cast(heat string) {
+// plan is the slabs of a heat.
+func (y *Yard) plan(heat string, grade int) []Slab {
+	width := 700 + 50*float64(y.rng.IntN(17)) // the mould is set anew for each heat
+	slabs := make([]Slab, slabsOfHeat)
+	for i := range slabs {
+		slabs[i] = Slab{ID: fmt.Sprintf("%s-%02d", heat, i+1), Heat: heat, Grade: grade, Width: width}
+	}
+	return slabs
+}
+
+// buy adds the slabs of a heat that a ship has brought, loads of 4 to 9 heats of a grade.
+func (y *Yard) buy() {
+	if y.load == 0 {
+		y.load = 4 + y.rng.IntN(6)
+		y.grade = y.next(y.grade)
+	}
+	y.load--
+	y.bought++
+	y.slabs = append(y.slabs, y.plan(fmt.Sprintf("P%05d", y.bought), y.grade)...)
+}
+
+// send gives a heat that has been tapped to a caster. Of four heats three become slabs.
+func (y *Yard) send(heat string) {
 	if y.left == 0 {
-		y.sequence()
+		y.billets = !y.billets
+		if y.billets {
+			y.left = 3 + y.rng.IntN(4)
+		} else { // 4 to 9 heats for each
+			y.left = 2 * (4 + y.rng.IntN(6))
+			y.own = y.next(y.own)
+		}
+	}
+	if y.billets {
+		y.BilletCaster.bring(ladle{heat: heat, treat: treatment, last: y.left == 1})
+	} else {
+		k := y.left % 2
+		y.SlabCasters[k].bring(ladle{heat: heat, treat: treatment, last: y.left <= 2, slabs: y.plan(heat, y.own)})
 	}
 	y.left--
-	width := 700 + 50*float64(y.rng.IntN(17)) // the mould is set anew for each heat
-	for i := range slabsOfHeat {
-		y.slabs = append(y.slabs, Slab{ID: fmt.Sprintf("%s-%02d", heat, i+1), Heat: heat, Grade: y.grade, Width: width})
-	}
-}
-
-// buy adds as many that a ship has brought.
-func (y *Yard) buy() {
-	y.bought++
-	y.cast(fmt.Sprintf("P%05d", y.bought))
 }
 
 // Stock is the number of slabs.
 func (y *Yard) Stock() int { return len(y.slabs) }
 
-// Step follows the converter: of four heats that it has tapped three go to the
-// slab casters, the others to blooms and billets. Bought slabs come evenly.
+// Step follows the converter and moves the casters on. Bought slabs come evenly.
 func (y *Yard) Step(dt float64) {
 	y.Slabs = float64(len(y.slabs))
 	y.ship += dt
@@ -109,15 +151,17 @@ func (y *Yard) Step(dt float64) {
 		y.ship = 0
 		y.buy()
 	}
-	if y.heats.Mode != "slag" || y.heats.Heat == y.last {
-		return
+	if y.heats.Mode == "slag" && y.heats.Heat != y.last {
+		y.last = y.heats.Heat
+		y.send(y.last)
 	}
-	y.last = y.heats.Heat
-	if y.rng.Float64() < 0.75 {
-		y.cast(y.last)
-		s := y.slabs[len(y.slabs)-1]
-		y.Heat, y.Slab, y.Grade, y.Width = s.Heat, s.ID, grades()[s.Grade].Name, s.Width
+	for _, c := range y.SlabCasters {
+		for _, s := range c.Step(dt) {
+			y.slabs = append(y.slabs, s)
+			y.Heat, y.Slab, y.Grade, y.Width = s.Heat, s.ID, grades()[s.Grade].Name, s.Width
+		}
 	}
+	y.BilletCaster.Step(dt)
 }
 
 // Program takes n slabs for a campaign of the hot mill, the oldest first; the
