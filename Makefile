@@ -197,7 +197,7 @@ soak-delivery: build tools ## every fault of delivery, with 1,000 kills of each 
 	    tail -n 1 $(RESULTS)/delivery.txt; \
 	  done; \
 	done
-	@$(call ONCE,queue.txt) || MILLWRIGHT_QUEUE_FAULTS=200 go test -count=1 -timeout 120m -v -run 'PowerCut|EIO|DiskFull|SlowDisk|Damage|Flip|Bit|Model|Kill|Salvage|Crash' ./edge/queue | tee $(RESULTS)/queue.txt
+	@$(call ONCE,queue.txt) || MILLWRIGHT_QUEUE_FAULTS=1000 go test -count=1 -timeout 120m -v -run 'PowerCut|EIO|DiskFull|SlowDisk|Damage|Flip|Bit|Model|Kill|Salvage|Crash' ./edge/queue | tee $(RESULTS)/queue.txt
 	@$(call ONCE,histories.txt) || MILLWRIGHT_HISTORIES=1000000 go test -count=1 -timeout 120m -v -run 'Model|Histories' ./historian/ingest | tee $(RESULTS)/histories.txt
 	@$(MAKE) --no-print-directory soak-delivery-outage
 	@$(MAKE) --no-print-directory soak-delivery-sparkplug

@@ -98,7 +98,9 @@ func Open(cfg Config) (*Queue, error) {
 	if q.cfg.fs == nil {
 		q.cfg.fs = vfs.Default
 	}
-	q.fs = &wearFS{FS: q.cfg.fs}
+	q.fs = &wearFS{FS: q.cfg.fs, ended: func(file string, err error) {
+		q.logger().Fatalf("%s, starting anew is all that is left: %v", file, err)
+	}}
 	if err := q.fs.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("queue folder: %w", err)
 	}
