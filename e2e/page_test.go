@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 )
@@ -76,14 +77,20 @@ func TestFaultOnThePage(t *testing.T) {
 		t.Errorf("requests to other hosts %v, script errors %v", outside, errs)
 	}
 	// The app's own scripts look at every page, in both themes and both widths:
-	// axe, texts, the keyboard.
-	for _, script := range []string{"render", "axe", "texts", "keyboard"} {
-		cmd := exec.Command("node", "../hmi/web/e2e/"+script+".mjs")
-		cmd.Env = append(os.Environ(), "BASE_URL="+base)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", script, err, tail(string(out), 40))
-		}
+	// axe, texts, the keyboard. They wait for pages to come to rest, two side by side.
+	var both sync.WaitGroup
+	for _, scripts := range [][]string{{"render", "keyboard"}, {"axe", "texts"}} {
+		both.Go(func() {
+			for _, script := range scripts {
+				cmd := exec.Command("node", "../hmi/web/e2e/"+script+".mjs")
+				cmd.Env = append(os.Environ(), "BASE_URL="+base)
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Errorf("%s: %v\n%s", script, err, tail(string(out), 40))
+				}
+			}
+		})
 	}
+	both.Wait()
 	if d := up.stop(); d > 30*time.Second {
 		t.Errorf("Ctrl-C took %v", d)
 	}
