@@ -6,6 +6,10 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
 ARGS ?=
 
+# One build serves the analysis, the tests without the race detector, the program that
+# the tests run and the archives: each other way to build compiles all dependencies again.
+GO := CGO_ENABLED=0 GOFLAGS="$(shell go env GOFLAGS) -trimpath" go
+
 export MILLWRIGHT_NODE_MODULES := $(CURDIR)/.ci/node/node_modules
 export MILLWRIGHT_PYTHON := $(CURDIR)/.ci/venv/bin/python
 export MILLWRIGHT_INFLUXD := $(CURDIR)/.ci/bin/influxd
@@ -28,7 +32,7 @@ hmi/web/node_modules/.done: hmi/web/package.json hmi/web/package-lock.json
 
 WEB_SOURCES := $(shell find hmi/web/src hmi/web/build -type f 2>/dev/null)
 hmi/web/dist/index.html: hmi/web/node_modules/.done $(WEB_SOURCES)
-	go run ./hmi/web/build
+	$(GO) run ./hmi/web/build
 
 tools: .ci/node/.done .ci/venv/.done .ci/sparkplug/.done .ci/system.done .ci/bin/influxd ## install what the tests need
 
@@ -72,9 +76,9 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 check: ## vet, format, static analysis and the import rules
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not formatted:"; echo "$$unformatted"; exit 1; }
-	go vet ./...
-	go run $(STATICCHECK) ./...
-	go test -count=1 -run 'TestImports' .
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) test -count=1 -run 'TestImports' .
 
 # SQLite is C translated to Go, ten times slower with the race detector, and none
 # of ours: what calls it is watched, it is not. Vet has run in check. A process
@@ -83,18 +87,31 @@ check: ## vet, format, static analysis and the import rules
 RACE := GORACE=atexit_sleep_ms=10 go test -race -vet=off -gcflags='modernc.org/...=-race=false'
 
 # What has one goroutine and computes long, or cannot be watched, runs without it.
-PLAIN := go test -count=1 -vet=off
+PLAIN := CI=true $(GO) test -count=1 -vet=off
 APART := ^Test(Kill|Killed|Memory|ReadBack|Flood|Planner|Budget|SecureWithUser|TokenRenewal)$$
 # And what waits for servers of other makes.
 LONG := ^Test(BudgetHoldsInStorm|Floors|OneBadOfMany|AllBad|ReadAroundBad|LowPublishLimit|SlowLink|LongWay|RefreshRequired|NoAlarms|AlarmFlood|AlarmsAcrossRestart|DeadbandKeepsBackBefore|ServersNoteChanges|PulseNumb|FrozenClock)$$
 
+# Two steps at a time: the tests with the race detector wait as much as they compute. A
+# step that fails does not stop the others; go test tells of each package in one piece, and
+# make names the steps that failed.
 test: tools web ## everything: Go with the race detector, web unit tests, real servers, real Chromium
-	$(MAKE) check
-	cd hmi/web && npm test
+	$(MAKE) --no-print-directory --keep-going -j2 test-race check test-web test-plain test-apart test-long
+
+test-race:
 	CI=true $(RACE) -timeout 30m ./e2e ./... # e2e first: it waits longest
-	CI=true $(PLAIN) ./models/train ./models/detect ./simulator ./simulator/machine ./simulator/production
-	CI=true $(PLAIN) -run '$(APART)' ./historian/export ./historian/notify ./historian/notify/text ./collector ./simulator/server
-	CI=true $(PLAIN) -parallel 6 -run '$(LONG)' ./collector
+
+test-web:
+	cd hmi/web && npm test
+
+test-plain:
+	$(PLAIN) ./models/train ./models/detect ./simulator ./simulator/machine ./simulator/production
+
+test-apart:
+	$(PLAIN) -run '$(APART)' ./historian/export ./historian/notify ./historian/notify/text ./collector ./simulator/server
+
+test-long:
+	$(PLAIN) -parallel 6 -run '$(LONG)' ./collector
 
 bench: bench-line bench-users bench-collector bench-mill bench-delivery ## every figure
 
@@ -305,4 +322,4 @@ dist: build ## one archive per architecture, with units, examples and checksums
 clean: ## remove what was built
 	rm -rf millwright dist hmi/web/dist/*
 
-.PHONY: help run build web tools check test bench bench-line bench-users bench-collector bench-mill soak-line soak-cluster soak-users soak-users-kills soak-users-influx soak-train soak-collector soak-collector-hour soak-mill soak-mill-arm64 soak-mill-compare soak-mill-null bench-delivery soak-delivery soak-delivery-outage soak-delivery-sum soak-delivery-sparkplug dist clean
+.PHONY: help run build web tools check test test-race test-web test-plain test-apart test-long bench bench-line bench-users bench-collector bench-mill soak-line soak-cluster soak-users soak-users-kills soak-users-influx soak-train soak-collector soak-collector-hour soak-mill soak-mill-arm64 soak-mill-compare soak-mill-null bench-delivery soak-delivery soak-delivery-outage soak-delivery-sum soak-delivery-sparkplug dist clean

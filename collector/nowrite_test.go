@@ -29,7 +29,7 @@ func TestNoWayToWrite(t *testing.T) {
 func clientMethods(t *testing.T, program string) []string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), program)
-	build := exec.Command("go", "build", "-o", out, "./testdata/"+program)
+	build := exec.Command("go", "build", "-trimpath", "-o", out, "./testdata/"+program) // as the program is built
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if b, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, b)

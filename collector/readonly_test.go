@@ -143,7 +143,8 @@ type checker struct {
 
 func newChecker(t *testing.T) *checker {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-export", "-deps", "-json=ImportPath,Export", ".", "github.com/gopcua/opcua")
+	cmd := exec.Command("go", "list", "-trimpath", "-export", "-deps", "-json=ImportPath,Export", ".", "github.com/gopcua/opcua")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as the program is built
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
