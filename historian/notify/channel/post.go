@@ -56,7 +56,11 @@ func post(ctx context.Context, target, ca string, body io.Reader, header http.He
 	if res.StatusCode/100 == 2 {
 		return nil // taken, whatever it says
 	}
-	err = errors.Join(fmt.Errorf("%s: %s %q", target, res.Status, first(answer, 200)), err)
+	says := ""
+	if words := first(answer, 200); words != "" {
+		says = fmt.Sprintf(" %q", words)
+	}
+	err = errors.Join(fmt.Errorf("%s: %s%s", target, res.Status, says), err)
 	switch {
 	case res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusServiceUnavailable:
 		if after := retryAfter(res.Header.Get("Retry-After"), time.Now()); after > 0 {
