@@ -360,6 +360,7 @@ export const en = {
   "plc.certificatesOpen": "Certificates that need somebody",
   "plc.certificates": { one: "{n} certificate in order", other: "{n} certificates in order" },
   "plc.trust": "Trust it",
+  "plc.trustOf": "Trust certificate",
   "plc.trustText":
     "Compare the fingerprint with the one that the PLC's own panel or engineering tool shows. Whoever holds this certificate will be taken for the PLC.",
   "plc.until": { one: "{n} day left, until", other: "{n} days left, until" },
@@ -426,7 +427,7 @@ export const en = {
   "oncall.nobody": "No team yet",
   "oncall.nobodyText": "Alarms are shown on these pages and told to nobody until the roster has people, a team and a route.",
   "oncall.gap": "Nobody",
-  "oncall.override": "Stand-in.",
+  "oncall.override": "Stand-in",
   "oncall.until": "until",
   "oncall.revision": "Roster, revision {n},",
   "oncall.channels": "Channels",

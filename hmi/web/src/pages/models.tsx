@@ -277,7 +277,12 @@ function Actions(props: { models: AssetModels; bundles: readonly Bundle[] }): JS
           {action.value !== "rollback" ? (
             <BundleChoice action={action.value} bundles={props.bundles} chosen={chosen} />
           ) : (
-            <ModelName id={chosen.value} />
+            <div class="field">
+              <span class="label">{t("models.bundle")}</span>
+              <span class="back-to">
+                <ModelName id={chosen.value} />
+              </span>
+            </div>
           )}
           <label class="text-field wide">
             <span class="label">{t("models.reason")}</span>

@@ -27,7 +27,7 @@ export function Orders(props: { orders: readonly Order[] }): JSX.Element | null 
               </>
             ) : (
               <>
-                {t("plc.trust")} <Num>{grouped((o.trust ?? "").slice(0, 16))}</Num>
+                {t("plc.trustOf")} <Num>{grouped((o.trust ?? "").slice(0, 16))}</Num>
               </>
             )}{" "}
             <span class="muted">
