@@ -117,9 +117,63 @@ func (b *browser) wait(page, js string, ms int) {
 	}
 }
 
-// shoot keeps a picture of a page where MILLWRIGHT_SHOTS names a folder.
+// click presses the first that a selector finds, once it is there and can be pressed.
+func (b *browser) click(page, selector string) {
+	b.t.Helper()
+	b.hand("click", page, args{"selector": selector})
+}
+
+// fill types a text into a field in place of what it holds.
+func (b *browser) fill(page, selector, text string) {
+	b.t.Helper()
+	b.hand("fill", page, args{"selector": selector, "text": text})
+}
+
+// choose takes the option of a list by its value.
+func (b *browser) choose(page, selector, value string) {
+	b.t.Helper()
+	b.hand("choose", page, args{"selector": selector, "text": value})
+}
+
+// hand does what a hand does; where it cannot, the picture shows the page.
+func (b *browser) hand(op, page string, a args) {
+	b.t.Helper()
+	a["page"] = page
+	if err := b.try(op, a, nil); err != nil {
+		b.shoot(page, "failed")
+		b.t.Fatalf("%s: %v", page, err)
+	}
+}
+
+// says waits until the text of the first that a selector finds matches a pattern.
+func (b *browser) says(page, selector, pattern string) {
+	b.t.Helper()
+	b.wait(page, fmt.Sprintf(`(() => {
+		const found = document.querySelector(%q);
+		return found !== null && new RegExp(%q).test(found.innerText.replace(/\s+/g, " "));
+	})()`, selector, pattern), patience)
+}
+
+// shoot keeps pictures of a page, on a desk and in a hand, where MILLWRIGHT_SHOTS
+// names a folder.
 func (b *browser) shoot(page, name string) {
-	if dir := os.Getenv("MILLWRIGHT_SHOTS"); dir != "" {
-		_ = b.try("shot", args{"page": page, "file": filepath.Join(dir, name+".png")}, nil)
+	dir := os.Getenv("MILLWRIGHT_SHOTS")
+	if dir == "" {
+		return
+	}
+	for _, width := range []int{1280, 390} {
+		_ = b.try("shot", args{"page": page, "file": filepath.Join(dir, fmt.Sprintf("%s-%d.png", name, width)), "width": width}, nil)
+	}
+}
+
+// harmless fails where a page has asked another host for something, or a script of
+// it has failed.
+func (b *browser) harmless() {
+	b.t.Helper()
+	var outside, errs []string
+	b.do("outside", nil, &outside)
+	b.do("errors", nil, &errs)
+	if len(outside)+len(errs) > 0 {
+		b.t.Errorf("requests to other hosts %v, script errors %v", outside, errs)
 	}
 }

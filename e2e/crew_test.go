@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -32,7 +33,8 @@ type crew struct {
 	ntfy  string // URL
 	spool string // folder
 
-	slow time.Duration // servers answer after up to this long
+	slow    time.Duration // servers answer after up to this long
+	refusal int           // what a web server answers that refuses; 503 where 0
 
 	mu   sync.Mutex
 	got  []handed
@@ -69,7 +71,7 @@ func newCrew(t *testing.T) *crew {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
 			if err != nil || c.refuses(channel) {
-				w.WriteHeader(http.StatusServiceUnavailable)
+				w.WriteHeader(cmp.Or(c.refusal, http.StatusServiceUnavailable))
 				return
 			}
 			m := read(r, body)
@@ -106,6 +108,13 @@ func newCrew(t *testing.T) *crew {
 		return handed{to: v.Topic, text: v.Title + "\n" + v.Message}
 	})
 	return c
+}
+
+// deafen lets the server of a channel refuse what comes; no channel: all take it.
+func (c *crew) deafen(channel string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deaf = channel
 }
 
 func (c *crew) refuses(channel string) bool {

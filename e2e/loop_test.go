@@ -90,17 +90,8 @@ func TestLoop(t *testing.T) {
 	rig(t, healthy, 60_000, math.MaxInt, 1)
 	rig(t, faulty, 30_000, 1500, 2)
 
-	keys := filepath.Join(w.dir, "keys")
 	w.watch(tags, assets)
-	plantFile := filepath.Join(w.dir, "plant.toml")
-	w.run("models", "init", "-c", plantFile, "--keys", keys, "--who", "eva")
-	root := filepath.Join(w.dir, "root.json")
-	if b, err := os.ReadFile(filepath.Join(w.dir, "historian", "models", "root.json")); err != nil {
-		t.Fatal(err)
-	} else if err := os.WriteFile(root, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w.edgeKeys = fmt.Sprintf("speed = 100\nmodels = %q\nmodels_root = %q\n", w.api.base, root)
+	w.edgeKeys = "speed = 100\n" + w.repository()
 	w.configure()
 	w.startPlant()
 	w.startMill("--replay", healthy, "--speed", "100")
@@ -157,7 +148,7 @@ func TestLoop(t *testing.T) {
 		t.Errorf("the first training leaves out %d rows for faults that nobody has confirmed", n)
 	}
 	w.run("models", "verify", first)
-	w.run("models", "push", first, "-c", plantFile, "--keys", keys, "--who", "eva", "--reason", "first model")
+	w.push(first)
 	id := strings.TrimSuffix(filepath.Base(first), ".mwb")
 
 	var r rolloutJSON
@@ -272,6 +263,25 @@ func (a api) count(tag string, from time.Time) int {
 		n += b.Count
 	}
 	return n
+}
+
+// repository makes the plant's repository of models and orders; the keys of an edge
+// that fetches from it.
+func (w *works) repository() string {
+	w.t.Helper()
+	w.run("models", "init", "-c", "plant.toml", "--keys", "keys", "--who", "eva")
+	root, err := os.ReadFile(filepath.Join(w.dir, "historian", "models", "root.json"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	writeFile(w.t, filepath.Join(w.dir, "root.json"), string(root))
+	return fmt.Sprintf("models = %q\nmodels_root = \"root.json\"\n", w.api.base)
+}
+
+// push signs a bundle and brings it into the repository.
+func (w *works) push(bundle string) {
+	w.t.Helper()
+	w.run("models", "push", bundle, "-c", "plant.toml", "--keys", "keys", "--who", "eva", "--reason", "first model")
 }
 
 // run runs a verb to its end and returns what it printed.

@@ -39,7 +39,16 @@ const commands = {
   eval: ({ page, js }) => pages.get(page).evaluate(js),
   wait: ({ page, js, ms = 60_000 }) => pages.get(page).waitForFunction(js, null, { timeout: ms, polling: 50 }).then((h) => h.jsonValue()),
   click: ({ page, selector }) => pages.get(page).locator(selector).first().click({ timeout: 60_000 }).then(() => null),
-  shot: ({ page, file }) => pages.get(page).screenshot({ path: file, fullPage: true }).then(() => null),
+  fill: ({ page, selector, text }) => pages.get(page).locator(selector).first().fill(text, { timeout: 60_000 }),
+  choose: ({ page, selector, text }) => pages.get(page).locator(selector).first().selectOption(text, { timeout: 60_000 }).then(() => null),
+  async shot({ page, file, width }) {
+    const p = pages.get(page);
+    const usual = p.viewportSize();
+    await p.setViewportSize({ width, height: usual.height });
+    await p.waitForTimeout(500); // charts are drawn anew
+    await p.screenshot({ path: file, fullPage: true });
+    await p.setViewportSize(usual);
+  },
   async axe({ page }) {
     const p = pages.get(page);
     await p.evaluate(axe);
