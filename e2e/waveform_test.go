@@ -42,6 +42,8 @@ F3/GBX/SPEED,nsu=urn:test:mill;s=Motor,,,1/min,Speed
 	}
 	time.Sleep(time.Second)
 	until := time.Now()
+	time.Sleep(time.Second)
+	due := burstLog(t, filepath.Join(w.dir, "bursts.log")) // megabytes: read once for all looks
 	// What is sent again comes behind what is new.
 	missing := func(i int, tag string) (n int) {
 		stored, gaps := w.api.waveforms(tag), w.api.gaps(tag)
@@ -52,7 +54,7 @@ F3/GBX/SPEED,nsu=urn:test:mill;s=Motor,,,1/min,Speed
 		for _, x := range stored {
 			have[x.T.UnixMilli()] = true
 		}
-		for ms := range burstLog(t, filepath.Join(w.dir, "bursts.log"))[i] {
+		for ms := range due[i] {
 			if !have[ms] && ms >= stored[0].T.UnixMilli() && ms <= until.UnixMilli() && !inGap(gaps, ms) {
 				n++
 			}
