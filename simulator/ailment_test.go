@@ -32,6 +32,7 @@ func look(t *testing.T, n int, fault func(m *Mill, c, other *channel)) (said []s
 	c, other := m.channel("HSM/FM/F3/GBX/OIL_T"), m.channel("HSM/FM/F3/GBX/BRG_T_PDE")
 	warm, hot := 50.0, 80.0
 	c.Value, c.y, other.Value, other.y = &warm, 50, &hot, 80
+	c.zero, c.gain, other.zero, other.gain = 0, 0, 0, 0 // what is seen is the fault's alone
 	start := time.Date(2024, 3, 1, 6, 0, 0, 0, time.UTC).UnixNano()
 	for i := range n {
 		if i == 20 && fault != nil {

@@ -129,6 +129,7 @@ func (m *Mill) wire(seed uint64, speed float64) error {
 		every := max(s.Every, time.Duration(speed*float64(minInterval)))
 		c := channel{Sensor: s, path: path, asset: tag.Asset, unit: tag.Unit, variable: i, low: tag.Low, high: tag.High, resolution: tag.Resolution,
 			rng: physics.Stream(seed, path), stride: int(math.Ceil(float64(every) / float64(m.step)))}
+		c.calibrate(physics.Stream(seed, "calibration of "+path))
 		if s.Tau > 0 {
 			c.keep = math.Exp(-m.step.Seconds() / s.Tau)
 		}

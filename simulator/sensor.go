@@ -24,10 +24,21 @@ type channel struct {
 	y      float64 // behind the lag
 	begun  bool
 
+	zero, gain float64 // errors that it was calibrated with: in the unit, and over the reading
+
 	ail *ailment // nil: healthy
 
 	said bool // last is what the channel said last
 	last server.Value
+}
+
+// calibrate draws the errors that the sensor has for good, anywhere in its class of
+// accuracy. The lists of sensors have noise and no class, so the class goes with the
+// noise: of the zero two of its standard deviations, of the gain as much as noise is of
+// the reading. What is computed or set has no noise and no error either.
+func (c *channel) calibrate(rng *rand.Rand) {
+	c.zero = 2 * c.Sigma * (2*rng.Float64() - 1)
+	c.gain = c.Rel * (2*rng.Float64() - 1)
 }
 
 // follow moves the lag by one step.
@@ -75,7 +86,8 @@ func (c *channel) measure(t, dt float64) float64 {
 		noise *= 1 + 9*c.ail.severity[sensorNoise]
 		hum += c.ail.severity[sensorHum] * 0.02 * (c.high - c.low)
 	}
-	x := s.y + noise*c.rng.NormFloat64()
+	// The conversions keep arm64 from fusing a product with the sum.
+	x := s.y + s.zero + float64(s.gain*s.y) + float64(noise*c.rng.NormFloat64())
 	if hum > 0 {
 		x += hum * math.Sin(2*math.Pi*physics.Mains(t))
 	}
