@@ -9,14 +9,15 @@ import (
 
 // quantity is a value with its unit, as people write it.
 func (w *writer) quantity(v float64, unit string) string {
-	return w.together(w.number(v, 0), unit)
+	return w.together(w.number(v, v, 0), unit)
 }
 
-// pair is a value and what it is held against, with as many decimals as it takes
-// to tell them apart.
+// pair is a value and what it is held against, with the decimals of the larger one, or
+// as many as it takes to tell them apart.
 func (w *writer) pair(v, against float64, unit string) (value, limit string) {
+	size := max(math.Abs(v), math.Abs(against))
 	for more := 0; ; more++ {
-		a, b := w.number(v, more), w.number(against, more)
+		a, b := w.number(v, size, more), w.number(against, size, more)
 		if a != b || v == against || more == 3 {
 			if w.short { // the unit stands with the value
 				return w.together(a, unit), w.together(b, "")
@@ -26,13 +27,15 @@ func (w *writer) pair(v, against float64, unit string) (value, limit string) {
 	}
 }
 
-// number has three or four digits, and more decimals where asked.
-func (w *writer) number(v float64, more int) string {
-	a := math.Abs(v)
+// number has three or four digits beside one of that size, and more decimals where asked.
+func (w *writer) number(v, size float64, more int) string {
+	a := math.Abs(size)
 	var s string
 	switch {
 	case math.IsNaN(v) || math.IsInf(v, 0):
 		return "?"
+	case math.IsNaN(size) || math.IsInf(size, 0): // what it stands beside is none
+		return w.number(v, v, more)
 	case a >= 1e9 || a != 0 && a < 0.001:
 		s = strconv.FormatFloat(v, 'g', 3+more, 64)
 	default:

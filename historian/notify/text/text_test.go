@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -462,7 +463,7 @@ func TestNumbers(t *testing.T) {
 	en, ru := &writer{l: &english}, &writer{l: &russian}
 	f := func(v float64, want string) {
 		t.Helper()
-		if got := en.number(v, 0); got != want {
+		if got := en.number(v, v, 0); got != want {
 			t.Errorf("%v is written %s, want %s", v, got, want)
 		}
 	}
@@ -479,6 +480,12 @@ func TestNumbers(t *testing.T) {
 		t.Error(got)
 	}
 	if a, b := en.pair(5.6004, 5.6, "mm/s"); a != "5.6004 mm/s" || b != "5.6 mm/s" {
+		t.Error(a, b)
+	}
+	if a, b := en.pair(4.17, 0.000781, "bar"); a != "4.17 bar" || b != "0 bar" {
+		t.Error(a, b)
+	}
+	if a, b := en.pair(math.NaN(), 4.171, "bar"); a != "? bar" || b != "4.17 bar" {
 		t.Error(a, b)
 	}
 	if got := en.quantity(12, "1"); got != "12" {
