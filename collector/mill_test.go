@@ -171,7 +171,7 @@ func TestChaos(t *testing.T) {
 	eventually(t, 30*time.Second, "live in the end", live(s))
 	time.Sleep(time.Second) // every tag has a value after the last fault
 	m.halt()
-	time.Sleep(2 * time.Second)
+	arrived(func() *store { return out }, m.log)
 	a := out.reckon(t, m.log())
 	a.check(t)
 	t.Logf("gaps %v, %d values came twice", out.gapReasons(), out.count.again)
@@ -197,7 +197,7 @@ func TestFast(t *testing.T) {
 		m.Write(vals)
 		time.Sleep(10 * time.Millisecond)
 	}
-	time.Sleep(time.Second)
+	arrived(func() *store { return out }, m.log)
 	a := out.reckon(t, m.log())
 	a.check(t)
 	if a.stored != a.offered || len(out.gaps) > 0 || a.stored < 290*50 {
@@ -223,7 +223,7 @@ func TestKilledOnMill(t *testing.T) {
 	}
 	time.Sleep(2 * time.Second)
 	m.halt()
-	time.Sleep(2 * time.Second)
+	arrived(k.stored, m.log)
 	k.kill()
 	out := k.stored()
 	a := out.reckon(t, m.log())

@@ -32,6 +32,16 @@ func settled(t *testing.T, srv *foreign, s *Source, out *store) {
 	})
 }
 
+// arrived waits until nothing of what was offered is missing. What is missing after a
+// minute is for check to tell.
+func arrived(stored func() *store, offered func() map[key]fact) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(300 * time.Millisecond) {
+		if _, lost := stored().account(offered()); len(lost) == 0 {
+			return
+		}
+	}
+}
+
 func (a account) check(t *testing.T) {
 	t.Helper()
 	t.Log(a)
@@ -201,7 +211,8 @@ func TestOwnProcessKilled(t *testing.T) {
 	k.start()
 	time.Sleep(3 * time.Second)
 	srv.say("halt")
-	time.Sleep(2 * time.Second)
+	time.Sleep(time.Second) // its log is written
+	arrived(k.stored, func() map[key]fact { return offeredBy(t, srv.logFile()) })
 	k.kill()
 	out := k.stored()
 	a := out.reckon(t, offeredBy(t, srv.logFile()))
@@ -240,7 +251,8 @@ func TestBothKilled(t *testing.T) {
 	k.start()
 	time.Sleep(4 * time.Second)
 	srv.say("halt")
-	time.Sleep(2 * time.Second)
+	time.Sleep(time.Second) // its log is written
+	arrived(k.stored, func() map[key]fact { return offeredBy(t, srv.logFile()) })
 	k.kill()
 	out := k.stored()
 	a := out.reckon(t, offeredBy(t, srv.logFile()))
