@@ -541,36 +541,52 @@ func TestRefusesWhatDoesNotFit(t *testing.T) {
 	b.runs("class-1", "")
 }
 
+// published is what a repository serves, by the path that is asked for.
+func (w *works) published() map[string][]byte {
+	w.t.Helper()
+	public, out := filepath.Join(w.Dir, "repository"), map[string][]byte{}
+	for _, pattern := range []string{"*.json", "targets/*"} {
+		files, err := filepath.Glob(filepath.Join(public, pattern))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			out[strings.TrimPrefix(f, public)] = b
+		}
+	}
+	return out
+}
+
 // TestRefusesWhatWasTamperedWith puts somebody on the line between plant and edge.
 // What he changes, cuts, swaps or holds back is refused, each with a line in the
-// audit, and the model that runs goes on running.
+// audit, and the model that runs goes on running. A hundred and more of his attempts
+// are on the bundle itself; the rest is on what the plant has signed about it.
 func TestRefusesWhatWasTamperedWith(t *testing.T) {
 	w := newWorks(t)
-	old := newWorks(t) // another plant
+	other := newWorks(t) // another plant, with keys of its own
 	b := newBox(t, w, t.TempDir())
+	w.push(gearbox(t, "gbx-0", 0))
+	w.promote("gbx-0")
+	oldest := w.published() // of a time that the edge has not seen, nor ever may
 	w.push(gearbox(t, "gbx-1", 1))
 	w.promote("gbx-1")
 	b.look()
 	b.runs("gbx-1", "")
-	older := map[string][]byte{}
-	files, err := filepath.Glob(filepath.Join(w.Dir, "repository", "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range files {
-		if older["/"+filepath.Base(f)], err = os.ReadFile(f); err != nil {
-			t.Fatal(err)
-		}
-	}
+	older := w.published()
 	w.push(gearbox(t, "gbx-2", 2))
 	w.promote("gbx-2")
-	old.push(gearbox(t, "gbx-2", 2))
+	other.push(gearbox(t, "gbx-2", 3))
 	for range 5 {
-		old.promote("gbx-2")
+		other.promote("gbx-2")
 	}
+	foreign := other.published()
 
-	refused := 0
-	try := func(what string, f func(name string, b []byte) []byte) {
+	refused := map[string]int{} // by what was attacked
+	try := func(part, what string, f func(name string, b []byte) []byte) {
 		t.Helper()
 		w.tampers(f)
 		n := len(b.lines())
@@ -578,13 +594,13 @@ func TestRefusesWhatWasTamperedWith(t *testing.T) {
 		b.runs("gbx-1", "")
 		lines := b.lines()[n:]
 		if len(lines) != 1 || lines[0].Action != "refuse" || lines[0].Why == "" {
-			t.Errorf("%s: %+v", what, lines)
+			t.Errorf("%s: %s: %+v", part, what, lines)
 			return
 		}
-		refused++
+		refused[part]++
 		b.look() // the same again is told once
 		if again := b.lines()[n:]; len(again) != 1 {
-			t.Errorf("%s: told %d times", what, len(again))
+			t.Errorf("%s: %s: told %d times", part, what, len(again))
 		}
 	}
 	only := func(part string, f func(b []byte) []byte) func(string, []byte) []byte {
@@ -595,40 +611,53 @@ func TestRefusesWhatWasTamperedWith(t *testing.T) {
 			return b
 		}
 	}
+	// of is the file of another state of a repository that takes a part's place.
+	of := func(from map[string][]byte, part string) []byte {
+		t.Helper()
+		last := ""
+		for name := range from {
+			if strings.HasSuffix(name, part) && (len(name) > len(last) || len(name) == len(last) && name > last) {
+				last = name
+			}
+		}
+		if last == "" {
+			t.Fatalf("nothing ends in %s", part)
+		}
+		return from[last]
+	}
+	const model = "gbx-2.mwb"
 	draw := rand.New(rand.NewPCG(5, 5))
-	for _, part := range []string{"timestamp.json", ".snapshot.json", ".targets.json", ".rollout.json", "gbx-2.mwb"} {
-		for i := range 24 {
+	for _, part := range []string{"timestamp.json", ".snapshot.json", ".targets.json", ".rollout.json", model} {
+		flips := 24
+		if part == model {
+			flips = 110
+		}
+		for i := range flips {
 			mask := []byte{1, 2, 4, 8, 16, 64, 128}[draw.IntN(7)] // not the case of a letter: hexadecimal digits have none
 			at := draw.Float64()
-			try(fmt.Sprintf("%s: flip %d", part, i), only(part, func(b []byte) []byte {
+			try(part, fmt.Sprintf("flip %d", i), only(part, func(b []byte) []byte {
 				b[int(at*float64(len(b)))] ^= mask
 				return b
 			}))
 		}
 		for _, share := range []float64{0, 0.3, 0.9} {
-			try(fmt.Sprintf("%s: cut to %v", part, share), only(part, func(b []byte) []byte { return b[:int(share*float64(len(b)))] }))
+			try(part, fmt.Sprintf("cut to %v", share), only(part, func(b []byte) []byte { return b[:int(share*float64(len(b)))] }))
 		}
-		try(part+": longer", only(part, func(b []byte) []byte { return append(b, ' ', '}') }))
-		try(part+": huge", only(part, func(b []byte) []byte { return append(b, make([]byte, 9<<20)...) }))
-		try(part+": from another plant", func(name string, b []byte) []byte {
-			if !strings.Contains(name, part) {
-				return b
-			}
-			other, err := filepath.Glob(filepath.Join(old.Dir, "repository", "*"+part))
-			if strings.HasSuffix(part, ".mwb") {
-				return []byte("another plant's") // its bundle may be the same
-			}
-			if err != nil || len(other) == 0 {
-				t.Error(part, err)
-				return nil
-			}
-			b, err = os.ReadFile(other[len(other)-1])
-			if err != nil {
-				t.Error(err)
-			}
-			return b
-		})
+		try(part, "longer", only(part, func(b []byte) []byte { return append(b, ' ', '}') }))
+		try(part, "huge", only(part, func(b []byte) []byte { return append(b, make([]byte, 9<<20)...) }))
+		try(part, "from another plant", only(part, func([]byte) []byte { return of(foreign, part) }))
+		if part != model {
+			try(part, "unsigned", only(part, func(b []byte) []byte { return unsigned(t, b) }))
+		}
 	}
+	try(model, "the bundle before it", only(model, func([]byte) []byte { return of(older, "gbx-1.mwb") }))
+	try(model, "the oldest bundle", only(model, func([]byte) []byte { return of(older, "gbx-0.mwb") }))
+	served := func(files map[string][]byte) func(string, []byte) []byte {
+		return func(name string, _ []byte) []byte { return files[name] }
+	}
+	try("repository", "as it was before", served(oldest))
+	other.promote("gbx-2") // its timestamp of before was refused, and told, already
+	try("repository", "another plant's", served(other.published()))
 	// What was good once and is older than what the edge has seen.
 	w.tampers(nil)
 	late := newBox(t, w, t.TempDir())
@@ -645,10 +674,10 @@ func TestRefusesWhatWasTamperedWith(t *testing.T) {
 	if a := late.actions(); a != "promote refuse" {
 		t.Error(a)
 	}
-	if refused < 100 {
-		t.Errorf("only %d", refused)
+	if refused[model] < 100 {
+		t.Errorf("only %d attacks on the bundle", refused[model])
 	}
-	t.Logf("%d refused, each with a line", refused)
+	t.Logf("refused, each with a line: %v", refused)
 
 	if len(b.findings) != 1 || b.findings[0].Phase != plant.Raise || b.findings[0].Asset != "edge-1" {
 		t.Errorf("%+v", b.findings)
@@ -659,6 +688,21 @@ func TestRefusesWhatWasTamperedWith(t *testing.T) {
 	if len(b.findings) != 2 || b.findings[1].Phase != plant.Clear {
 		t.Errorf("%+v", b.findings)
 	}
+}
+
+// unsigned is a file of metadata without its signatures.
+func unsigned(t *testing.T, b []byte) []byte {
+	t.Helper()
+	var file map[string]json.RawMessage
+	if err := json.Unmarshal(b, &file); err != nil || len(file["signatures"]) == 0 {
+		t.Fatalf("metadata without signatures: %v", err)
+	}
+	file["signatures"] = json.RawMessage("[]")
+	out, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 func TestAnotherPlantsKeys(t *testing.T) {
