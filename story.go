@@ -13,7 +13,7 @@ import (
 type story struct {
 	Scenario      string  `help:"Tell the story of this file: what breaks, when, how fast, and when it is mended." placeholder:"FILE.toml"`
 	FaultsPerYear float64 `help:"Break by chance: faults of each machine in a plant year, and a quarter as many of its sensors." placeholder:"RATE"`
-	Seed          *uint64 `help:"Seed of the mill's noise, products and chances (default 1, or the scenario's)." placeholder:"N"`
+	Seed          *uint64 `help:"Seed of the mill's noise, products and chances (default 1, or those of the scenario)." placeholder:"N"`
 }
 
 // check refuses what contradicts itself.
@@ -42,6 +42,9 @@ func (c *story) tell(s *simulator.Simulator, works string, dated bool) (lasts ti
 		}
 		if dated {
 			sc.Works.Setting.Start = s.Works.Setting.Start
+		}
+		if c.Seed != nil {
+			sc.Reseed(*c.Seed)
 		}
 		lasts = sc.Duration
 		s.Works, s.Seed, s.Repairs, s.Random = &sc.Works, sc.Seed, sc.Repairs, sc.Random

@@ -98,12 +98,7 @@ func (c *evaluateMillCmd) trials() ([]trial, error) {
 		}
 		for i := range c.Count {
 			t := trial{Scenario: *s, learn: cmp.Or(c.Learn, s.Learn/3)}
-			t.Seed = first + uint64(i)
-			if r := s.Random; r != nil && t.Seed != s.Seed {
-				again := *r
-				again.Seed = t.Seed
-				t.Random = &again
-			}
+			t.Reseed(first + uint64(i))
 			if c.Count > 1 || c.SeedFrom != nil {
 				t.Name = fmt.Sprintf("%s, seed %d", s.Name, t.Seed)
 			}

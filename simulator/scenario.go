@@ -161,6 +161,17 @@ func (m *Mill) toldRepair(r config.ScenarioRepair) (Repair, error) {
 	return out, err
 }
 
+// Reseed makes another run of the story: what breaks by chance follows another seed
+// than the scenario's own, too.
+func (s *Scenario) Reseed(seed uint64) {
+	if r := s.Random; r != nil && seed != s.Seed {
+		again := *r
+		again.Seed = seed
+		s.Random = &again
+	}
+	s.Seed = seed
+}
+
 // Check says what Mill and Offline would refuse, at once.
 func (s *Scenario) Check() error {
 	m, err := assemble(s.Works, s.Seed, 1, millStep)
