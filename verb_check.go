@@ -19,9 +19,13 @@ type checkCmd struct {
 func (c *checkCmd) Run(e *env) error {
 	bad := 0
 	for _, f := range c.Files {
-		faults := c.faults(f)
+		faults, bare := c.faults(f)
 		if len(faults) == 0 {
-			fmt.Fprintf(e.stdout, "%s: ok\n", f)
+			rest := ""
+			if bare > 0 {
+				rest = ", " + count(bare, "limit") + " without source, author or date: --strict names them"
+			}
+			fmt.Fprintf(e.stdout, "%s: ok%s\n", f, rest)
 			continue
 		}
 		bad++
@@ -35,33 +39,35 @@ func (c *checkCmd) Run(e *env) error {
 	return nil
 }
 
-// faults are all of one file, each a line.
-func (c *checkCmd) faults(file string) []string {
+// faults are all of one file, each a line; bare are the limits of which nobody says
+// where they come from.
+func (c *checkCmd) faults(file string) (found []string, bare int) {
 	if config.IsScenario(file) {
 		_, err := simulator.ReadScenario(file)
-		return split(err)
+		return split(err), 0
 	}
 	assets, other, err := config.Check(file, c.Classes...)
 	if !other {
-		return append(split(err), c.unsourced(file, assets)...)
+		return c.unsourced(file, assets, split(err))
 	}
 	p, faults := loadProcess(file)
 	faults = append(faults, p.overtime()...)
-	if p.config != nil && p.config.Edge != nil {
-		faults = append(faults, c.unsourced(file, p.config.Edge.Assets)...)
-		faults = append(faults, c.undersampled(file, p.config)...)
+	if p.config == nil || p.config.Edge == nil {
+		return faults, 0
 	}
-	return faults
+	return c.unsourced(file, p.config.Edge.Assets, append(faults, c.undersampled(file, p.config)...))
 }
 
-func (c *checkCmd) unsourced(file string, assets []plant.Asset) (faults []string) {
+// unsourced are faults where they are strictly looked for.
+func (c *checkCmd) unsourced(file string, assets []plant.Asset, faults []string) (found []string, bare int) {
+	limits := config.Unsourced(assets)
 	if !c.Strict {
-		return nil
+		return faults, len(limits)
 	}
-	for _, what := range config.Unsourced(assets) {
+	for _, what := range limits {
 		faults = append(faults, file+": "+what)
 	}
-	return faults
+	return faults, 0
 }
 
 // undersampled are tags that are read too rarely for their machine.

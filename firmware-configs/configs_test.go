@@ -44,6 +44,9 @@ func TestExamples(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if bare := config.Unsourced(edge.Edge.Assets); len(bare) > 0 {
+		t.Errorf("examples show how it is done: %q", bare)
+	}
 	if b := edge.Edge.Access.Brokers; !slices.Equal(b, []string{"mqtt://" + works.Broker.Listen}) {
 		t.Errorf("the edge looks for %s, the broker listens on %s", b, works.Broker.Listen)
 	}
