@@ -67,9 +67,9 @@ func (m *Mill) draw(r Random) (faults []Fault, repairs []Repair) {
 			repairs = append(repairs, Repair{Asset: f.Asset, At: f.mended(rng), Introduces: misalignment(f.Asset, kinds), Chance: 0.1})
 		}
 		rng = physics.Stream(r.Seed, "break sensors "+mc.Path())
-		tags := m.analog(mc)
+		tags := m.sensing(mc)
 		for at := next(0, r.Sensors, rng); at < until && len(tags) > 0; at = next(at, r.Sensors, rng) {
-			f := m.sensorBreaks(tags, at, r, rng)
+			f := m.sensorBreaks(mc.Path(), tags, at, r, rng)
 			faults = append(faults, f)
 			repairs = append(repairs, Repair{Asset: f.Asset, Tag: f.Tag, At: f.mended(rng)})
 		}
@@ -114,13 +114,13 @@ func misalignment(asset string, kinds []*machine.Fault) *Fault {
 // sensorBreaks draws a fault of one of a machine's sensors, of those that the
 // sensor can have, and how bad it becomes: a sensor does not go on to some failure of
 // its own, as a machine does.
-func (m *Mill) sensorBreaks(tags []*channel, at time.Duration, r Random, rng *rand.Rand) Fault {
-	c, kinds := tags[rng.IntN(len(tags))], sensorKinds()
+func (m *Mill) sensorBreaks(asset string, tags []string, at time.Duration, r Random, rng *rand.Rand) Fault {
+	tag, kinds := tags[rng.IntN(len(tags))], sensorKinds()
 	for {
 		k := kinds[rng.IntN(len(kinds))]
-		f := Fault{Asset: c.asset, Name: k.Name, Tag: c.path, Severity: 1, Offset: at, Growth: r.life(k.Life), course: k.Course}
+		f := Fault{Asset: asset, Name: k.Name, Tag: tag, Severity: 1, Offset: at, Growth: r.life(k.Life), course: k.Course}
 		if k.Name == "swap" {
-			f.With = sibling(c, tags)
+			f.With = m.sibling(tag, tags)
 		}
 		if m.check(f) == nil {
 			f.Severity = mildest + (1-mildest)*rng.Float64()
@@ -129,23 +129,29 @@ func (m *Mill) sensorBreaks(tags []*channel, at time.Duration, r Random, rng *ra
 	}
 }
 
-// analog are a machine's sensors of what varies.
-func (m *Mill) analog(mc machine.Machine) (tags []*channel) {
+// sensing are the tags of a machine's sensors of what varies, and of its accelerometers.
+func (m *Mill) sensing(mc machine.Machine) (tags []string) {
 	for i := range m.channels {
 		c := &m.channels[i]
 		if c.asset == mc.Path() && c.Value != nil && m.works.Tags[c.variable].Kind == plant.Analog {
-			tags = append(tags, c)
+			tags = append(tags, c.path)
+		}
+	}
+	for i := range m.points {
+		if p := &m.points[i]; m.works.Tags[p.variable].Asset == mc.Path() {
+			tags = append(tags, p.path)
 		}
 	}
 	return tags
 }
 
 // sibling is the next sensor in the same unit, for which another may be taken.
-func sibling(c *channel, tags []*channel) string {
-	from := slices.Index(tags, c)
+func (m *Mill) sibling(tag string, tags []string) string {
+	c, from := m.channel(tag), slices.Index(tags, tag)
 	for i := range len(tags) - 1 {
-		if o := tags[(from+1+i)%len(tags)]; o.unit == c.unit {
-			return o.path
+		next := tags[(from+1+i)%len(tags)]
+		if o := m.channel(next); c != nil && o != nil && o.unit == c.unit {
+			return next
 		}
 	}
 	return ""
