@@ -56,7 +56,7 @@ func sensorKinds() []FaultKind {
 		at("S3", "spike", "single readings jump by 20 to 100 % of the range, one an hour"),
 		at("S4", "dropout", "the sensor reports bad quality in bursts of some 20 s, one a minute; one in 200 lasts 10 min to 6 h"),
 		at("S4", "dropout-silent", "the sensor says nothing in such bursts"),
-		at("S5", "zero-step", "the zero moves by a tenth of the range, towards its middle"),
+		at("S5", "zero-step", "the zero moves by a tenth of the range, up or down"),
 		at("S5", "gain-step", "the reading is a tenth too large or too small"),
 		at("S6", "noise", "ten times the noise"),
 		at("S6", "hum", "the mains is picked up, 2 % of the range, 2 m/s² in a waveform"),
@@ -192,21 +192,27 @@ func (a *ailment) distort(c *channel, x, dt float64) float64 {
 	return x
 }
 
-// shift is a step of zero or gain. It goes towards the middle of the range, where
-// the card can show it.
+// shift is a step of zero or gain, up or down by chance: the other way where the card
+// could not show it.
 func (a *ailment) shift(c *channel, x, span float64) float64 {
-	zero, gain := a.severity[sensorZero], a.severity[sensorGain]
-	if zero <= 0 && gain <= 0 {
+	if a.severity[sensorZero] <= 0 && a.severity[sensorGain] <= 0 {
 		a.sign = 0
 		return x
 	}
 	if a.sign == 0 {
 		a.sign = 1
-		if c.y > c.low+span/2 {
+		if c.rng.Float64() < 0.5 {
 			a.sign = -1
 		}
+		if y := a.step(c.y, span); span > 0 && (y < c.low || y > c.high) {
+			a.sign = -a.sign
+		}
 	}
-	return x*(1+a.sign*gain*0.10) + a.sign*zero*0.10*span
+	return a.step(x, span)
+}
+
+func (a *ailment) step(x, span float64) float64 {
+	return x*(1+a.sign*a.severity[sensorGain]*0.10) + a.sign*a.severity[sensorZero]*0.10*span
 }
 
 func (a *ailment) saturate(c *channel, x float64) float64 {

@@ -99,12 +99,6 @@ func TestAilments(t *testing.T) {
 		}
 	}
 	moved("drift", 50+0.05*span)
-	sign := 1.0
-	if 50 > c.low+span/2 {
-		sign = -1
-	}
-	moved("zero-step", 50+sign*0.10*span)
-	moved("gain-step", 50*(1+sign*0.10))
 	moved("swap", math.Min(80, c.high))
 	moved("wrong-unit", 122)
 	moved("wrong-scale", 500)
@@ -168,6 +162,36 @@ func TestAilments(t *testing.T) {
 	if time.Duration(longest) < 15*time.Second || len(quiet) < 100 {
 		t.Errorf("dropout-silent: %d values, at most %v apart", len(quiet), time.Duration(longest))
 	}
+}
+
+// A step of zero or gain is of a tenth, up as often as down, where there is room for it.
+func TestSteps(t *testing.T) {
+	m := cold(t, demo(t))
+	c := m.channel("HSM/FM/F3/GBX/OIL_T")
+	c.low, c.high = 0, 100
+	up := func(name string, y, size float64) (share float64) {
+		t.Helper()
+		f, _ := sensorFaultNamed(name)
+		const n = 400
+		for range n {
+			c.ail, c.y = nil, y
+			*c.ails(f) = 1
+			by := c.ail.shift(c, y, 100) - y
+			if math.Abs(math.Abs(by)-size) > 1e-9 || c.ail.shift(c, y, 100)-y != by {
+				t.Fatalf("%s at %v: moves by %v, want %v either way and for good", name, y, by, size)
+			}
+			if by > 0 {
+				share += 1.0 / n
+			}
+		}
+		return share
+	}
+	within(t, "zero, up", up("zero-step", 50, 10), 0.5, 0.2)
+	within(t, "zero, up at four fifths", up("zero-step", 80, 10), 0.5, 0.2)
+	within(t, "zero, up at the top", up("zero-step", 95, 10), 0, 0)
+	within(t, "zero, up at the bottom", up("zero-step", 5, 10), 1, 1e-9)
+	within(t, "gain, up", up("gain-step", 50, 5), 0.5, 0.2)
+	within(t, "gain, up at the top", up("gain-step", 95, 9.5), 0, 0)
 }
 
 // The clock of a source is wrong, its values are not.

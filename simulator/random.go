@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -122,11 +123,26 @@ func (m *Mill) sensorBreaks(asset string, tags []string, at time.Duration, r Ran
 		if k.Name == "swap" {
 			f.With = m.sibling(tag, tags)
 		}
+		if k.Code == "S5" {
+			f.Offset = m.shiftChange(at)
+		}
 		if m.check(f) == nil {
 			f.Severity = mildest + (1-mildest)*rng.Float64()
 			return f
 		}
 	}
+}
+
+// shiftChange is the last one before a plant time, or the first of all: a step is what
+// somebody leaves who calibrates as his shift begins.
+func (m *Mill) shiftChange(at time.Duration) time.Duration {
+	const shift, first = 8.0, 6.0 // h
+	since := math.Mod(m.shop.world.HourAt(at.Seconds())+24-first, shift)
+	change := (at - time.Duration(since*float64(time.Hour))).Round(time.Second)
+	if change < 0 {
+		change += shift * time.Hour
+	}
+	return change
 }
 
 // sensing are the tags of a machine's sensors of what varies, and of its accelerometers.

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -264,6 +265,9 @@ func TestRandomWorks(t *testing.T) {
 	for _, f := range faults {
 		if err := m.check(f); err != nil {
 			t.Fatalf("%+v: %v", f, err)
+		}
+		if hour := m.shop.world.HourAt(f.Offset.Seconds()); strings.HasSuffix(f.Name, "-step") && math.Abs(math.Remainder(hour-6, 8)) > 1e-6 {
+			t.Fatalf("%+v: nobody calibrates at %v", f, hour)
 		}
 		switch {
 		case f.Tag == "":

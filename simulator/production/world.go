@@ -79,12 +79,14 @@ func (w *World) shedNext(t float64) {
 	}
 }
 
+// HourAt is the hour of the day at plant time t, in seconds.
+func (w *World) HourAt(t float64) float64 { return math.Mod(w.start+t/3600, 24) }
+
 // Step moves the world to plant time t, in seconds.
 func (w *World) Step(t, dt float64) {
 	w.Time = t
-	hours := w.start + t/3600
-	day := math.Mod(hours/24, 365) + 1
-	hour := math.Mod(hours, 24)
+	day := math.Mod((w.start+t/3600)/24, 365) + 1
+	hour := w.HourAt(t)
 	w.Day, w.Hour = day, hour
 	year := func(top float64) float64 { return math.Cos(2 * math.Pi * (day - top) / 365) }
 	clock := func(top float64) float64 { return math.Cos(2 * math.Pi * (hour - top) / 24) }
