@@ -109,7 +109,7 @@ func (f *smsFile) sender() string {
 func (s *Spool) Replies(ctx context.Context, take func(from, text string) (answer string, err error)) error {
 	every := s.Every
 	if every == 0 {
-		every = time.Second
+		every = answersEvery
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()

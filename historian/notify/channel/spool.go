@@ -29,7 +29,7 @@ import (
 // that was handed over before a crash is found there and not written again.
 type Spool struct {
 	Dir   string        // holds outgoing/ and incoming/: "/var/spool/sms"
-	Every time.Duration // looks for answers so often; 1 s where zero
+	Every time.Duration // looks for answers so often; 200 ms where zero
 	Log   *slog.Logger
 }
 
@@ -44,7 +44,12 @@ const (
 	answerPrefix = "mw.re-"
 	told         = ".told" // ends the name of a failure that was reported
 	mostFile     = 64 << 10
-	settleAfter  = time.Second // a file that is younger may still be written
+
+	// An answer cancels what is pending within a second of its file: half of that is
+	// for finding it. A file that is younger than settleAfter may still be written;
+	// smsd writes one in one go.
+	answersEvery = 200 * time.Millisecond
+	settleAfter  = 300 * time.Millisecond
 )
 
 // The folders that a file passes, in this order: whoever looks for it in this

@@ -293,6 +293,38 @@ func TestReplies(t *testing.T) {
 	}
 }
 
+// TestAnswersAreFoundSoon writes answers as smsd does, and wants one found in the
+// time that leaves half a second to cancel what is pending. On a busy machine others
+// may be later; none can be sooner than what the poll and its settling take.
+func TestAnswersAreFoundSoon(t *testing.T) {
+	s := spool(t)
+	s.Every = 0 // as the plant runs it
+	found := make(chan time.Time)
+	go func() {
+		_ = s.Replies(t.Context(), func(string, string) (string, error) {
+			found <- time.Now()
+			return "", nil
+		})
+	}()
+	quickest := time.Hour
+	for i := range 8 {
+		path := filepath.Join(s.Dir, "incoming", fmt.Sprintf("GSM1.%d", i))
+		written := time.Now()
+		if err := os.WriteFile(path, []byte(fromPhone+"\n47"), 0o660); err != nil {
+			t.Fatal(err)
+		}
+		took := (<-found).Sub(written)
+		if took < settleAfter-10*time.Millisecond { // file systems keep coarse times
+			t.Errorf("taken after %v: it may still have been written", took)
+		}
+		quickest = min(quickest, took)
+	}
+	if quickest > 600*time.Millisecond {
+		t.Errorf("an answer is found after %v at best", quickest)
+	}
+	t.Logf("found after %v at best", quickest.Round(time.Millisecond))
+}
+
 // A reply is offered until it was taken, and goes only then; its answer is
 // written once, though the program died between the answer and the removal.
 func TestReplyUntilTaken(t *testing.T) {

@@ -277,6 +277,60 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestSaysWhatItMust holds each purpose's long text to what a crew needs of it, in
+// every language: the label and something behind it, and the link as the last line.
+// Why an alarm came is the tags that tell of it, where a model found it, and else the
+// common cause. What has joined a message is listed, each alarm with its time.
+func TestSaysWhatItMust(t *testing.T) {
+	needs := map[string][]phrase{
+		plant.PurposeAlarm:  {labelWhere, labelWhat, labelSince, labelCause, labelFirst, labelRespond, labelAck},
+		plant.PurposeMore:   {labelWhere, labelWhat, labelFirst, labelRespond, labelAck},
+		plant.PurposeReturn: {labelWhere, labelWhat, labelWhen},
+		plant.PurposeDigest: {labelOpen},
+	}
+	told := map[string]int{}
+	for name, c := range scenes {
+		for code, l := range languages {
+			c.Language, c.Zone, c.Now, c.Channel = code, karachi, at("2026-11-30 03:02"), "mail"
+			_, body := Write(c)
+			lines := strings.Split(body, "\n")
+			says := func(p phrase) bool {
+				return slices.ContainsFunc(lines, func(line string) bool {
+					text, ok := strings.CutPrefix(strings.TrimPrefix(line, "\u200f"), l.phrases[p]+":")
+					return ok && (p == labelAck || p == labelOpen || strings.TrimSpace(text) != "")
+				})
+			}
+			for _, p := range needs[c.Purpose] {
+				if !says(p) {
+					t.Errorf("%s.%s lacks %q:\n%s", name, code, l.phrases[p], body)
+				}
+			}
+			if needs[c.Purpose] == nil {
+				continue
+			}
+			told[c.Purpose]++
+			if lines[len(lines)-1] != c.Link {
+				t.Errorf("%s.%s ends with %q, not with the link", name, code, lines[len(lines)-1])
+			}
+			for _, f := range c.Alarm.Finding.Contributions[:min(3, len(c.Alarm.Finding.Contributions))] {
+				if !strings.Contains(body, "\n\u200f"+l.phrases[labelWhy]+":\n") && !strings.Contains(body, "\n"+l.phrases[labelWhy]+":\n") || !strings.Contains(body, last(f.Tag)) {
+					t.Errorf("%s.%s does not say why: %s", name, code, f.Tag)
+				}
+			}
+			for _, a := range c.Others {
+				if !strings.Contains(body, time.Unix(0, a.Raised).In(karachi).Format("15:04")) {
+					t.Errorf("%s.%s does not say since when %s is", name, code, a.Finding.Kind)
+				}
+			}
+		}
+	}
+	for purpose := range needs {
+		if told[purpose] < len(languages) {
+			t.Errorf("no scene of %s in %d languages", purpose, len(languages))
+		}
+	}
+}
+
 // The manual shows a message as it is.
 func TestManual(t *testing.T) {
 	manual, err := os.ReadFile("../../../docs/alerts.md")
