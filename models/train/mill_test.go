@@ -1,6 +1,7 @@
 package train
 
 import (
+	"math"
 	"os"
 	"reflect"
 	"slices"
@@ -157,8 +158,8 @@ func TestWeeks(t *testing.T) {
 				t.Errorf("%s: %s was not found", asset, faults[i])
 			}
 		}
-		if n := b.False(b.Trained); n > 3 { // of a Poisson law with mean 1, beyond 98 %
-			t.Errorf("%s: %d false alarms in %.1f weeks", asset, n, b.Weeks)
+		if n := b.False(b.Trained); float64(n) > math.Ceil(detect.DefaultBudget*b.Weeks) {
+			t.Errorf("%s: %d false alarms in %.1f weeks, the budget is %v a week", asset, n, b.Weeks, detect.DefaultBudget)
 		}
 		if dir := os.Getenv("MILLWRIGHT_REPORT"); dir != "" {
 			save(t, r, dir)
