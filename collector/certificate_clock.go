@@ -22,15 +22,20 @@ const (
 // good is kept in the PKI folder, and nothing is judged earlier than that.
 type clock struct {
 	name string
+	box  timekeeping
 
 	mu     sync.Mutex
 	newest time.Time // guarded by mu; on disk, as far as that can be written
+	set    bool      // guarded by mu; a time source has answered since, so the clock runs on from a time that is right
 }
 
 // openClock takes up the time that is kept in the folder. A file that cannot be
 // read is a damaged disk; it is told, and collecting goes on without it.
-func openClock(pki string, tell func(string)) *clock {
-	c := &clock{name: filepath.Join(pki, clockFile)}
+func openClock(pki string, box timekeeping, tell func(string)) *clock {
+	if box == nil {
+		box = boxTime
+	}
+	c := &clock{name: filepath.Join(pki, clockFile), box: box}
 	b, err := readSmall(c.name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c
@@ -57,18 +62,26 @@ func trimmed(b []byte) string {
 }
 
 // judge is the time to judge by. A reason means that the clock is unknown: it
-// shows a time that has been.
+// shows a time that has been, or nothing has set it: a box may come up with the
+// time at which it went down.
 func (c *clock) judge(now time.Time) (at time.Time, unknown string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !now.Before(c.newest) {
-		return now, ""
+	at = now
+	if at.Before(c.newest) {
+		at = c.newest
 	}
-	if c.newest.Sub(now) > clockSlack {
+	switch {
+	case c.newest.Sub(now) > clockSlack:
 		unknown = fmt.Sprintf("clock unknown: it shows %s, and it has been %s already: certificates are judged at the later one until a time source sets the clock (if that one is wrong, set the clock and delete %s)",
 			now.UTC().Format(time.RFC3339), c.newest.UTC().Format(time.RFC3339), c.name)
+	case !c.set:
+		battery, synchronised := c.box()
+		if c.set = synchronised; !battery && !synchronised {
+			unknown = "clock unknown: this box has no real-time clock, and the kernel says that no time source has set its clock: certificates are judged by it, but at no time before the newest that is known to have been, until a time source answers"
+		}
 	}
-	return c.newest, unknown
+	return at, unknown
 }
 
 // passed notes that a certificate was good at this time: what a clock gone

@@ -59,8 +59,12 @@ func serverCertificate(t *testing.T, srv string) []byte {
 
 func securedSource(m *mill, url, pki string) *Source {
 	return &Source{Name: "PLC", URL: url, Tags: m.tags(), recheck: 10 * time.Millisecond,
-		Security: Security{Policy: "Basic256Sha256", PKI: pki, User: "op", Password: "secret"}}
+		Security: Security{Policy: "Basic256Sha256", PKI: pki, User: "op", Password: "secret", box: keptTime}}
 }
+
+// keptTime is a box whose clock runs on while it is off, whatever box the test
+// runs on.
+func keptTime() (battery, synchronised bool) { return true, false }
 
 // TestOwnRotation renews our certificate under a connection that delivers: the
 // session cannot go on, its subscription does, and nothing is lost.
@@ -345,7 +349,7 @@ func TestClock(t *testing.T) {
 	pki := t.TempDir()
 	tell := func(s string) { t.Error(s) }
 	now := time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
-	c := openClock(pki, tell)
+	c := openClock(pki, keptTime, tell)
 	if at, unknown := c.judge(now); !at.Equal(now) || unknown != "" {
 		t.Errorf("no file: %v %q", at, unknown)
 	}
@@ -355,7 +359,7 @@ func TestClock(t *testing.T) {
 	if err := c.passed(now.Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	c = openClock(pki, tell)
+	c = openClock(pki, keptTime, tell)
 	f := func(system, want time.Time, unknown bool) {
 		t.Helper()
 		at, why := c.judge(system)
@@ -380,14 +384,14 @@ func TestClock(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := ""
-	c = openClock(pki, func(s string) { told = s })
+	c = openClock(pki, keptTime, func(s string) { told = s })
 	if !strings.Contains(told, `"yesterday" is no time`) {
 		t.Errorf("told %q", told)
 	}
 	if err := c.passed(now); err != nil {
 		t.Fatal(err)
 	}
-	c = openClock(pki, tell)
+	c = openClock(pki, keptTime, tell)
 	f(time.Unix(0, 0), now, true)
 }
 
@@ -398,7 +402,7 @@ func TestClockOfABox(t *testing.T) {
 	m, pki, _ := securedMill(t, 1)
 	probe := func() (Report, time.Time) {
 		t.Helper()
-		r, err := Probe(t.Context(), m.URL(), Security{Policy: "Basic256Sha256", PKI: pki, User: "op", Password: "secret"})
+		r, err := Probe(t.Context(), m.URL(), Security{Policy: "Basic256Sha256", PKI: pki, User: "op", Password: "secret", box: keptTime})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -439,6 +443,66 @@ func TestClockOfABox(t *testing.T) {
 	}
 	if b, err := os.ReadFile(filepath.Join(pki, auditFile)); err != nil || !strings.Contains(string(b), "\tclock\tclock-unknown\t\tcertificates are judged at "+later.Format(time.RFC3339)) {
 		t.Errorf("%q, %v", b, err)
+	}
+}
+
+// TestClockThatNothingSet: a box without a real-time clock may come up with a time
+// that looks right; nobody vouches for it before a time source has answered. From
+// then on the clock runs, also when that source is silent.
+func TestClockThatNothingSet(t *testing.T) {
+	now := time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
+	var battery, synchronised bool
+	pki := t.TempDir()
+	c := openClock(pki, func() (bool, bool) { return battery, synchronised }, func(s string) { t.Error(s) })
+	if err := c.passed(now); err != nil {
+		t.Fatal(err)
+	}
+	f := func(has, set bool, system, want time.Time, unknown bool) {
+		t.Helper()
+		battery, synchronised = has, set
+		at, why := c.judge(system)
+		if !at.Equal(want) || (why != "") != unknown {
+			t.Errorf("real-time clock %v, synchronised %v, system %v: judged at %v, %q", has, set, system, at, why)
+		}
+	}
+	later := now.Add(time.Hour)
+	f(false, false, later, later, true)
+	f(false, false, now.Add(-time.Second), now, true)
+	f(true, false, later, later, false)
+	f(false, false, later, later, true)
+	f(false, true, later, later, false)
+	f(false, false, later, later, false)
+	f(false, false, now.Add(-time.Hour), now, true) // whoever set it
+}
+
+// TestClockBecomesKnown: the clock is unknown in the status and in the record
+// until the kernel says that it is synchronised, while values come; then that is
+// recorded too. Each is recorded once.
+func TestClockBecomesKnown(t *testing.T) {
+	t.Parallel()
+	m, pki, _ := securedMill(t, 1)
+	var synchronised atomic.Bool
+	s := securedSource(m, m.URL(), pki)
+	s.Security.box = func() (bool, bool) { return false, synchronised.Load() }
+	start(t, s, newStore(s))
+	eventually(t, 20*time.Second, "live", live(s))
+	if c := s.Status().Clock; !strings.HasPrefix(c, "unknown: this box has no real-time clock") {
+		t.Errorf("%q", c)
+	}
+	synchronised.Store(true)
+	eventually(t, 20*time.Second, "known", func() bool { return s.Status().Clock == "" })
+	b, err := os.ReadFile(filepath.Join(pki, auditFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var turns []string
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Split(line, "\t"); f[1] == "clock" {
+			turns = append(turns, f[2])
+		}
+	}
+	if !slices.Equal(turns, []string{"clock-unknown", "clock-known"}) {
+		t.Errorf("recorded: %q", b)
 	}
 }
 

@@ -40,7 +40,7 @@ type engine struct {
 
 	judged  *endpoint // whose certificate was checked last
 	checked time.Time // when our own and the server's certificates were last looked at
-	unknown string    // why the clock cannot be relied on, as logged
+	unknown string    // why the clock cannot be relied on; empty: it can, or was not looked at
 
 	session *session // nil: none to activate
 	refusal int      // how often the server hung up on its activation

@@ -166,9 +166,10 @@ func Remaining(pki, want, url string, sec Security) ([]string, error) {
 		}
 	}
 	var all []string
-	k := openClock(pki, func(s string) { all = append(all, s) })
-	at, unknown := k.judge(time.Now())
-	if unknown != "" {
+	k := openClock(pki, sec.box, func(s string) { all = append(all, s) })
+	now := time.Now()
+	at, unknown := k.judge(now)
+	if unknown != "" && !at.Equal(now) { // one that nothing has set is in nobody's way
 		all = append(all, unknown)
 	}
 	m := &conditions{now: at, sha1: sec.AllowSHA1, missing: sec.Revocation == RevocationIfPresent}

@@ -39,6 +39,8 @@ type Security struct {
 	AnyHost    bool   // it need not name the host of the URL, as behind an address translation
 	AllowSHA1  bool   // it, or what issued it, may be signed with SHA-1
 	Revocation string // RevocationRequired (also where empty) or RevocationIfPresent
+
+	box timekeeping // boxTime where nil
 }
 
 // Values of Security.Revocation. A certificate that signs itself has no
@@ -112,7 +114,7 @@ func (s Security) open() (*security, error) {
 	if p.own, err = p.loadOwn(); err != nil {
 		return nil, err
 	}
-	p.clock = openClock(s.PKI, p.note)
+	p.clock = openClock(s.PKI, s.box, p.note)
 	for _, key := range []string{s.Key, s.UserKey, filepath.Join(s.PKI, ownDir, ownName+keySuffix)} {
 		if st, err := os.Stat(key); err == nil && st.Mode().Perm()&0o077 != 0 {
 			p.note(fmt.Sprintf("the key %s can be read by others: chmod 600 %s", key, key))

@@ -39,13 +39,7 @@ func (e *engine) trust(end *endpoint) error {
 		return errors.New("a password or user certificate needs a trusted server certificate: give a folder for certificates")
 	}
 	at, unknown := p.clock.judge(time.Now())
-	if unknown != "" && unknown != e.unknown {
-		e.note(unknown)
-		if err := audit(p.PKI, "clock", "clock-unknown", "", "certificates are judged at "+at.UTC().Format(time.RFC3339)); err != nil {
-			e.note("the unknown clock could not be recorded: " + err.Error())
-		}
-	}
-	e.unknown = unknown
+	e.clockTurns(at, unknown)
 	c := &conditions{now: at, applURI: end.applURI, sha1: p.AllowSHA1, missing: p.Revocation == RevocationIfPresent}
 	if !p.AnyHost {
 		c.host = hostOf(end.url)
@@ -74,6 +68,24 @@ func (e *engine) trust(end *endpoint) error {
 		e.note(err.Error())
 	}
 	return nil
+}
+
+// clockTurns tells and records when the clock becomes unknown, and when it is
+// known again.
+func (e *engine) clockTurns(at time.Time, unknown string) {
+	was := e.unknown
+	e.unknown = unknown
+	if (was == "") == (unknown == "") {
+		return
+	}
+	turn, told := "clock-unknown", unknown
+	if unknown == "" {
+		turn, told = "clock-known", "the clock is known again"
+	}
+	e.note(told)
+	if err := audit(e.sec.PKI, "clock", turn, "", "certificates are judged at "+at.UTC().Format(time.RFC3339)); err != nil {
+		e.note("that the clock has become known or unknown could not be recorded: " + err.Error())
+	}
 }
 
 const recheckTime = time.Minute // where Source.recheck is 0
