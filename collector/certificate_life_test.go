@@ -564,7 +564,7 @@ func TestExpiryIsTold(t *testing.T) {
 	}(), rsaKey(t, "root", 2048), nil)
 	leaf := issue(t, func() *x509.Certificate { c := leafTemplate(); c.NotAfter = time.Now().Add(100 * time.Hour); return c }(), rsaKey(t, "leaf", 2048), root)
 	y.lay(map[string][]byte{"trusted/root.der": root.cert.Raw, "trusted/root.crl": crl(t, root, nil)})
-	sec, err := Security{Policy: "Basic256Sha256", PKI: y.pki}.open()
+	sec, err := Security{Policy: "Basic256Sha256", PKI: y.pki, box: keptTime}.open()
 	if err != nil {
 		t.Fatal(err)
 	}

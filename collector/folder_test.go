@@ -113,7 +113,7 @@ func TestListRunsOut(t *testing.T) {
 	y := newYard(t)
 	root := issue(t, caTemplate("Works"), rsaKey(t, "root", 2048), nil)
 	leaf := issue(t, leafTemplate(), rsaKey(t, "leaf", 2048), root)
-	sec, err := Security{Policy: "Basic256Sha256", PKI: y.pki}.open()
+	sec, err := Security{Policy: "Basic256Sha256", PKI: y.pki, box: keptTime}.open()
 	if err != nil {
 		t.Fatal(err)
 	}
