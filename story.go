@@ -63,7 +63,7 @@ func (c *story) tell(s *simulator.Simulator, works string, dated bool) (lasts ti
 // faultHelp lists what can break, asset by asset.
 func faultHelp() string {
 	var b strings.Builder
-	b.WriteString("A fault of --fault follows a closed law and is never mended: repairs, growth in service and chance are for --scenario, chance for --faults-per-year too.\n" +
+	b.WriteString("A fault of --fault follows a closed law; with ~natural behind it grows in service: with what its machine carries, and with scatter. It is never mended: repairs are for --scenario, chance for that and --faults-per-year.\n" +
 		"What can break, with its code in the fault library, how long it takes with --fault, and how long in service:\n")
 	asset := "none"
 	for _, f := range simulator.Faults() {

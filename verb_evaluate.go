@@ -28,7 +28,7 @@ type evaluateMillCmd struct {
 	Files    []string      `arg:"" optional:"" help:"Scenarios, or folders of them. Without one: the run that --works, --for and --fault describe."`
 	Works    string        `enum:"demo,reference" default:"demo" help:"Without a scenario: what is simulated: demo, three machines, or reference, the machines of a whole works that are known deeply."`
 	For      time.Duration `default:"24h" help:"Without a scenario: plant time of each run."`
-	Fault    []string      `help:"Without a scenario: break something: ASSET:FAULT[:SEVERITY]@OFFSET. May be repeated." placeholder:"FAULT" sep:"none"`
+	Fault    []string      `help:"Without a scenario: break something: ASSET:FAULT[:SEVERITY]@OFFSET[+GROWTH][~natural]. May be repeated." placeholder:"FAULT" sep:"none"`
 	Learn    time.Duration `help:"Commissioning time of every model, time of running (default: a third of the scenario's learn, else what each asset says)." placeholder:"D"`
 	SeedFrom *uint64       `help:"Seed of the first run of each scenario, in place of its own; what breaks by chance follows it." placeholder:"N"`
 	Count    int           `default:"1" help:"Runs of each scenario, each with the next seed."`

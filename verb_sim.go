@@ -17,7 +17,7 @@ type simCmd struct {
 	Works   string   `enum:"demo,reference" default:"demo" help:"What is simulated: demo, three machines, or reference, a whole works."`
 	Start   string   `placeholder:"DATE" help:"When the works begins, by its own clock: 2026-07-01 or 2026-07-01T06:00 (default 10 April, 14:00; with --offline 1 January 2026)."`
 	Speed   *float64 `placeholder:"N" help:"Plant seconds per second (default 1)."`
-	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET. May be repeated." placeholder:"FAULT" sep:"none"`
+	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET[+GROWTH][~natural]. May be repeated." placeholder:"FAULT" sep:"none"`
 	Ledger  string   `help:"Write what was really wrong to this file." placeholder:"FILE"`
 	Samples string   `help:"Write every value offered to this file." placeholder:"FILE"`
 	Replay  string   `help:"Serve this recording instead of the mill." placeholder:"FILE.csv"`

@@ -26,7 +26,7 @@ type upCmd struct {
 	Speed   *float64 `help:"Plant seconds per second (default 20; the reference works and replays: 1)." placeholder:"N"`
 	Works   string   `enum:"demo,reference" default:"demo" help:"What is simulated: demo, three machines, or reference, a whole works."`
 	Start   string   `placeholder:"DATE" help:"When the works begins, by its own clock: 2026-07-01 or 2026-07-01T06:00 (default 10 April, 14:00)."`
-	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET, OFFSET in plant time since the start (90s, 2h). May be repeated." placeholder:"FAULT" sep:"none"`
+	Fault   []string `help:"Break something: ASSET:FAULT[:SEVERITY]@OFFSET[+GROWTH][~natural], OFFSET in plant time since the start (90s, 2h). May be repeated." placeholder:"FAULT" sep:"none"`
 	Ledger  string   `help:"Write what was really wrong to this file." placeholder:"FILE"`
 	Samples string   `help:"Write every value offered over OPC UA to this file." placeholder:"FILE"`
 	Replay  string   `help:"Serve this recording instead of the simulated mill." placeholder:"FILE.csv"`

@@ -52,6 +52,9 @@ type FaultKind struct {
 	About  string        // for people
 }
 
+// natural marks a Natural fault in its text.
+const natural = "~natural"
+
 const onset = wear.Onset // severity at which a machine's fault begins
 
 // Faults lists what can go wrong: with machines, asset by asset, and then with
@@ -67,10 +70,11 @@ func Faults() []FaultKind {
 	return append(kinds, sensorKinds()...)
 }
 
-// ParseFault reads ASSET:FAULT[:SEVERITY]@OFFSET[+GROWTH], for example
+// ParseFault reads ASSET:FAULT[:SEVERITY]@OFFSET[+GROWTH][~natural], for example
 // "HSM/FM/F3/GBX:bearing-outer:0.6@20m" or, for a sensor,
 // "HSM/FM/F3/GBX:stuck=OIL_T@90s". OFFSET and GROWTH are plant time; SEVERITY is
-// 1 where it is not given.
+// 1 where it is not given. GROWTH is that of a demonstration where it is not given, of
+// a Natural fault that in service.
 func ParseFault(s string) (Fault, error) {
 	f, err := parseFault(s)
 	if err != nil {
@@ -123,15 +127,22 @@ func parseFault(s string) (Fault, error) {
 			f.With = asset + "/" + with
 		}
 	}
+	when, f.Natural = strings.CutSuffix(when, natural)
 	offset, growth, given := strings.Cut(when, "+")
 	if f.Offset, err = time.ParseDuration(offset); err != nil || f.Offset < 0 {
 		return Fault{}, fmt.Errorf("offset %q, allowed is plant time since the start such as 90s or 2h", offset)
 	}
 	f.Growth = kind.Growth
+	if f.Natural {
+		f.Growth = kind.Life
+	}
 	if given {
 		if f.Growth, err = time.ParseDuration(growth); err != nil || f.Growth < 0 {
 			return Fault{}, fmt.Errorf("growth %q, allowed is plant time such as 10m", growth)
 		}
+	}
+	if f.Natural && (isSensor || f.course == machine.AtOnce || f.Growth == 0) {
+		return Fault{}, fmt.Errorf("%s is there at once or of a sensor: leave out %s, allowed for what a machine wears by", name, natural)
 	}
 	return f, nil
 }
@@ -162,6 +173,9 @@ func (f Fault) String() string {
 	s := fmt.Sprintf("%s:%s:%v@%v", f.Asset, f.label(), f.Severity, f.Offset)
 	if f.Growth > 0 {
 		s += "+" + f.Growth.String()
+	}
+	if f.Natural {
+		s += natural
 	}
 	return s
 }

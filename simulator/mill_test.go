@@ -438,6 +438,8 @@ func TestParseFault(t *testing.T) {
 	f(g+":stuck=OIL_T@0s", Fault{Asset: g, Name: "stuck", Tag: g + "/OIL_T", Severity: 1, course: machine.AtOnce})
 	f(g+":drift="+g+"/OIL_T:0.5@1m", Fault{Asset: g, Name: "drift", Tag: g + "/OIL_T", Severity: 0.5, Offset: time.Minute, Growth: 30 * time.Minute, course: machine.Even})
 	f(g+":swap=VIB_H,"+g+"/VIB_V@1m", Fault{Asset: g, Name: "swap", Tag: g + "/VIB_H", With: g + "/VIB_V", Severity: 1, Offset: time.Minute, course: machine.AtOnce})
+	f(g+":gear-crack:0.6@2h~natural", Fault{Asset: g, Name: "gear-crack", Severity: 0.6, Offset: 2 * time.Hour, Growth: 20 * day, Natural: true})
+	f(g+":gear-crack@2h+3h~natural", Fault{Asset: g, Name: "gear-crack", Severity: 1, Offset: 2 * time.Hour, Growth: 3 * time.Hour, Natural: true})
 	bad := func(s, want string) {
 		t.Helper()
 		_, err := ParseFault(s)
@@ -455,6 +457,9 @@ func TestParseFault(t *testing.T) {
 	bad(g+":bearing-outer@-1s", `offset "-1s"`)
 	bad(g+":bearing-outer@1s+x", `growth "x"`)
 	bad(g+":stuck@1s", "needs a tag")
+	bad(g+":drift=OIL_T@1s~natural", "leave out ~natural")
+	bad("HSM/ROT/G1:coupling@1s~natural", "leave out ~natural")
+	bad(g+":gear-crack@1s+0s~natural", "leave out ~natural")
 	bad(g+":stuck=@1s", "names no tag")
 	bad(g+":gear-wear=OIL_T@1s", "takes no =TAG")
 	bad(g+":swap=OIL_T@1s", "two different ones for swap=TAG,TAG")
@@ -471,6 +476,7 @@ func TestParseFault(t *testing.T) {
 
 func FuzzParseFault(f *testing.F) {
 	f.Add("HSM/FM/F3/GBX:bearing-outer:0.6@20m+1h")
+	f.Add("HSM/FM/F3/GBX:gear-crack@20m+1h~natural")
 	f.Add("BOF/C1/FAN:stuck=VIB_H@0s")
 	f.Fuzz(func(t *testing.T, s string) {
 		fault, err := ParseFault(s)

@@ -13,7 +13,8 @@ import (
 )
 
 // Random breaks machines and sensors by chance. Faults come to each machine as a
-// Poisson process, one of those that it can have, and grow naturally. The crew
+// Poisson process, which is all the incubation that they have: machines are of all
+// ages. It is one of those that the machine can have, and grows naturally. The crew
 // mends each some time, before the failure or after; of ten repairs one leaves a
 // misalignment where the machine can have one.
 type Random struct {

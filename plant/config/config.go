@@ -140,7 +140,7 @@ type Simulator struct {
 	Start           time.Time // of the works by its own clock; zero: as the simulator has it
 	Seed            uint64
 	Speed           float64
-	Faults          []string // ASSET:FAULT[:SEVERITY]@OFFSET; not checked here, the simulator knows them
+	Faults          []string // ASSET:FAULT[:SEVERITY]@OFFSET[+GROWTH][~natural]; not checked here, the simulator knows them
 	Scenario        string   // file, empty: none; not checked here
 	Seeded          bool     // Seed was given
 	FaultsPerYear   float64  // that come by chance to each machine, a quarter as many to its sensors
