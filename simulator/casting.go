@@ -19,6 +19,9 @@ func casting() []builder {
 	return []builder{
 		{"CC/BC1/OSC", func(s *shop) machine.Machine { return machine.NewOscillator(s.seed, s.world, s.caster()) }},
 		{"CC/BC1/WD", func(s *shop) machine.Machine { return machine.NewWithdrawal(s.seed, s.world, s.caster()) }},
-		{"HSM/RHF/F1", func(s *shop) machine.Machine { return machine.NewFurnace(s.seed, s.world, s.finishing()) }},
+		{"HSM/RHF/F1", func(s *shop) machine.Machine {
+			s.furnace = machine.NewFurnace(s.seed, s.world, s.finishing())
+			return s.furnace
+		}},
 	}
 }

@@ -72,6 +72,9 @@ func (s *shop) products() []machine.Sensor {
 		add(&y.BilletCaster.Sequence, "CC/BL1/OSC/SEQUENCE")
 		add(&y.BilletCaster.Heat, "CC/BL1/OSC/HEAT", "CC/BL1/WD/HEAT")
 	}
+	if f := s.furnace; f != nil {
+		add(f.Sister(), "HSM/RHF/F2/SLAB")
+	}
 	if r := s.rough; r != nil {
 		add(&r.First, "HSM/RM/R1/SLAB")
 		add(&r.Second, "HSM/RM/E1/SLAB", "HSM/RM/R2/SLAB")

@@ -21,6 +21,7 @@ type shop struct {
 	yard    *production.Yard
 	table   *production.RunOut
 	rough   *production.Roughing
+	furnace *machine.Furnace // 1
 	coilers *production.Coilers
 	cold    *production.Cold
 	hearth  *production.Hearth

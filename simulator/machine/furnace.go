@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -12,7 +13,7 @@ import (
 // Furnace is one of the walking-beam furnaces in front of the hot strip mill: 28
 // slabs of some 18 t, 170 min from door to door, natural gas, a recuperator. It
 // gives a slab whenever its beam has one ready for the mill, every second or third
-// of the mill's; the others come from its sisters.
+// of the mill's; the others come from its sister.
 //
 // The slabs walk against the gas through a dark preheating zone, two heating
 // zones and a soaking zone. Gas and lining of a zone have one temperature; each
@@ -37,6 +38,7 @@ type Furnace struct {
 	since      float64 // s since a slab was discharged
 	trim       float64 // of the heating zones' set points, K
 	slab       string
+	sister     string  // slab that the other furnace discharged last
 	discharged float64 // °C
 	door       float64
 
@@ -99,7 +101,7 @@ const (
 
 // NewFurnace is full of slabs on their way.
 func NewFurnace(seed uint64, w *production.World, strip *production.Strip) *Furnace {
-	f := &Furnace{strip: strip, world: w, rng: physics.Stream(seed, "furnace"), mode: furnaceHeating, seen: strip.Coil.ID, slab: strip.Coil.ID,
+	f := &Furnace{strip: strip, world: w, rng: physics.Stream(seed, "furnace"), mode: furnaceHeating, seen: strip.Coil.ID, slab: strip.Coil.ID, sister: strip.Before(1),
 		discharged: 1215, lhv: gasLHV, flue: 850, stack: 450, preheat: 430, pressure: 12, damper: 60, inlet: w.Water + 4, cycle: beamCycle,
 		phase: 1e6, oil: 46, drop: 0.7, pumping: 15, beam: 110}
 	f.noise.gas = physics.Drift{Sigma: 0.006, Tau: 6 * 3600}
@@ -196,7 +198,10 @@ func (f *Furnace) follow(dt float64) {
 	if l.Mode == production.Gap && l.Coil.ID != f.seen {
 		f.seen = l.Coil.ID
 		if f.since >= math.Max(slabPitch, slabTime*f.slabs[furnaceSlabs-1].mass) {
+			f.slab = f.called()
 			f.discharge()
+		} else {
+			f.sister = f.called()
 		}
 	}
 	switch {
@@ -225,14 +230,20 @@ func (f *Furnace) goal(i int) float64 {
 	return goal
 }
 
+// called is the slab that the mill rolls now; its coil where nobody keeps account.
+func (f *Furnace) called() string {
+	return cmp.Or(f.strip.Coil.Slab, f.strip.Coil.ID)
+}
+
+// Sister is the slab that the other furnace discharged last: those that the mill had
+// between two of this one.
+func (f *Furnace) Sister() *string { return &f.sister }
+
 // discharge gives the last slab and charges one that is as wide as what the mill
 // rolls now.
 func (f *Furnace) discharge() {
 	c := &f.strip.Coil
 	last := f.slabs[furnaceSlabs-1]
-	if f.slab = c.Slab; f.slab == "" {
-		f.slab = c.ID
-	}
 	f.discharged = steelTemp(last.heat)
 	copy(f.slabs[1:], f.slabs[:furnaceSlabs-1])
 	f.slabs[0] = furnaceSlab{steelHeat(f.world.Hall), slabWeight * c.Width}

@@ -140,7 +140,8 @@ func TestFurnaceServes(t *testing.T) {
 	f := NewFurnace(1, production.NewWorld(1), strip)
 	var spent, tonnes, coldest, hottest float64
 	coldest = 2000
-	slabs := map[string]bool{}
+	slabs, sisters := map[string]bool{}, map[string]bool{}
+	rolled := map[string]bool{}
 	for i := range 4 * 86_400 {
 		last := f.slabs[furnaceSlabs-1].mass
 		heats.Step(1)
@@ -149,6 +150,10 @@ func TestFurnaceServes(t *testing.T) {
 		f.Step(1)
 		if i < 86_400 {
 			continue
+		}
+		if strip.Mode == production.Gap {
+			rolled[strip.Coil.Slab] = true
+			sisters[f.sister] = true
 		}
 		spent += f.power / 1000
 		if f.since == 0 {
@@ -162,6 +167,14 @@ func TestFurnaceServes(t *testing.T) {
 	}
 	if coldest < 1160 || hottest > 1260 {
 		t.Errorf("slabs of %.0f to %.0f °C", coldest, hottest)
+	}
+	for id := range rolled {
+		if slabs[id] == sisters[id] && len(slabs) > 0 {
+			t.Errorf("slab %s came from both furnaces or from none", id)
+		}
+	}
+	if len(sisters) < 200 {
+		t.Errorf("%d slabs of the other furnace in three days", len(sisters))
 	}
 	if len(slabs) < 200 {
 		t.Errorf("%d slabs in three days, %.0f t", len(slabs), tonnes)
