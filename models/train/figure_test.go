@@ -2,14 +2,21 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
+	"millwright/historian/alarm"
+	"millwright/historian/export"
+	"millwright/historian/store"
 	"millwright/plant"
 )
 
@@ -58,15 +65,69 @@ func (p *longPast) Scan(_ context.Context, r plant.Range) iter.Seq2[plant.Block,
 	}
 }
 
-// TestFigure trains one asset on eight tags over 30 days at 1 Hz, reading and
-// backtest included, and prints how long that takes.
+// stored is that past in the data of a historian, as millwright train opens it.
+func (p *longPast) stored(t *testing.T) export.Works {
+	t.Helper()
+	dir := t.TempDir()
+	open := func() *store.Pebble {
+		t.Helper()
+		st, err := store.Open(store.Config{Dir: filepath.Join(dir, "store"), Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	st := open()
+	tags := slices.Clone(p.tags)
+	if err := st.Intern(tags); err != nil {
+		t.Fatal(err)
+	}
+	if err := st.SetAssets("edge-1", p.assets); err != nil {
+		t.Fatal(err)
+	}
+	const each = int64(4096 * time.Second) // as Scan makes them: noise does not repeat
+	for from := begin; from < p.to; from += each {
+		var b plant.Batch
+		for i, tag := range tags {
+			for block, err := range p.Scan(t.Context(), plant.Range{Tag: plant.TagID(i + 1), From: from, To: from + each}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				for k := range block.Times {
+					b.Samples = append(b.Samples, plant.Sample{Tag: tag.ID, Time: block.Times[k], Value: block.Values[k], Quality: block.Quality[k]})
+				}
+			}
+		}
+		if err := st.Append(t.Context(), b, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := st.Close(); err != nil {
+		t.Fatal(err)
+	}
+	st = open() // nothing is in its memory
+	book, err := alarm.Open(filepath.Join(dir, "alarms"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(book.Close(), st.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return export.Works{Store: st, Book: book}
+}
+
+// TestFigure trains one asset on eight tags over 30 days at 1 Hz that a historian
+// holds, reading and backtest included, and prints how long that takes.
 func TestFigure(t *testing.T) {
 	length := 30 * 24 * time.Hour
 	if os.Getenv("MILLWRIGHT_FIGURES") == "" {
 		t.Skip("figures: set MILLWRIGHT_FIGURES=1")
 	}
+	past := newLongPast(length).stored(t)
 	start := time.Now()
-	o := Options{Source: newLongPast(length), Asset: benchAsset, From: begin, To: at(length), Seed: 1}
+	o := Options{Source: past, Asset: benchAsset, From: begin, To: at(length), Seed: 1}
 	stage := Stage("")
 	o.Progress = func(p Progress) {
 		if p.Stage != stage {
