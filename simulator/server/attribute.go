@@ -8,7 +8,11 @@ import (
 	"millwright/plant"
 )
 
-const readOnly = uint8(1) // AccessLevel: CurrentRead
+// Bits of AccessLevel (OPC 10000-3, 8.57).
+const (
+	readOnly    = uint8(1) // CurrentRead
+	historyRead = uint8(4)
+)
 
 // read is OPC 10000-4, 5.11.2.
 func (s *Server) read(r *ua.ReadRequest) (ua.Response, ua.StatusCode) {
@@ -41,21 +45,25 @@ func (s *Server) readOne(want *ua.ReadValueID, stamps ua.TimestampsToReturn, now
 	} else {
 		dv.Value = mustVariant(n.attribute(want.AttributeID, now))
 	}
+	// Only values have a source; other attributes are the server's own.
+	mask(dv, stamps, want.AttributeID == ua.AttributeIDValue)
+	return dv
+}
+
+// mask says which parts of dv are sent.
+func mask(dv *ua.DataValue, stamps ua.TimestampsToReturn, hasSource bool) {
 	if dv.Value != nil {
 		dv.EncodingMask |= ua.DataValueValue
 	}
 	if dv.Status != ua.StatusOK {
 		dv.EncodingMask |= ua.DataValueStatusCode
 	}
-	// Only values have a source; other attributes are the server's own.
-	if want.AttributeID == ua.AttributeIDValue &&
-		(stamps == ua.TimestampsToReturnSource || stamps == ua.TimestampsToReturnBoth) {
+	if hasSource && (stamps == ua.TimestampsToReturnSource || stamps == ua.TimestampsToReturnBoth) {
 		dv.EncodingMask |= ua.DataValueSourceTimestamp
 	}
 	if stamps == ua.TimestampsToReturnServer || stamps == ua.TimestampsToReturnBoth {
 		dv.EncodingMask |= ua.DataValueServerTimestamp
 	}
-	return dv
 }
 
 // readable finds the node and checks that the attribute can be read.
@@ -83,22 +91,27 @@ func (s *Server) readVariable(dv *ua.DataValue, index int) {
 		dv.Status = ua.StatusCode(plant.BadWaitingForInitialData)
 		return
 	}
-	dv.Status = ua.StatusCode(x.last.status)
-	dv.SourceTimestamp = time.Unix(0, x.last.source).UTC()
+	s.show(dv, index, &x.last)
+}
+
+// show puts a value of a variable into dv.
+func (s *Server) show(dv *ua.DataValue, index int, v *entry) {
+	dv.Status = ua.StatusCode(v.status)
+	dv.SourceTimestamp = time.Unix(0, v.source).UTC()
 	switch s.Variables[index].dataType() {
 	case Boolean:
-		dv.Value = mustVariant(x.last.number != 0)
+		dv.Value = mustVariant(v.number != 0)
 	case Int32:
-		dv.Value = mustVariant(toInt32(x.last.number))
+		dv.Value = mustVariant(toInt32(v.number))
 	case String:
-		dv.Value = mustVariant(x.last.text)
+		dv.Value = mustVariant(v.text)
 	case Floats:
 		dv.Value = mustVariant([]float32{})
-		if w := x.last.wave; w != nil {
+		if w := v.wave; w != nil {
 			dv.Value = mustVariant(w.values())
 		}
 	default:
-		dv.Value = mustVariant(x.last.number)
+		dv.Value = mustVariant(v.number)
 	}
 }
 
@@ -169,6 +182,9 @@ func (n *node) variableAttribute(a ua.AttributeID, now time.Time) any {
 			return []uint32{n.length}
 		}
 	case ua.AttributeIDAccessLevel, ua.AttributeIDUserAccessLevel:
+		if n.historic {
+			return readOnly | historyRead
+		}
 		return readOnly
 	case ua.AttributeIDMinimumSamplingInterval:
 		if n.dynamic {
@@ -176,7 +192,7 @@ func (n *node) variableAttribute(a ua.AttributeID, now time.Time) any {
 		}
 		return 0.0
 	case ua.AttributeIDHistorizing:
-		return false
+		return n.historic
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ func busyServer(t testing.TB, n int, mode ua.MessageSecurityMode) (*Server, *ses
 	t.Helper()
 	s := &Server{Variables: vars(n)}
 	s.limits = s.Limits.withDefaults()
-	s.engine = newEngine(n, s.limits, func([]Value) {})
+	s.engine = newEngine(s.Variables, s.limits, func([]Value) {})
 	s.space = newSpace(s, s.engine)
 	c := newConn(s, &sink{})
 	c.maxMessage, c.sendChunk = maxMessage, maxChunk

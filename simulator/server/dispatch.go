@@ -54,8 +54,6 @@ func refusedService(service uint16) string {
 		return "Write"
 	case id.CallRequest_Encoding_DefaultBinary:
 		return "Call"
-	case id.HistoryReadRequest_Encoding_DefaultBinary:
-		return "HistoryRead"
 	case id.HistoryUpdateRequest_Encoding_DefaultBinary:
 		return "HistoryUpdate"
 	case id.AddNodesRequest_Encoding_DefaultBinary:
@@ -182,6 +180,8 @@ func (s *Server) answerSession(c *conn, ses *session, id uint32, req ua.Request)
 		return nil, ua.StatusOK
 	case *ua.ReadRequest:
 		return s.read(r)
+	case *ua.HistoryReadRequest:
+		return s.historyRead(ses, r)
 	case *ua.BrowseRequest:
 		return s.browse(ses, r)
 	case *ua.BrowseNextRequest:

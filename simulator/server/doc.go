@@ -19,6 +19,9 @@
 //   - GetEndpoints, FindServers, CreateSession, ActivateSession (also of an
 //     existing session from a new secure channel), CloseSession, Cancel, Browse,
 //     BrowseNext, TranslateBrowsePathsToNodeIds, RegisterNodes, Read.
+//   - HistoryRead of raw values of the variables that have a History: the last
+//     ones written, in memory, forward and backward, with continuation points,
+//     without bounding values.
 //   - Subscriptions and monitored items of OPC 10000-4, 5.13 and 5.14: queues
 //     with both discard policies, sampling intervals, all three triggers,
 //     absolute and percent deadband, monitoring modes, keep-alive and lifetime
@@ -30,10 +33,11 @@
 // # Not supported
 //
 // Write, Call, node management and HistoryUpdate are refused and counted: the
-// mill cannot be written to. There is no history, no events or alarms, no
-// triggered items (SetTriggering), no query, no reverse connect, no RSA policy
-// other than Basic256Sha256, no revocation lists, and no lock-out after wrong
-// passwords. A message, either way, is at most 256 kB. The standard address
-// space is the part of namespace 0 that clients of a data server read, not all
-// of it. Waiting PublishRequests do not outlive their TCP connection.
+// mill cannot be written to. There is no history of arrays and none of events,
+// no modified or processed values, no events or alarms, no triggered items
+// (SetTriggering), no query, no reverse connect, no RSA policy other than
+// Basic256Sha256, no revocation lists, and no lock-out after wrong passwords. A
+// message, either way, is at most 256 kB. The standard address space is the part
+// of namespace 0 that clients of a data server read, not all of it. Waiting
+// PublishRequests do not outlive their TCP connection.
 package server

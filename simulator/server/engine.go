@@ -41,18 +41,24 @@ type variable struct {
 	seq       uint64 // values offered so far
 	items     []*item
 	reporting int
-	texts     bool // its numbers are told as texts, by Retype
+	texts     bool  // its numbers are told as texts, by Retype
+	past      *past // nil: it has no history
 }
 
-func newEngine(vars int, limits Limits, offered func([]Value)) *engine {
+func newEngine(vars []Variable, limits Limits, offered func([]Value)) *engine {
 	e := &engine{
 		limits:   limits,
 		offered:  offered,
-		vars:     make([]variable, vars),
+		vars:     make([]variable, len(vars)),
 		sessions: map[string]*session{},
 		subs:     map[uint32]*subscription{},
 		samplers: map[time.Duration]*sampler{},
 		wake:     make(chan struct{}, 1),
+	}
+	for i := range vars {
+		if n := vars[i].History; n > 0 {
+			e.vars[i].past = &past{most: n}
+		}
 	}
 	e.every(housekeeping, e.keepHouse)
 	return e
@@ -83,6 +89,10 @@ func (e *engine) write(vals []Value) {
 		}
 		x.last = last
 		x.version++
+		if x.past != nil {
+			x.past.keep(x.last)
+			e.log(v.Var, &x.last)
+		}
 		for _, it := range x.items {
 			e.offer(it, &x.last)
 		}

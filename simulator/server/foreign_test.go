@@ -20,23 +20,24 @@ import (
 
 // seen is what a foreign client reports.
 type seen struct {
-	WrongPassword  string   `json:"wrongPassword"`
-	Tree           []string `json:"tree"`
-	Namespaces     []string `json:"namespaces"`
-	Value          float64  `json:"value"`
-	SourceTime     int64    `json:"sourceTime"` // ms
-	Type           string   `json:"type"`
-	Description    string   `json:"description"`
-	Unit           string   `json:"unit"`
-	High           float64  `json:"high"`
-	State          int      `json:"state"`
-	Translated     string   `json:"translated"`
-	Write          string   `json:"write"`
-	Monitored      string   `json:"monitored"`
-	PercentOnPlain string   `json:"percentOnPlain"`
-	Values         int      `json:"values"`
-	Jumps          int      `json:"jumps"`
-	Overflow       int      `json:"overflow"`
+	WrongPassword  string      `json:"wrongPassword"`
+	Tree           []string    `json:"tree"`
+	Namespaces     []string    `json:"namespaces"`
+	Value          float64     `json:"value"`
+	SourceTime     int64       `json:"sourceTime"` // ms
+	Type           string      `json:"type"`
+	Description    string      `json:"description"`
+	Unit           string      `json:"unit"`
+	High           float64     `json:"high"`
+	State          int         `json:"state"`
+	Translated     string      `json:"translated"`
+	Write          string      `json:"write"`
+	History        [][]float64 `json:"history"` // in answers
+	Monitored      string      `json:"monitored"`
+	PercentOnPlain string      `json:"percentOnPlain"`
+	Values         int         `json:"values"`
+	Jumps          int         `json:"jumps"`
+	Overflow       int         `json:"overflow"`
 }
 
 // missing fails in CI, where the foreign stacks are installed, and skips
@@ -65,6 +66,9 @@ func TestNodeOPCUA(t *testing.T) {
 		missing(t, "node-opcua")
 	}
 	got := foreign(t, t.TempDir(), []string{"NODE_PATH=" + modules}, "node", "testdata/foreign/client.cjs")
+	if !reflect.DeepEqual(got.History, [][]float64{{2, 3, 4}, {5, 6}}) {
+		t.Errorf("history %v", got.History)
+	}
 	if !strings.Contains(got.WrongPassword, "BadUserAccessDenied") || !strings.Contains(got.PercentOnPlain, "BadMonitoredItemFilterUnsupported") ||
 		!strings.Contains(got.Write, "BadServiceUnsupported") {
 		t.Errorf("wrong password: %q, percent deadband: %q, write: %q", got.WrongPassword, got.PercentOnPlain, got.Write)
@@ -106,9 +110,13 @@ func foreign(t *testing.T, dir string, env []string, command ...string) seen {
 			{Path: "MILL/VIB", Unit: "mm/s", Description: "gearbox vibration", Low: 0, High: 20},
 			{Path: "MILL/RAMP"},
 			{Path: "MILL/MODE", Kind: plant.Text},
+			{Path: "MILL/PAST", History: 5},
 		},
 	}, 0)
 	s.Write([]Value{{Var: 0, Time: stamp(123), Number: 1.25}, {Var: 1, Time: stamp(0), Number: 0}})
+	for i := range 6 {
+		s.Write([]Value{{Var: 3, Time: time.Now().UnixNano() + int64(i)*1e6, Number: float64(i + 1)}})
+	}
 	args := append(command[1:], s.URL(), dir, "fitter", "geheim", strconv.Itoa(values))
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
@@ -168,8 +176,8 @@ func foreign(t *testing.T, dir string, env []string, command ...string) seen {
 		t.Fatalf("%v: %s", err, out.String())
 	}
 	common := got
-	common.WrongPassword, common.PercentOnPlain, common.Write = "", "", ""
-	wantTree := map[string]bool{"/MILL": true, "/MILL/VIB": true, "/MILL/RAMP": true, "/MILL/MODE": true}
+	common.WrongPassword, common.PercentOnPlain, common.Write, common.History = "", "", "", nil
+	wantTree := map[string]bool{"/MILL": true, "/MILL/VIB": true, "/MILL/RAMP": true, "/MILL/MODE": true, "/MILL/PAST": true}
 	for _, p := range common.Tree {
 		delete(wantTree, p)
 	}

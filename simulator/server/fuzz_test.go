@@ -31,10 +31,10 @@ func (s *script) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
 // active session under the null token and one subscription.
 func deskServer(t testing.TB) (*Server, *session) {
 	t.Helper()
-	s := &Server{Variables: []Variable{{Path: "a/b", Low: 0, High: 1, Unit: "A"}, {Path: "a/c", Type: String}}, Log: slog.New(slog.DiscardHandler)}
+	s := &Server{Variables: []Variable{{Path: "a/b", Low: 0, High: 1, Unit: "A", History: 3}, {Path: "a/c", Type: String}}, Log: slog.New(slog.DiscardHandler)}
 	s.limits = Limits{MaxNodesPerRead: 100, MaxSubscriptions: 5, MaxItems: 100, MaxSessions: 5}.withDefaults()
 	s.counts = map[string]uint64{}
-	s.engine = newEngine(2, s.limits, func([]Value) {})
+	s.engine = newEngine(s.Variables, s.limits, func([]Value) {})
 	s.space = newSpace(s, s.engine)
 	ses := &session{token: "i=0", user: anonymousUser, timeout: time.Hour, active: time.Now(), subs: map[uint32]*subscription{}, cursors: map[string]*browseCursor{}}
 	s.engine.sessions[ses.token] = ses
@@ -81,6 +81,8 @@ func seedRequests() []ua.Request {
 		&ua.DeleteSubscriptionsRequest{SubscriptionIDs: []uint32{1}},
 		&ua.CancelRequest{RequestHandle: 1}, &ua.CloseSessionRequest{}, &ua.WriteRequest{}, &ua.CallRequest{},
 		&ua.RegisterNodesRequest{NodesToRegister: []*ua.NodeID{b}},
+		&ua.HistoryReadRequest{NodesToRead: []*ua.HistoryReadValueID{{NodeID: b, DataEncoding: &ua.QualifiedName{}}},
+			HistoryReadDetails: ua.NewExtensionObject(&ua.ReadRawModifiedDetails{StartTime: time.Unix(0, 0), NumValuesPerNode: 1})},
 	}
 }
 

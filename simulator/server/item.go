@@ -118,17 +118,21 @@ func (e *engine) accept(it *item, v *entry) {
 	if e.spoil&Duplicates != 0 {
 		e.enqueue(it, v)
 	}
-	if it.variable < 0 || e.offered == nil {
-		return
+	if it.variable >= 0 {
+		e.log(it.variable, v)
 	}
-	x := &e.vars[it.variable]
-	if x.logged == x.version || x.version == 0 {
+}
+
+// log notes that a client can get to know the value v of a variable.
+func (e *engine) log(index int, v *entry) {
+	x := &e.vars[index]
+	if e.offered == nil || x.logged == x.version || x.version == 0 {
 		return
 	}
 	x.logged = x.version
 	x.seq++
 	e.batch = append(e.batch, Value{
-		Var: it.variable, Time: v.source, Quality: v.status, Number: v.number, Text: v.text, Wave: v.wave, Seq: x.seq,
+		Var: index, Time: v.source, Quality: v.status, Number: v.number, Text: v.text, Wave: v.wave, Seq: x.seq,
 	})
 }
 

@@ -28,7 +28,7 @@ func inLab(t *testing.T, s *Server, f func(l *lab)) {
 		s.limits = s.Limits.withDefaults()
 		s.counts = map[string]uint64{}
 		s.begun = time.Now()
-		s.engine = newEngine(len(s.Variables), s.limits, func(v []Value) { l.offered = append(l.offered, v...) })
+		s.engine = newEngine(s.Variables, s.limits, func(v []Value) { l.offered = append(l.offered, v...) })
 		s.space = newSpace(s, s.engine)
 		stop, done := make(chan struct{}), make(chan struct{})
 		go func() { defer close(done); s.engine.runClock(stop) }()

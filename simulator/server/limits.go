@@ -3,12 +3,14 @@ package server
 import "time"
 
 // Limits bounds what clients may ask for. A zero field takes the default. The
-// first three are declared in the address space as operation limits.
+// first four are declared in the address space as operation limits.
 type Limits struct {
 	MaxNodesPerRead          int // 1,000
 	MaxNodesPerBrowse        int // 1,000; also nodes per TranslateBrowsePaths and RegisterNodes
 	MaxMonitoredItemsPerCall int // 1,000
+	MaxNodesPerHistoryRead   int // 100
 
+	MaxHistoryValues int // in one answer, 10,000
 	MaxReferences    int // per node and Browse answer, 500
 	MaxConnections   int // 200
 	MaxSessions      int // 100
@@ -47,6 +49,8 @@ func (l Limits) withDefaults() Limits {
 	set(&l.MaxNodesPerRead, 1000)
 	set(&l.MaxNodesPerBrowse, 1000)
 	set(&l.MaxMonitoredItemsPerCall, 1000)
+	set(&l.MaxNodesPerHistoryRead, 100)
+	set(&l.MaxHistoryValues, 10_000)
 	set(&l.MaxReferences, 500)
 	set(&l.MaxConnections, 200)
 	set(&l.MaxSessions, 100)

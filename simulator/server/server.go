@@ -51,8 +51,8 @@ type Server struct {
 	Limits Limits
 
 	// Offered gets the values that passed the sampling and the filter of at least
-	// one monitored item and entered its queue, each written value once, before
-	// any of it can be sent. It is called with the server's lock held: it must
+	// one monitored item and entered its queue, and those that entered a history,
+	// each written value once, before any of it can be sent. It is called with the server's lock held: it must
 	// not call the server, should not take long, and must not keep the slice.
 	Offered func([]Value)
 
@@ -113,7 +113,7 @@ func (s *Server) Start(ctx context.Context) error {
 	rand.Read(seed[:]) // never fails (crypto/rand)
 	s.channels.Store(binary.LittleEndian.Uint32(seed[:]) >> 1)
 	s.tokens.Store(binary.LittleEndian.Uint32(seed[4:]) >> 1)
-	e := newEngine(len(s.Variables), s.limits, s.Offered)
+	e := newEngine(s.Variables, s.limits, s.Offered)
 	e.lastSub = binary.LittleEndian.Uint32(seed[2:]) >> 4
 	s.engine, s.space = e, newSpace(s, e)
 	s.wg.Add(2)

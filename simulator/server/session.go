@@ -30,7 +30,8 @@ type session struct {
 	kept      int            // messages kept for Republish in all subs
 	keptBytes int
 	cursors   map[string]*browseCursor
-	cursor    uint64
+	queries   map[string]*query
+	cursor    uint64 // number of the last continuation point
 }
 
 // publishCall is a PublishRequest that waits for something to tell.

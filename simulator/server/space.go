@@ -48,6 +48,7 @@ type node struct {
 	variable int    // index of the server's variable, or -1
 	value    func(now time.Time) any
 	dynamic  bool // value changes by itself
+	historic bool // has a history that can be read
 }
 
 type reference struct {
@@ -120,7 +121,7 @@ func (sp *space) folder(objects *node, path string) *node {
 func (sp *space) addVariable(dir *node, v *Variable, index int, name string) {
 	n := sp.add(&node{
 		id: ua.NewStringNodeID(sp.own, v.Path), class: ua.NodeClassVariable, ns: sp.own, name: name,
-		description: v.Description, dataType: typeID(v.dataType()), rank: scalar, variable: index,
+		description: v.Description, dataType: typeID(v.dataType()), rank: scalar, variable: index, historic: v.History > 0,
 	})
 	if v.dataType() == Floats {
 		n.rank, n.length = list, uint32(v.Length)

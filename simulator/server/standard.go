@@ -237,12 +237,13 @@ func (sp *space) addServerVariables(s *Server) {
 	property(caps, id.Server_ServerCapabilities_MinSupportedSampleRate, "MinSupportedSampleRate", id.Duration, scalar, 0.0)
 	property(caps, id.Server_ServerCapabilities_MaxBrowseContinuationPoints, "MaxBrowseContinuationPoints", id.UInt16, scalar, uint16(maxCursors))
 	property(caps, id.Server_ServerCapabilities_MaxQueryContinuationPoints, "MaxQueryContinuationPoints", id.UInt16, scalar, uint16(0))
-	property(caps, id.Server_ServerCapabilities_MaxHistoryContinuationPoints, "MaxHistoryContinuationPoints", id.UInt16, scalar, uint16(0))
+	property(caps, id.Server_ServerCapabilities_MaxHistoryContinuationPoints, "MaxHistoryContinuationPoints", id.UInt16, scalar, uint16(maxQueries))
 	limits := uint32(id.Server_ServerCapabilities_OperationLimits)
 	limit := func(num uint32, name string, v int) {
 		property(limits, num, name, id.UInt32, scalar, uint32(v))
 	}
 	limit(id.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead, "MaxNodesPerRead", l.MaxNodesPerRead)
+	limit(id.Server_ServerCapabilities_OperationLimits_MaxNodesPerHistoryReadData, "MaxNodesPerHistoryReadData", l.MaxNodesPerHistoryRead)
 	limit(id.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse, "MaxNodesPerBrowse", l.MaxNodesPerBrowse)
 	limit(id.Server_ServerCapabilities_OperationLimits_MaxNodesPerRegisterNodes, "MaxNodesPerRegisterNodes", l.MaxNodesPerBrowse)
 	limit(id.Server_ServerCapabilities_OperationLimits_MaxNodesPerTranslateBrowsePathsToNodeIDs,

@@ -51,6 +51,9 @@ func (s *Server) Retype(variable int, to DataType) {
 	s.trouble(func(e *engine, _ time.Time) {
 		s.Variables[variable].Type = to
 		x := &e.vars[variable]
+		if x.past != nil { // what it held was of another type
+			x.past.ring = ring{}
+		}
 		if x.texts {
 			x.last.number, _ = strconv.ParseFloat(x.last.text, 64) // was made by as
 			x.last.text = ""

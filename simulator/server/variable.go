@@ -38,6 +38,7 @@ type Variable struct {
 	Low, High   float64 // EURange; Low == High means unknown
 	Resolution  float64 // smallest step of the sensor; 0 unknown
 	Length      int     // of an array
+	History     int     // values written last that HistoryRead gives (about 64 bytes each) until Close; 0 none
 }
 
 func (v *Variable) dataType() DataType {
@@ -115,6 +116,8 @@ func checkVariables(vars []Variable) error {
 			return fmt.Errorf("variable %q: unknown data type %d", v.Path, v.Type)
 		case v.dataType() == Floats && v.Length <= 0:
 			return fmt.Errorf("variable %q: an array of %d values", v.Path, v.Length)
+		case v.History < 0 || v.History > 0 && v.dataType() == Floats:
+			return fmt.Errorf("variable %q: a history of %d values; arrays have none", v.Path, v.History)
 		case math.IsNaN(v.Low) || math.IsNaN(v.High) || v.Low > v.High:
 			return fmt.Errorf("variable %q: range [%v, %v]", v.Path, v.Low, v.High)
 		}

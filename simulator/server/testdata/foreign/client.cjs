@@ -72,6 +72,14 @@ async function walk(session, node, path, out) {
     .catch(e => String(e.message));
   seen.write = String(write);
 
+  seen.history = []; // in answers: what was written to MILL/PAST
+  for (let point = Buffer.alloc(0); point; ) {
+    const page = await session.readHistoryValue({ nodeId: "ns=1;s=MILL/PAST", continuationPoint: point }, new Date(Number(status.value.value.startTime) - 3600000),
+      new Date(Number(status.value.value.startTime) + 3600000), { numValuesPerNode: 3, returnBounds: false });
+    seen.history.push(page.historyData.dataValues.map(v => v.value.value));
+    point = page.continuationPoint?.length ? page.continuationPoint : undefined;
+  }
+
   const sub = await session.createSubscription2({
     requestedPublishingInterval: 50, requestedLifetimeCount: 300, requestedMaxKeepAliveCount: 10, publishingEnabled: true, priority: 1,
   });
