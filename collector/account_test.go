@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -42,6 +44,13 @@ type store struct {
 	fresh  map[plant.TagID]bool  // heard since mark
 	first  map[plant.TagID]int64 // ms of what came first of a tag
 	newest map[plant.TagID]int64 // ns, of batches in order
+	late   map[plant.TagID]late
+}
+
+// late counts the values that came from history.
+type late struct {
+	n     int
+	again int // that were there
 }
 
 type atomicCount struct {
@@ -51,7 +60,7 @@ type atomicCount struct {
 }
 
 func newStore(s *Source) *store {
-	return &store{facts: map[key]fact{}, source: s, fresh: map[plant.TagID]bool{}, first: map[plant.TagID]int64{}, newest: map[plant.TagID]int64{}}
+	return &store{facts: map[key]fact{}, source: s, fresh: map[plant.TagID]bool{}, first: map[plant.TagID]int64{}, newest: map[plant.TagID]int64{}, late: map[plant.TagID]late{}}
 }
 
 // mark begins to count the tags that have a new value.
@@ -97,8 +106,17 @@ func (s *store) add(b plant.Batch) {
 		}
 		k := key{x.Tag, x.Time / oneMilli}
 		s.heard(k)
-		if _, ok := s.facts[k]; ok {
+		_, again := s.facts[k]
+		if again {
 			s.count.again++
+		}
+		if b.Late {
+			l := s.late[x.Tag]
+			l.n++
+			if again {
+				l.again++
+			}
+			s.late[x.Tag] = l
 		}
 		s.facts[k] = fact{value: x.Value, quality: x.Quality}
 	}
@@ -245,6 +263,20 @@ func within(gaps []plant.Gap, at int64) bool {
 		}
 	}
 	return false
+}
+
+// gapsNow are the gaps so far, in the order in which they were declared.
+func (s *store) gapsNow() []plant.Gap {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.gaps)
+}
+
+// fromHistory is what came from history so far.
+func (s *store) fromHistory() map[plant.TagID]late {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.late)
 }
 
 // gapReasons counts the gaps by reason.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,8 +31,10 @@ type bench struct {
 	s      *Source
 	out    *store
 	tags   int
-	absent []int // tags that the server does not have at the moment
-	long   bool  // a run of many: take the time that a real fault takes
+	past   int      // so many of them, from the first on, have history
+	absent []int    // tags that the server does not have at the moment
+	prior  []string // reasons of the disturbance before
+	long   bool     // a run of many: take the time that a real fault takes
 }
 
 // disturbance is one way in which the world goes wrong.
@@ -42,6 +45,27 @@ type disturbance struct {
 	usual   []string                        // the servers that suffer it in the ordinary run too
 	within  time.Duration                   // data must be back, 0 for the usual
 	reasons []string                        // of the gaps that it may cause
+	fills   bool                            // what it costs a tag with history is read from there
+}
+
+// historyEnds are the gaps that a tag with history may have too: its history ends
+// with the process of the server, and with the node.
+var historyEnds = []string{plant.GapServerDown, GapNodeGone}
+
+// The tags with history have short queues, so that the server's run over while it
+// goes on to sample.
+const (
+	pastTags  = 10
+	pastQueue = 20
+)
+
+// past are the places of the tags with history.
+func past() []int {
+	list := make([]int, pastTags)
+	for i := range list {
+		list[i] = i
+	}
+	return list
 }
 
 var (
@@ -79,8 +103,18 @@ func lossOnTheWay(b *bench) time.Time {
 // forgotten is a loss on the way of what the server no longer holds either.
 func forgotten(b *bench) time.Time {
 	b.p.hush(true)
-	time.Sleep(300 * time.Millisecond)
+	time.Sleep(time.Second)
 	b.srv.say("forget")
+	b.p.cut()
+	b.p.hush(false)
+	return time.Now()
+}
+
+// forgottenSession is a silence in which the server gives up the session, with all that is in it.
+func forgottenSession(b *bench) time.Time {
+	b.p.hush(true)
+	b.srv.say("expel")
+	time.Sleep(2 * time.Second)
 	b.p.cut()
 	b.p.hush(false)
 	return time.Now()
@@ -204,8 +238,8 @@ var everyRung = []disturbance{
 		return time.Now()
 	}},
 	{name: "messages lost on the way", usual: []string{onNode}, does: lossOnTheWay},
-	{name: "messages lost and forgotten", usual: []string{onOwn}, does: forgotten, reasons: []string{plant.GapMissedMessage}},
-	{name: "half open", usual: []string{onNode}, does: halfOpen, reasons: overflows},
+	{name: "messages lost and forgotten", usual: []string{onOwn}, does: forgotten, reasons: []string{plant.GapMissedMessage}, fills: true},
+	{name: "half open", usual: []string{onNode}, does: halfOpen, reasons: overflows, fills: true},
 	{name: "kill -9 and restart", usual: []string{onOwn}, does: kill, reasons: loses},
 	{name: "restart with lower limits", usual: []string{onNode}, does: func(b *bench) time.Time {
 		return b.restart(func(set map[string]any) { set["perCall"] = 5 + rand.IntN(20) })
@@ -225,7 +259,7 @@ var everyRung = []disturbance{
 		time.Sleep(6 * time.Second)
 		return time.Now()
 	}, reasons: everything},
-	{name: "publish starvation for good", usual: []string{onOwn}, does: starved, within: 12 * time.Second, reasons: losesLink},
+	{name: "publish starvation for good", usual: []string{onOwn}, does: starved, within: 12 * time.Second, reasons: losesLink, fills: true},
 	{name: "subscription dropped", usual: []string{onNode}, does: func(b *bench) time.Time {
 		b.srv.say("drop")
 		return time.Now()
@@ -234,6 +268,7 @@ var everyRung = []disturbance{
 		b.srv.say("expel")
 		return time.Now()
 	}, reasons: losesLink},
+	{name: "session ended in a silence", usual: []string{onOwn}, does: forgottenSession, reasons: losesLink, fills: true},
 	{name: "slow server", usual: []string{onOwn}, does: blocked, unseen: true},
 	{name: "slow way", does: slowWay, unseen: true},
 	{name: "clock an hour ahead", usual: []string{onOwn}, does: steps(3_600_000), unseen: true},
@@ -310,7 +345,7 @@ func TestDisturbances(t *testing.T) {
 	t.Parallel()
 	disturb(t, everyRung, onNode, func(t *testing.T) *bench {
 		return newBench(t, onNode, 30, func(pki string) *foreign {
-			return newNodeServer(t, map[string]any{"nodes": 30, "run": true, "good": true, "tick": 0, "shift": 0, "step": 0,
+			return newNodeServer(t, map[string]any{"nodes": 30, "run": true, "good": true, "history": past(), "perHistory": 4, "tick": 0, "shift": 0, "step": 0,
 				"anonymous": false, "users": map[string]string{"op": "secret"}, "trust": []string{filepath.Join(pki, ownDir, ownName+certSuffix)}})
 		})
 	})
@@ -321,7 +356,7 @@ func TestDisturbancesOwn(t *testing.T) {
 	t.Parallel()
 	disturb(t, everyRung, onOwn, func(t *testing.T) *bench {
 		return newBench(t, onOwn, 30, func(pki string) *foreign {
-			return newMillServer(t, map[string]any{"nodes": 30, "run": true, "tick": 0, "shift": 0, "step": 0,
+			return newMillServer(t, map[string]any{"nodes": 30, "run": true, "history": past(), "perHistory": 4, "tick": 0, "shift": 0, "step": 0,
 				"secure": true, "users": map[string]string{"op": "secret"}, "trust": []string{filepath.Join(pki, ownDir, ownName+certSuffix)}})
 		})
 	})
@@ -356,6 +391,12 @@ func newBench(t *testing.T, make string, tags int, server func(pki string) *fore
 	b.srv = server(b.pki)
 	b.p = newProxy(t, b.srv.port)
 	b.s = &Source{Name: "PLC", URL: b.p.url(), Tags: b.srv.tags(tags), recheck: 10 * time.Millisecond}
+	if make != onAsyncua {
+		b.past = pastTags
+		for i := range b.past {
+			b.s.Tags[i].Queue = pastQueue
+		}
+	}
 	if b.pki != "" {
 		accept(t, b.pki, b.srv)
 		b.s.Security = Security{Policy: "Basic256Sha256", Mode: "SignAndEncrypt", User: "op", Password: "secret", PKI: b.pki}
@@ -386,8 +427,8 @@ func (b *bench) suffer(todo []disturbance, r *rounds) {
 // undergo lets one disturbance happen and waits until all is well again. One
 // after which data does not come back counts as a silent gap.
 func (b *bench) undergo(d disturbance, r *rounds) round {
-	before := b.out.gapReasons()
-	seen := b.watch()
+	before, came := b.out.gapsNow(), b.out.fromHistory()
+	seen, filled := b.watch()
 	from := time.Now()
 	x := round{server: b.make, name: d.name, noticed: notApplicable, back: notApplicable}
 	x.silent = 1 // until all is well again
@@ -401,17 +442,42 @@ func (b *bench) undergo(d disturbance, r *rounds) round {
 	}
 	fresh := b.out.mark()
 	begin, within := time.Now(), max(d.within, 8*time.Second)+slack
-	eventually(b.t, patience, d.name+": every tag is back, and live", func() bool { return live(b.s)() && fresh() >= b.tags-len(b.absent) })
+	eventually(b.t, patience, d.name+": every tag is back", func() bool { return flowing(b.s.Status().State) && fresh() >= b.tags-len(b.absent) })
 	if took := time.Since(begin); took > within {
 		b.t.Errorf("%s: back after %v", d.name, took)
 	}
 	if x.back = time.Since(back); d.within > 0 {
 		x.back = notApplicable // there is no moment at which the server is back
 	}
+	if d.fills && b.past > 0 {
+		eventually(b.t, patience, d.name+": history has given something of each tag", func() bool {
+			now := b.out.fromHistory()
+			for tag := plant.TagID(1); int(tag) <= b.past; tag++ {
+				if now[tag].n == came[tag].n {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	eventually(b.t, patience, d.name+": live, and no history left to read", live(b.s))
+	told := filled()
 	x.silent = 0
-	for why, n := range b.out.gapReasons() {
-		if n > before[why] && !slices.Contains(d.reasons, why) {
-			b.t.Errorf("%s: %d gaps by %s", d.name, n-before[why], why)
+	reasons := slices.Concat(d.reasons, b.prior) // what history lacks may be declared only now
+	b.prior = d.reasons
+	for _, g := range b.out.gapsNow()[len(before):] {
+		if !slices.Contains(reasons, g.Reason) || int(g.Tag) <= b.past && !slices.Contains(historyEnds, g.Reason) {
+			b.t.Errorf("%s: a gap by %s of tag %d, %v", d.name, g.Reason, g.Tag, time.Duration(g.To-g.From))
+		}
+	}
+	if d.fills && b.past > 0 {
+		if !told {
+			b.t.Errorf("%s: the state never was %s", d.name, plant.Backfilling)
+		}
+		for tag, n := range b.out.fromHistory() {
+			if n.again > came[tag].again {
+				b.t.Errorf("%s: history gave %d values of tag %d that were there", d.name, n.again-came[tag].again, tag)
+			}
 		}
 	}
 	if b.long {
@@ -441,38 +507,44 @@ func (b *bench) unaccounted(after string) int {
 // slack is what a machine that does other things may add to any time.
 const slack = 3 * time.Second
 
-// watch notes when the state leaves Live.
-func (b *bench) watch() func() time.Time {
+// watch notes when the state leaves Live for the first time, and whether it then
+// said that history was read.
+func (b *bench) watch() (left func() time.Time, filled func() bool) {
+	var mu sync.Mutex
 	var at time.Time
+	var filling bool
 	stop := make(chan struct{})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for at.IsZero() {
-			if b.s.Status().State != plant.Live {
+		for {
+			changed := b.s.Changed()
+			state := b.s.Status().State
+			mu.Lock()
+			if at.IsZero() && state != plant.Live {
 				at = time.Now()
 			}
+			filling = filling || state == plant.Backfilling
+			mu.Unlock()
 			select {
 			case <-stop:
 				return
+			case <-changed:
 			case <-time.After(5 * time.Millisecond):
 			}
 		}
 	}()
-	b.t.Cleanup(func() {
-		select {
-		case <-stop:
-		default:
-			close(stop)
-		}
-		<-done
-	})
-	return func() time.Time {
-		select {
-		case <-done:
-			return at
-		default:
-			return time.Time{}
-		}
+	var once sync.Once
+	end := func() { once.Do(func() { close(stop) }); <-done }
+	b.t.Cleanup(end)
+	left = func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		return at
 	}
+	filled = func() bool {
+		end()
+		return filling
+	}
+	return left, filled
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -80,8 +81,9 @@ type millSet struct {
 	Quiet                    bool // only count what is offered
 	Every, Parts             int  // ms in which all are written, in so many steps
 	Tick, Shift, Step        int
-	PerCall                  int
+	PerCall, PerHistory      int
 	Absent                   []int
+	History                  []int // variables that have one
 	Secure, Run, WholeValues bool
 	Orchard                  bool
 	Users                    map[string]string
@@ -95,7 +97,7 @@ func millProcess(arg string) error {
 		return err
 	}
 	s := &server.Server{Listen: fmt.Sprintf("127.0.0.1:%d", set.Port), Users: set.Users,
-		Limits: server.Limits{MaxMonitoredItemsPerCall: set.PerCall}, Log: slog.New(slog.NewTextHandler(notes(set.Dir), nil))}
+		Limits: server.Limits{MaxMonitoredItemsPerCall: set.PerCall, MaxNodesPerHistoryRead: set.PerHistory}, Log: slog.New(slog.NewTextHandler(notes(set.Dir), nil))}
 	for i := range set.Shift {
 		s.Namespaces = append(s.Namespaces, fmt.Sprintf("urn:test:shift%d", i))
 	}
@@ -103,6 +105,9 @@ func millProcess(arg string) error {
 		v := server.Variable{Path: fmt.Sprintf("T%d", i)}
 		if set.Orchard { // machines of ten tags with units
 			v = server.Variable{Path: fmt.Sprintf("A/L%d/M%d/T%d", i/10%20, i/10, i), Unit: "mm/s", Low: 0, High: 20, Description: "a test tag"}
+		}
+		if slices.Contains(set.History, i) {
+			v.History = 10_000
 		}
 		s.Variables = append(s.Variables, v)
 	}

@@ -130,10 +130,10 @@ func TestHistoryOffered(t *testing.T) {
 		}
 	}}, 0)
 	p := dial(t, s.URL(), nil)
-	s.Write([]Value{number(0, 10, 1)})
+	s.Write([]Value{number(0, 10, 1), number(0, 20, 2)}) // no item ever has the first
 	p.monitor(p.subscribe(50*time.Millisecond, nil), itemRequest("A", 1, 10, nil))
-	s.Write([]Value{number(0, 20, 2)})
-	if got := p.numbers(2); !slices.Equal(got, []float64{1, 2}) || !slices.Equal(offered, got) {
+	s.Write([]Value{number(0, 30, 3)})
+	if got := p.numbers(2); !slices.Equal(got, []float64{2, 3}) || !slices.Equal(offered, []float64{1, 2, 3}) {
 		t.Errorf("sent %v, offered %v", got, offered)
 	}
 }
