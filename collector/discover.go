@@ -170,7 +170,7 @@ func dialOnce(ctx context.Context, url string, sec Security) (*link, peer, error
 	if err != nil {
 		return nil, peer{}, err
 	}
-	e := &engine{src: &Source{URL: url, Name: "discovery"}, sec: p}
+	e := &engine{src: &Source{URL: url, Name: "discovery", life: visitLife}, sec: p}
 	l, _, err := e.reach(ctx)
 	if err != nil {
 		return nil, peer{}, err

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -136,7 +137,7 @@ func newEngine(s *Source, out plant.Sink) (*engine, error) {
 		e.back.without()
 	}
 	for _, u := range s.urls() {
-		e.hosts = append(e.hosts, newHost(u, s.Budget))
+		e.hosts = append(e.hosts, newHost(u, s.Budget, cmp.Or(s.life, sessionLife)))
 	}
 	s.servers.begin(s.urls())
 	e.left.at = -1
@@ -204,7 +205,7 @@ func (e *engine) restore() error {
 	if len(s.token) > 0 {
 		token := new(ua.NodeID)
 		if _, err := token.Decode(s.token); err == nil {
-			e.session = &session{token: token, nonce: s.nonce}
+			e.session = &session{token: token, nonce: s.nonce, stay: e.pace.held().begin()}
 		}
 	}
 	e.sub = subscription{id: s.subscription, publishing: s.publishing, keepAlive: s.keepAlive, since: s.since}
@@ -285,6 +286,7 @@ func (e *engine) readiness() chan struct{} {
 // classify draws from an error what the next connection need not try.
 func (e *engine) classify(err error) {
 	if sessionGone(err) {
+		e.session.told(err)
 		e.session = nil
 	}
 	if subscriptionGone(err) || errors.Is(err, errEnded) {

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,6 +70,11 @@ func (e *engine) connect(ctx context.Context) (*link, error) {
 // it is the old one.
 func (e *engine) reach(ctx context.Context) (l *link, same bool, err error) {
 	e.takeRenewed()
+	if e.session == nil {
+		if err := e.pace.held().room(time.Now()); err != nil { // before a connection is spent on it
+			return nil, false, err
+		}
+	}
 	if err := e.pace.connect(ctx, e.waits); err != nil {
 		return nil, false, err
 	}
@@ -144,13 +150,27 @@ func (e *engine) login(ctx context.Context, c *channel, end *endpoint) (l *link,
 			return nil, false, err
 		}
 		e.log.Info("the old session cannot be used again", "err", err)
+		e.session.told(err)
 		e.session = nil
 	}
-	s, err := createSession(ctx, c, e.sec, end, "Millwright "+e.src.Name)
-	if err != nil {
+	held := e.pace.held()
+	if err := held.room(time.Now()); err != nil {
 		return nil, false, err
 	}
-	if l, err = activate(ctx, c, e.sec, end, s); err != nil {
+	x := held.begin()
+	s, err := createSession(ctx, c, e.sec, end, "Millwright "+e.src.Name, cmp.Or(e.src.life, sessionLife))
+	if s == nil {
+		if refusedService(err) {
+			x.end()
+		}
+		return nil, false, err
+	}
+	s.stay = x
+	held.grants(s.life)
+	if err == nil {
+		l, err = activate(ctx, c, e.sec, end, s)
+	}
+	if err != nil {
 		(&link{channel: c, session: s}).leave(ctx) // else it would stand at the server until its time is over
 		return nil, false, err
 	}

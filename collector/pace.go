@@ -17,6 +17,7 @@ import (
 // The nil pace holds up nothing. Any goroutine may use it.
 type pace struct {
 	requests, connects bucket
+	sessions           *sessions
 	one                chan struct{} // holds a token for the one request at a time; nil: any number
 
 	mu       sync.Mutex
@@ -33,6 +34,14 @@ func newPace(b plant.Budget) *pace {
 		p.one = make(chan struct{}, 1)
 	}
 	return p
+}
+
+// held are our sessions at the server.
+func (p *pace) held() *sessions {
+	if p == nil {
+		return nil
+	}
+	return p.sessions
 }
 
 // begin waits until a request may be sent; end is called when it is answered.

@@ -68,7 +68,7 @@ func meet(ctx context.Context, url string, sec Security) (Report, *link, peer, e
 			r.Server, r.ApplicationURI, r.ProductURI = o.Server.ApplicationName.Text, o.Server.ApplicationURI, o.Server.ProductURI
 		}
 	}
-	e := &engine{src: &Source{URL: url, Name: "doctor"}, sec: p}
+	e := &engine{src: &Source{URL: url, Name: "doctor", life: visitLife}, sec: p}
 	end, err := p.choose(url, offers)
 	if err != nil {
 		r.Login = choiceError{err}

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"sync"
@@ -18,7 +19,8 @@ type proxy struct {
 	silent bool
 	closed bool
 	delay  time.Duration
-	rate   int // bytes a second in each direction, 0: no bound
+	lost   []byte // an answer that holds it is never given, and its connection ends; nil: none
+	rate   int    // bytes a second in each direction, 0: no bound
 	conns  map[net.Conn]bool
 	wg     sync.WaitGroup
 }
@@ -82,8 +84,11 @@ func (p *proxy) pipe(from, to net.Conn) {
 			for p.silent && !p.closed {
 				p.cond.Wait()
 			}
-			delay, rate := p.delay, p.rate
+			delay, rate, lost := p.delay, p.rate, p.lost
 			p.mu.Unlock()
+			if lost != nil && bytes.Contains(k.b, lost) {
+				break
+			}
 			time.Sleep(time.Until(k.at.Add(delay)))
 			if rate > 0 {
 				time.Sleep(time.Duration(len(k.b)) * time.Second / time.Duration(rate))
@@ -143,6 +148,12 @@ func (p *proxy) slow(d time.Duration) {
 func (p *proxy) narrow(bytesPerSecond int) {
 	p.mu.Lock()
 	p.rate = bytesPerSecond
+	p.mu.Unlock()
+}
+
+func (p *proxy) lose(answer []byte) {
+	p.mu.Lock()
+	p.lost = answer
 	p.mu.Unlock()
 }
 

@@ -21,8 +21,9 @@ type host struct {
 	pace   *pace
 }
 
-func newHost(url string, b plant.Budget) *host {
+func newHost(url string, b plant.Budget, life time.Duration) *host {
 	h := &host{url: url, limits: new(limits), pace: newPace(b)}
+	h.pace.sessions = newSessions(b, life)
 	for _, x := range []*batch{&h.limits.items, &h.limits.read, &h.limits.browse, &h.limits.translate} {
 		x.bound(b.Batch)
 	}

@@ -13,7 +13,10 @@ import (
 	"github.com/gopcua/opcua/ua"
 )
 
-const sessionLife = 10 * time.Minute // asked of the server; a session must outlive an outage
+const (
+	sessionLife = 10 * time.Minute // asked of the server; a session must outlive an outage
+	visitLife   = time.Minute      // of one that nobody takes up again
+)
 
 // session is what it takes to activate a session, on this channel or a later
 // one, in this process or a later one (OPC 10000-4, 5.7.3).
@@ -24,6 +27,7 @@ type session struct {
 	// offered is what the server offers, checked when the session was made; empty
 	// for one of an earlier process.
 	offered string
+	stay    *stay // at the server; nil: it is not counted
 }
 
 // link is a channel with an active session.
@@ -35,8 +39,9 @@ type link struct {
 }
 
 // createSession opens a session and checks that the server is the one whose
-// certificate was verified, and that it offered before what it offers now.
-func createSession(ctx context.Context, c *channel, p *security, e *endpoint, name string) (*session, error) {
+// certificate was verified, and that it offered before what it offers now. A
+// session with an error stands at the server and is to be left.
+func createSession(ctx context.Context, c *channel, p *security, e *endpoint, name string, life time.Duration) (*session, error) {
 	nonce := make([]byte, 32)
 	if _, err := rand.Read(nonce); err != nil {
 		return nil, err
@@ -52,7 +57,7 @@ func createSession(ctx context.Context, c *channel, p *security, e *endpoint, na
 		SessionName:             name,
 		ClientNonce:             nonce,
 		ClientCertificate:       c.cfg.Certificate,
-		RequestedSessionTimeout: float64(sessionLife / time.Millisecond),
+		RequestedSessionTimeout: float64(life / time.Millisecond),
 	}, requestTimeout)
 	if err != nil {
 		return nil, fmt.Errorf("creating a session: %w", err)
@@ -60,21 +65,22 @@ func createSession(ctx context.Context, c *channel, p *security, e *endpoint, na
 	if res.AuthenticationToken == nil {
 		return nil, errors.New("creating a session: the server sent no token")
 	}
+	s := &session{token: res.AuthenticationToken, nonce: slices.Clone(res.ServerNonce), life: millis(res.RevisedSessionTimeout), offered: e.offered}
 	if p.needsTrust(e) && !sameLeaf(res.ServerCertificate, e.certificate) {
-		return nil, errors.New("creating a session: the server shows another certificate than its endpoint")
+		return s, errors.New("creating a session: the server shows another certificate than its endpoint")
 	}
 	if p.mode != ua.MessageSecurityModeNone {
 		if res.ServerSignature == nil || len(res.ServerNonce) < 32 {
-			return nil, errors.New("creating a session: the server sent no signature or too short a nonce")
+			return s, errors.New("creating a session: the server sent no signature or too short a nonce")
 		}
 		if err := c.sc.VerifySessionSignature(e.certificate, nonce, res.ServerSignature.Signature); err != nil {
-			return nil, fmt.Errorf("creating a session: the server's signature is wrong: %w", err)
+			return s, fmt.Errorf("creating a session: the server's signature is wrong: %w", err)
 		}
 	}
 	if err := p.checkOffers(e, res.ServerEndpoints); err != nil {
-		return nil, fmt.Errorf("creating a session: %w", err)
+		return s, fmt.Errorf("creating a session: %w", err)
 	}
-	return &session{token: res.AuthenticationToken, nonce: slices.Clone(res.ServerNonce), life: millis(res.RevisedSessionTimeout), offered: e.offered}, nil
+	return s, nil
 }
 
 // activate binds s to the channel c, first time or again.
@@ -172,7 +178,11 @@ func (l *link) leave(ctx context.Context) {
 	bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	// A server that does not hear this lets the session run out.
-	_, _ = send[*ua.CloseSessionResponse](bye, l.channel, l.session.token, &ua.CloseSessionRequest{DeleteSubscriptions: true}, time.Second)
+	if _, err := send[*ua.CloseSessionResponse](bye, l.channel, l.session.token, &ua.CloseSessionRequest{DeleteSubscriptions: true}, time.Second); err == nil {
+		l.session.stay.end()
+	} else {
+		l.session.told(err)
+	}
 	l.close()
 }
 
@@ -258,6 +268,7 @@ func (l *link) describe(ctx context.Context) (peer, error) {
 		return s, errors.New("the server has no NamespaceArray")
 	}
 	l.limits.declare(&s)
+	l.pace.held().meet(s.started)
 	return s, nil
 }
 

@@ -59,6 +59,7 @@ type Source struct {
 	certs     certificates
 	calm      time.Duration // between two words on one alarm of the PLC; calmTime where 0
 	recheck   time.Duration // how often the certificates of a living connection are judged again
+	life      time.Duration // asked for a session; sessionLife where 0
 	hurry     signal        // do not wait to connect
 	servers   servers       // where there are several
 	spare     certificates  // of the standby

@@ -71,7 +71,7 @@ func (e *engine) watch(ctx context.Context) {
 	}
 	s := &standby{src: e.src, hosts: e.hosts, publishing: e.publishing, template: e.items.unmade(), left: e.left,
 		stop: make(chan struct{}), done: make(chan struct{}),
-		e: &engine{src: &Source{Name: e.src.Name, Tags: e.src.Tags, recheck: e.src.recheck}, sec: sec, log: e.log.With("standby", true)}}
+		e: &engine{src: &Source{Name: e.src.Name, Tags: e.src.Tags, recheck: e.src.recheck, life: e.src.life}, sec: sec, log: e.log.With("standby", true)}}
 	for i := 1; i < len(e.hosts); i++ {
 		s.at = append(s.at, (e.at+i)%len(e.hosts))
 	}

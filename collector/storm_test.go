@@ -75,6 +75,74 @@ func TestBudgetHoldsInStorm(t *testing.T) {
 	out.reckon(t, offeredBy(t, srv.logFile())).check(t)
 }
 
+// TestSessionBudget: the answers to CreateSession are lost again and again, so each
+// leaves a session at the server. There are never more of ours than the budget
+// has, who waits for that says so, and when their time is over it goes on.
+func TestSessionBudget(t *testing.T) {
+	long(t)
+	t.Parallel()
+	srv := newNodeServer(t, map[string]any{"nodes": 1, "run": true})
+	p := newProxy(t, srv.port)
+	p.lose([]byte{1, 0, 0xd0, 1}) // the type of a CreateSessionResponse, i=464
+	const most = 2
+	s := &Source{Name: "PLC", URL: p.url(), Tags: srv.tags(1), Budget: plant.Budget{Sessions: most}, life: 8 * time.Second}
+	start(t, s, newStore(s))
+	eventually(t, patience, "waits", func() bool {
+		st := s.Status()
+		return st.State == plant.Down && strings.HasPrefix(st.Reason, "waiting for 2 sessions of ours to end at the server until 20")
+	})
+	eventually(t, patience, "goes on in time", func() bool { return srv.demand().Sessions > most })
+	p.lose(nil)
+	eventually(t, patience, "live", live(s))
+	d := srv.demand()
+	t.Logf("%d sessions made, at most %d at a time", d.Sessions, d.MostSessions)
+	if d.MostSessions > most {
+		t.Errorf("%d sessions of ours at a time, the budget is %d", d.MostSessions, most)
+	}
+}
+
+// TestSessions: a session counts until its end is known, or its time is over.
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
+	s := newSessions(plant.Budget{Sessions: 2}, time.Minute)
+	full := func(at time.Time, want string) {
+		t.Helper()
+		err := s.room(at)
+		if (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("at %v: %v, want %q", at, err, want)
+		}
+	}
+	full(now, "")
+	a := s.begin()
+	full(now, "")
+	s.begin()
+	full(now.Add(30*time.Second), "waiting for 2 sessions of ours to end at the server until 2030-01-01T12:01:05Z")
+	full(now.Add(time.Minute+sessionSlack), "") // that of a is over
+	s.begin()
+	a.end() // twice does no harm
+	full(now.Add(time.Minute+sessionSlack), "waiting for 2 sessions of ours to end at the server until 2030-01-01T12:01:35Z")
+	s.meet(1)
+	s.begin().end()
+	full(now.Add(time.Minute+sessionSlack), "waiting for 2 ")
+	s.meet(1)
+	full(now.Add(time.Minute+sessionSlack), "waiting for 2 ")
+	s.meet(2) // the server was restarted
+	full(now.Add(time.Minute+sessionSlack), "")
+	s.grants(time.Hour)
+	s.begin()
+	s.begin()
+	full(now, "waiting for 2 sessions of ours to end at the server until 2030-01-01T13:00:05Z")
+	s = newSessions(plant.Budget{}, time.Minute)
+	for range 100 {
+		s.begin()
+		full(now, "")
+	}
+	if full(now.Add(time.Hour), ""); len(s.list) != 0 {
+		t.Errorf("%d are remembered for ever", len(s.list))
+	}
+}
+
 // TestRefusedLogin: a session that is not let in does not stay at the server.
 func TestRefusedLogin(t *testing.T) {
 	t.Parallel()
