@@ -21,6 +21,7 @@ import (
 
 	"github.com/gopcua/opcua/ua"
 
+	"millwright/plant"
 	"millwright/simulator/server"
 )
 
@@ -170,8 +171,9 @@ func TestTrustEnds(t *testing.T) {
 	eventually(t, 20*time.Second, "live again", live(s))
 }
 
-// TestServerRotation restarts the server with another certificate. The next one
-// is trusted beforehand, or by its issuer; a third is not.
+// TestServerRotation restarts the server with another certificate while values
+// flow. The next one is trusted beforehand, or by its issuer: what the restart
+// cost is declared. A third is not trusted.
 func TestServerRotation(t *testing.T) {
 	t.Parallel()
 	m, pki, srv := securedMill(t, 5)
@@ -181,7 +183,6 @@ func TestServerRotation(t *testing.T) {
 	m.run(100*time.Millisecond, 1)
 	eventually(t, 20*time.Second, "live", live(s))
 	eventually(t, 10*time.Second, "values", func() bool { return out.size() > 10 })
-	m.halt()
 
 	next := func(by *party) *party {
 		c := leafTemplate()
@@ -190,6 +191,17 @@ func TestServerRotation(t *testing.T) {
 	}
 	issuer := issue(t, caTemplate("Works"), rsaKey(t, "root", 2048), nil)
 	for i, p := range []*party{next(nil), next(issuer), next(nil)} {
+		if i == 2 { // no values any more: what is refused for good declares nothing until it is trusted
+			m.halt()
+			time.Sleep(time.Second)
+			a := out.reckon(t, m.log())
+			a.check(t)
+			for why := range out.gapReasons() {
+				if why != plant.GapServerDown {
+					t.Errorf("a gap by %s", why)
+				}
+			}
+		}
 		if err := m.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -207,11 +219,12 @@ func TestServerRotation(t *testing.T) {
 			t.Fatal(err)
 		}
 		old := m.Server
-		m.Server = &server.Server{Listen: s.URL, Variables: old.Variables, Modes: old.Modes, PKI: srv,
+		next := &server.Server{Listen: s.URL, Variables: old.Variables, Modes: old.Modes, PKI: srv,
 			RequireTrusted: true, Users: old.Users, Offered: old.Offered, Log: old.Log}
-		if err := m.Start(t.Context()); err != nil {
+		if err := next.Start(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		m.become(next)
 		if i == 2 {
 			eventually(t, 20*time.Second, "refused", refused(s, "not trusted", fingerprint(p.cert.Raw)))
 			return
@@ -220,6 +233,7 @@ func TestServerRotation(t *testing.T) {
 			all := s.Certificates(time.Now()).List
 			return live(s)() && len(all) > 1 && all[1].Fingerprint == fingerprint(p.cert.Raw)
 		})
+		eventually(t, 20*time.Second, "values", grows(out))
 	}
 }
 

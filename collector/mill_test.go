@@ -94,9 +94,19 @@ func (m *mill) run(interval time.Duration, steps int) {
 				}
 				vals = append(vals, server.Value{Var: i, Time: now, Quality: q, Number: float64(n) + float64(i)/1e5})
 			}
-			m.Write(vals)
+			m.mu.Lock()
+			srv := m.Server
+			m.mu.Unlock()
+			srv.Write(vals)
 		}
 	})
+}
+
+// become lets another server go on in place of the one before, under the writer.
+func (m *mill) become(next *server.Server) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.Server = next
 }
 
 func (m *mill) halt() {
