@@ -91,10 +91,10 @@ var clauses = []clause{
 }
 
 // changeTypes and conditionTypes are the events that are wanted, with their
-// subtypes. A server must send those of a refresh whatever is asked for, and not
-// every one does (OPC 10000-9, 5.11).
+// subtypes; some servers send only those that are named. A server must send those of
+// a refresh whatever is asked for, and not every one does (OPC 10000-9, 5.11).
 var (
-	changeTypes    = []uint32{id.BaseModelChangeEventType, id.SemanticChangeEventType, id.EventQueueOverflowEventType}
+	changeTypes    = []uint32{id.BaseModelChangeEventType, id.GeneralModelChangeEventType, id.SemanticChangeEventType, id.EventQueueOverflowEventType}
 	conditionTypes = []uint32{id.ConditionType, id.RefreshStartEventType, id.RefreshEndEventType, id.RefreshRequiredEventType}
 )
 
@@ -102,7 +102,8 @@ var (
 func eventFilter(conditions bool) *ua.EventFilter {
 	f := &ua.EventFilter{WhereClause: &ua.ContentFilter{}}
 	for _, c := range clauses {
-		op := &ua.SimpleAttributeOperand{TypeDefinitionID: ua.NewNumericNodeID(0, c.of), AttributeID: ua.AttributeIDNodeID}
+		op := &ua.SimpleAttributeOperand{TypeDefinitionID: ua.NewNumericNodeID(0, c.of), AttributeID: ua.AttributeIDNodeID,
+			BrowsePath: []*ua.QualifiedName{}} // empty, not null, on which asyncua fails with every event
 		for _, name := range c.path {
 			op.AttributeID = ua.AttributeIDValue
 			op.BrowsePath = append(op.BrowsePath, &ua.QualifiedName{Name: name})

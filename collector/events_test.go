@@ -2,6 +2,7 @@ package collector
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/gopcua/opcua/id"
 	"github.com/gopcua/opcua/ua"
+
+	"millwright/plant"
 )
 
 // fieldsOf are the fields of an event as a server would send them.
@@ -201,4 +204,43 @@ func TestModelChange(t *testing.T) {
 	await("s=T1")
 	srv.say("model New")
 	await("s=New")
+}
+
+// TestMeaningChanges: what a server says anew of its nodes, and tells by an event, is
+// taken over where it does not touch the numbers, and puts the tag in quarantine where
+// it does.
+func TestMeaningChanges(t *testing.T) {
+	t.Parallel()
+	srv := newNodeServer(t, map[string]any{"nodes": 4, "run": true, "enums": true, "good": true})
+	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(4)}
+	s.Tags = append(s.Tags, plant.Tag{ID: 101, Path: "E", Kind: plant.Text, Node: "nsu=urn:test:mill;s=T100"})
+	out := newStore(s)
+	start(t, s, out)
+	eventually(t, patience, "live", live(s))
+	knowsWithin(t, patience, s, 5)
+	described := func(i int) string {
+		tags, _ := s.Described(0)
+		return tags[i].Description
+	}
+	eventually(t, patience, "described", func() bool { return described(0) == "test tag 0" })
+
+	srv.say(`mean 0 description "oil_pressure"`)
+	srv.say(`mean 100 states ["halted","running","failed"]`)
+	srv.say(`mean 1 unit "bar"`)
+	srv.say(`mean 2 range {"low":0,"high":5000}`)
+	eventually(t, 30*time.Second, "the new description", func() bool { return described(0) == "oil_pressure" })
+	eventually(t, 30*time.Second, "the new names of states", func() bool {
+		out.mu.Lock()
+		defer out.mu.Unlock()
+		seen := map[string]bool{}
+		for k, x := range out.facts {
+			seen[x.text] = k.tag == 101
+		}
+		return seen["halted"] && seen["running"] && seen["failed"]
+	})
+	eventually(t, 30*time.Second, "quarantine", func() bool {
+		q := strings.Split(names(s.Status().Quarantined), ", ")
+		slices.Sort(q)
+		return slices.Equal(q, []string{"T1 unit", "T2 range"})
+	})
 }

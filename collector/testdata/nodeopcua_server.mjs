@@ -67,6 +67,7 @@ const add = (i) => {
 for (let i = 0; i < set.nodes; i++) if (!(set.absent ?? []).includes(i)) add(i);
 const named = (i, dataType, names, make) => { // a variable whose numbers have names
   vars[i] = make({ browseName: "T" + i, nodeId: "s=T" + i, componentOf: mill, minimumSamplingInterval: 0 });
+  vars[i].names = names;
   vars[i].pick = (t) => {
     const [value, text] = names[t % names.length];
     return [{ dataType, value }, text];
@@ -115,11 +116,12 @@ server.on("request", (r) => {
 });
 
 // How a client read the history.
-const asked = { requests: 0, continued: 0, most: 0, released: 0 };
+const asked = { requests: 0, continued: 0, most: 0, released: 0, ends: [] };
 const readHistory = server._on_HistoryReadRequest;
 server._on_HistoryReadRequest = function (message, channel) {
   asked.requests++;
   if (message.request.nodesToRead?.some((n) => n.continuationPoint?.length)) asked.continued++;
+  else if (!message.request.releaseContinuationPoints) asked.ends.push(message.request.historyReadDetails.endTime.getTime());
   asked.most = Math.max(asked.most, message.request.nodesToRead?.length ?? 0);
   if (message.request.releaseContinuationPoints) asked.released += message.request.nodesToRead.length;
   return readHistory.call(this, message, channel);
@@ -187,7 +189,16 @@ if (set.support !== undefined) {
 const log = set.log ? fs.openSync(set.log, "a") : -1;
 if (log >= 0) fs.writeSync(log, "\n"); // a killed server may have left a torn line
 let tick = set.tick ?? 0, running = false;
-let step = set.step ?? 0; // ms that the clock of the values is off; the stack itself does not survive a step
+let step = set.step ?? 0; // ms that the clock of the values is off, and the one that reads show; the stack itself does not survive a step
+let stood; // what a clock that stands still shows
+const clock = space.findNode("i=2258"), tells = clock.readAttribute;
+clock.readAttribute = function (context, attribute, ...more) {
+  const told = tells.call(clock, context, attribute, ...more);
+  if (attribute !== ua.AttributeIds.Value) return told;
+  const shown = told.clone();
+  shown.value.value = stood ?? new Date(told.value.value.getTime() + step);
+  return shown;
+};
 const write = (at) => {
   tick++;
   const now = new Date(at);
@@ -243,11 +254,8 @@ readline.createInterface({ input: process.stdin }).on("line", async (line) => {
       if (a) setTimeout(() => s.timerId || s.state === 1 || s._start_timer({ firstTime: false }), Number(a));
     }
   }
-  if (cmd === "freeze") { // the clock that reads show stands still
-    const clock = space.findNode("i=2258"), stood = clock.readAttribute(null, ua.AttributeIds.Value);
-    clock.readAttribute = () => stood;
-  }
-  if (cmd === "thaw") delete space.findNode("i=2258").readAttribute;
+  if (cmd === "freeze") stood = new Date(Date.now() + step); // the clock that reads show stands still
+  if (cmd === "thaw") stood = undefined;
   if (cmd === "numb") // subscriptions send keep-alives, but sample nothing any more
     for (const s of subscriptions()) for (const m of s.monitoredItems.values()) m._stop_sampling();
   if (cmd === "trust") await serverCertificateManager.trustCertificate(fs.readFileSync(a));
@@ -257,7 +265,17 @@ readline.createInterface({ input: process.stdin }).on("line", async (line) => {
   if (cmd === "drop") for (const s of subscriptions()) s.terminate(); // ends subscriptions, as an impatient server does
   if (cmd === "model") // a program was loaded: a node is there that was not
     space.modelChangeTransaction(() => ns.addVariable({ browseName: a, nodeId: "s=" + a, componentOf: mill, dataType: "Double" }));
-  if (cmd === "semantic") // a unit was changed
+  if (cmd === "mean") { // number, what, JSON: something else, and says so
+    const v = vars[a], to = JSON.parse(c);
+    if (b === "description") v.setDescription(to);
+    if (b === "range") v.euRange.setValueFromSource({ dataType: "ExtensionObject", value: new ua.Range(to) });
+    if (b === "unit") v.engineeringUnits.setValueFromSource({ dataType: "ExtensionObject", value: ua.makeEUInformation(to, to, to) });
+    if (b === "states") {
+      v.enumStrings.setValueFromSource({ dataType: "LocalizedText", arrayType: ua.VariantArrayType.Array, value: to.map((t) => ua.coerceLocalizedText(t)) });
+      to.forEach((t, i) => v.names[i][1] = t);
+    }
+  }
+  if (cmd === "semantic" || cmd === "mean") // a unit was changed
     space.rootFolder.objects.server.raiseEvent("SemanticChangeEventType", { changes: { dataType: "ExtensionObject", arrayType: ua.VariantArrayType.Array,
       value: [new ua.SemanticChangeStructureDataType({ affected: vars[a].nodeId, affectedType: vars[a].typeDefinition })] } });
   if (cmd === "cure") poison.delete(Number(a));
