@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -195,4 +196,26 @@ func TestChooseToken(t *testing.T) {
 	f("no user names", full, basic, encrypted, "it takes: anonymous", anonymous, nil)
 	f("no falling back", full, none, open, "no endpoint Basic256Sha256/SignAndEncrypt", anonymous)
 	f("anonymous", Security{}, none, open, "anon None", user("a", none), anonymous)
+}
+
+// TestWindowFollowsTheWay: a way that becomes long under a connection gets more
+// Publish requests, and no more than before when it is short again. No values flow,
+// so that it is the way alone.
+func TestWindowFollowsTheWay(t *testing.T) {
+	t.Parallel()
+	m := newMill(t, 2, nil)
+	port, _ := strconv.Atoi(m.URL()[strings.LastIndexByte(m.URL(), ':')+1:])
+	p := newProxy(t, port)
+	s := &Source{Name: "PLC", URL: p.url(), Tags: m.tags(), Publishing: 50 * time.Millisecond}
+	start(t, s, newStore(s))
+	eventually(t, patience, "live", live(s))
+	few := func() bool { return s.Status().Window <= firstWindow+1 }
+	eventually(t, patience, "a short way", few)
+	p.slow(200 * time.Millisecond)
+	eventually(t, patience, "more of them", func() bool { return s.Status().Window > firstWindow+3 })
+	p.slow(0)
+	eventually(t, patience, "few again", few)
+	if n := s.Status().Connects; n != 1 {
+		t.Errorf("%d connections", n)
+	}
 }
