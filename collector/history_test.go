@@ -234,6 +234,74 @@ func TestBackfill(t *testing.T) {
 	})
 }
 
+// TestBackfillNewestFirst: of what was missed the newest is asked for first, and
+// where nothing breaks, no value comes twice.
+func TestBackfillNewestFirst(t *testing.T) {
+	t.Parallel()
+	srv := newNodeServer(t, map[string]any{"nodes": 2, "run": true, "every": 50, "history": []int{0, 1}, "good": true})
+	p := newProxy(t, srv.port)
+	s := &Source{Name: "PLC", URL: p.url(), Tags: srv.tags(2)}
+	out := newStore(s)
+	e, err := newEngine(s, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.log, e.back.length = logger(t), time.Second // several questions for one outage
+	done := make(chan struct{})
+	go func() { defer close(done); e.run(t.Context()); e.close() }()
+	t.Cleanup(func() { <-done })
+	eventually(t, patience, "live", live(s))
+	eventually(t, patience, "values", func() bool { return out.size() > 10 })
+	p.hush(true)
+	p.cut()
+	srv.say("expel")
+	time.Sleep(6 * time.Second)
+	p.hush(false)
+	eventually(t, patience, "filled", func() bool { st := s.Status(); return st.State == plant.Live && st.Backfilled > 100 && st.Holes == 0 })
+	settled(t, srv, s, out)
+	a := out.reckon(t, offeredBy(t, srv.logFile()))
+	a.check(t)
+	if a.declared > 0 || out.count.again > 0 || out.count.late < 100 {
+		t.Errorf("%v, %d came twice, %d from history", a, out.count.again, out.count.late)
+	}
+	srv.say("asked")
+	b, err := os.ReadFile(filepath.Join(srv.dir, "asked"))
+	var asked struct{ Ends []int64 }
+	if err != nil || json.Unmarshal(b, &asked) != nil || len(asked.Ends) < 3 {
+		t.Fatalf("asked %s, %v", b, err)
+	}
+	for i, end := range asked.Ends[1:] {
+		if before := asked.Ends[i]; end > before {
+			t.Errorf("question %d ends %d ms after the one before: %v", i+1, end-before, asked.Ends)
+		}
+	}
+}
+
+// TestNewestHoleFirst: of several holes the newest are read before the older ones,
+// whatever the order in which they were found, each from its end.
+func TestNewestHoleFirst(t *testing.T) {
+	t.Parallel()
+	e, _, _ := doubtful(t)
+	p := &pump{engine: e}
+	e.limits = new(limits)
+	minute := int64(time.Minute)
+	for i, at := range []int64{100, 300, 200, 500, 400} {
+		e.back.access[i%2] = accessHistory
+		e.back.holes = append(e.back.holes, newHole(i%2, at*minute, (at+5)*minute, linkDown, 0))
+	}
+	var ends []int64
+	for p.pick(time.Now()); e.back.job != nil; p.pick(time.Now()) {
+		for _, s := range e.back.job {
+			ends = append(ends, s.hole.to)
+			s.finish(nil, 1)
+		}
+		e.back.job = nil
+	}
+	if !slices.IsSortedFunc(ends, func(a, b int64) int { return int(b - a) }) || len(ends) != 25 {
+		t.Errorf("read in the order %v", ends)
+	}
+}
+
 // TestBackfillAfterKill: the server dies and loses its history, our process dies
 // while holes are open: nothing is lost in silence.
 func TestBackfillAfterKill(t *testing.T) {
