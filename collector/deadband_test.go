@@ -370,3 +370,21 @@ func TestDeadbandRemade(t *testing.T) {
 		t.Errorf("%+v, want %+v", gaps, want)
 	}
 }
+
+// TestTriggerStatus: a tag whose trigger is its status has a value for each change of
+// that, and for nothing else.
+func TestTriggerStatus(t *testing.T) {
+	t.Parallel()
+	srv := newNodeServer(t, map[string]any{"nodes": 1, "run": true, "every": 40}) // every 50th value is uncertain
+	s := &Source{Name: "PLC", URL: srv.url(), Tags: srv.tags(1)}
+	s.Tags[0].Trigger = plant.TriggerStatus
+	out := newStore(s)
+	start(t, s, out)
+	eventually(t, patience, "live", live(s))
+	eventually(t, patience, "changes of status", func() bool { return out.size() >= 5 })
+	settled(t, srv, s, out)
+	a := out.reckon(t, out.changes(offeredBy(t, srv.logFile())))
+	if a.check(t); a.stored < 5 || a.stored != a.offered {
+		t.Errorf("%v", a)
+	}
+}
