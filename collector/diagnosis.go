@@ -19,7 +19,7 @@ const (
 	roundTrips  = 20
 	clockReads  = 60 // more, of a clock that stands still meanwhile
 	clockPause  = 20 * time.Millisecond
-	mostTried   = 500 // tags in the measurement
+	mostTried   = 500 // tags in the measurement, where none are given
 	triedEvery  = time.Second
 	clockOff    = time.Second // values carry the server's time
 	clockWrong  = time.Minute

@@ -204,6 +204,20 @@ func TestExamineMeasure(t *testing.T) {
 	}
 }
 
+// TestExamineAll: with the plant's own list all of it is measured, as far as the
+// budget goes.
+func TestExamineAll(t *testing.T) {
+	t.Parallel()
+	m := orchard(t, 300, nil)
+	tags := m.tags()[:mostTried+100]
+	for _, most := range []int{0, mostTried + 50} {
+		d := examine(t, &Examination{URL: m.URL(), Tags: tags, Measure: 100 * time.Millisecond, Manners: func(Product) plant.Budget { return plant.Budget{Tags: most} }})
+		if d.Measured == nil || d.Measured.Tags != least(len(tags), most) {
+			t.Errorf("at most %d: %+v", most, d.Measured)
+		}
+	}
+}
+
 // TestExamineSessions: where the sessions of a server are taken by what is known of
 // its kind, the doctor warns, and a discovery does not begin.
 func TestExamineSessions(t *testing.T) {

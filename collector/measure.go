@@ -13,7 +13,10 @@ import (
 	"millwright/plant"
 )
 
-const liveWithin = 15 * time.Second
+const (
+	liveWithin = 15 * time.Second
+	liveEach   = 10 * time.Millisecond // more for each tag: a small PLC makes its items slowly
+)
 
 // Measured is what a server was seen to do. Times are ms.
 type Measured struct {
@@ -106,7 +109,8 @@ func (x *Examination) measure(ctx context.Context, d *Diagnosis) {
 	defer done.Wait()
 	defer stop()
 	done.Go(func() { _ = s.Run(run, y) })
-	for end := time.Now().Add(liveWithin); s.Status().State != plant.Live; {
+	within := liveWithin + time.Duration(len(tags))*liveEach
+	for end := time.Now().Add(within); s.Status().State != plant.Live; {
 		select {
 		case <-ctx.Done():
 			return
@@ -114,7 +118,7 @@ func (x *Examination) measure(ctx context.Context, d *Diagnosis) {
 		}
 		if time.Now().After(end) {
 			st := s.Status()
-			d.fail("values", fmt.Sprintf("no values within %v: %s", liveWithin, line(cmp.Or(st.Reason, string(st.State)), maxMessage)), "look at the server's log: it lets us in and gives nothing")
+			d.fail("values", fmt.Sprintf("no values within %v: %s", within, line(cmp.Or(st.Reason, string(st.State)), maxMessage)), "look at the server's log: it lets us in and gives nothing")
 			return
 		}
 	}
@@ -186,12 +190,12 @@ func revisedText(list []plant.RevisedTag) string {
 	return strings.Join(text, "; ")
 }
 
-// some are the tags to measure: the plant's own, else the first that are found,
-// asked for slowly enough for a small PLC.
+// some are the tags to measure: the plant's own, as many as the budget allows, else
+// the first that are found, asked for slowly enough for a small PLC.
 func (x *Examination) some(ctx context.Context, budget plant.Budget) ([]plant.Tag, error) {
-	most := least(mostTried, budget.Tags)
-	tags := slices.Clone(x.Tags[:min(len(x.Tags), most)])
+	tags := slices.Clone(x.Tags[:least(len(x.Tags), budget.Tags)])
 	if x.Tags == nil {
+		most := least(mostTried, budget.Tags)
 		found := &Discovery{URL: x.URL, Security: x.Security, Manners: x.Manners, Most: most}
 		draft, err := found.Run(ctx)
 		if draft == nil {
