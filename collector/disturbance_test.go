@@ -25,7 +25,7 @@ import (
 type bench struct {
 	t      *testing.T
 	make   string // of the server
-	pki    string // of the collector, empty without security
+	pki    string // of the collector
 	srv    *foreign
 	p      *proxy
 	s      *Source
@@ -155,6 +155,17 @@ func withoutNode(b *bench) time.Time {
 	return at
 }
 
+// nodeAway is a node that a running server loses, until its loss is told.
+func nodeAway(b *bench) time.Time {
+	b.srv.say("del 3")
+	eventually(b.t, patience, "the node is named", func() bool {
+		st := b.s.Status() // refused where the item says that its node is gone, in quarantine where an event does
+		return strings.HasPrefix(strings.Join(st.Rejected, ";"), "T3: ") || strings.HasPrefix(names(st.Quarantined), "T3 ")
+	})
+	b.srv.say("add 3")
+	return time.Now()
+}
+
 // starved is a server whose subscriptions publish nothing any more while it
 // answers everything else.
 func starved(b *bench) time.Time {
@@ -180,11 +191,8 @@ func steps(ms int) func(b *bench) time.Time {
 // serverRenewed restarts the server with a certificate that nobody has approved.
 func serverRenewed(b *bench) time.Time {
 	at := b.restart(func(map[string]any) {
-		name := filepath.Join(b.srv.dir, "pki", "own", "cert.der") // ours
-		if b.make == onNode {
-			name = filepath.Join(b.srv.dir, "pki", "own", "certs", "certificate.pem")
-		}
-		if err := os.Remove(name); err != nil {
+		kept := map[string]string{onOwn: "pki/own/cert.der", onNode: "pki/own/certs/certificate.pem", onAsyncua: "server.der"}
+		if err := os.Remove(filepath.Join(b.srv.dir, kept[b.make])); err != nil {
 			b.t.Error(err)
 		}
 	})
@@ -245,12 +253,7 @@ var everyRung = []disturbance{
 		return b.restart(func(set map[string]any) { set["perCall"] = 5 + rand.IntN(20) })
 	}, reasons: loses},
 	{name: "namespaces renumbered", usual: []string{onOwn}, does: renumbered, reasons: loses},
-	{name: "node removed and back", usual: []string{onNode, onOwn}, does: func(b *bench) time.Time {
-		b.srv.say("del 3")
-		eventually(b.t, patience, "the node is named", func() bool { return strings.HasPrefix(strings.Join(b.s.Status().Rejected, ";"), "T3: ") })
-		b.srv.say("add 3")
-		return time.Now()
-	}, unseen: true, within: 45 * time.Second, reasons: goneNode},
+	{name: "node removed and back", usual: []string{onNode, onOwn}, does: nodeAway, unseen: true, within: 45 * time.Second, reasons: goneNode},
 	{name: "restart without a node", does: withoutNode, within: 45 * time.Second, reasons: loses},
 	{name: "certificate of the server rotated", usual: []string{onOwn}, does: serverRenewed, reasons: loses},
 	{name: "certificate of the collector rotated", usual: []string{onOwn}, does: ownRenewed, unseen: true},
@@ -286,7 +289,9 @@ var fromRecreate = []disturbance{
 	{name: "half open", does: halfOpen, reasons: []string{plant.GapLinkDown, plant.GapOverflow}},
 	{name: "kill -9 and restart", usual: []string{onAsyncua}, does: kill, reasons: loses},
 	{name: "namespaces renumbered", does: renumbered, reasons: loses},
+	{name: "node removed and back", usual: []string{onAsyncua}, does: nodeAway, unseen: true, within: 45 * time.Second, reasons: []string{GapNodeGone, plant.GapQuarantined}},
 	{name: "restart without a node", does: withoutNode, within: 45 * time.Second, reasons: loses},
+	{name: "certificate of the server rotated", usual: []string{onAsyncua}, does: serverRenewed, reasons: loses},
 	{name: "publish starvation for good", does: starved, within: 12 * time.Second, reasons: losesLink},
 	{name: "slow server", does: blocked, unseen: true, reasons: losesLink},
 	{name: "slow way", does: slowWay, unseen: true},
@@ -369,9 +374,9 @@ func TestDisturbancesAsyncua(t *testing.T) {
 	t.Parallel()
 	disturb(t, fromRecreate, onAsyncua, func(t *testing.T) *bench {
 		b := newBench(t, onAsyncua, 20, func(string) *foreign {
-			return newAsyncua(t, map[string]any{"nodes": 20, "tick": 0, "shift": 0})
+			return newAsyncua(t, map[string]any{"nodes": 20, "tick": 0, "shift": 0, "users": map[string]string{"op": "secret"}})
 		})
-		found, err := Discover(t.Context(), b.srv.url(), Security{}, "")
+		found, err := Discover(t.Context(), b.srv.url(), b.s.Security, "")
 		if err != nil || len(found) != b.tags || found[0].Path != "Mill/T0" {
 			t.Errorf("discovered %d, %v", len(found), err)
 		}
@@ -379,27 +384,22 @@ func TestDisturbancesAsyncua(t *testing.T) {
 	})
 }
 
-// newBench connects to a server: signed, encrypted and with a user where it can.
+// newBench connects to a server: signed, encrypted and with a user.
 func newBench(t *testing.T, make string, tags int, server func(pki string) *foreign) *bench {
-	b := &bench{t: t, make: make, tags: tags}
-	if make != onAsyncua {
-		b.pki = t.TempDir()
-		if _, err := ownIdentity(b.pki, ""); err != nil {
-			t.Fatal(err)
-		}
+	b := &bench{t: t, make: make, tags: tags, pki: t.TempDir()}
+	if _, err := ownIdentity(b.pki, ""); err != nil {
+		t.Fatal(err)
 	}
 	b.srv = server(b.pki)
 	b.p = newProxy(t, b.srv.port)
-	b.s = &Source{Name: "PLC", URL: b.p.url(), Tags: b.srv.tags(tags), recheck: 10 * time.Millisecond}
+	accept(t, b.pki, b.srv)
+	b.s = &Source{Name: "PLC", URL: b.p.url(), Tags: b.srv.tags(tags), recheck: 10 * time.Millisecond,
+		Security: Security{Policy: "Basic256Sha256", Mode: "SignAndEncrypt", User: "op", Password: "secret", PKI: b.pki}}
 	if make != onAsyncua {
 		b.past = pastTags
 		for i := range b.past {
 			b.s.Tags[i].Queue = pastQueue
 		}
-	}
-	if b.pki != "" {
-		accept(t, b.pki, b.srv)
-		b.s.Security = Security{Policy: "Basic256Sha256", Mode: "SignAndEncrypt", User: "op", Password: "secret", PKI: b.pki}
 	}
 	b.out = newStore(b.s)
 	start(t, b.s, b.out)

@@ -3,13 +3,18 @@
 It writes every value into a log before it offers it. Settings are the JSON of
 the first argument; commands come in as lines on stdin.
 """
-import asyncio, json, logging, os, sys, time
-from datetime import datetime, timezone
+import asyncio, ipaddress, json, logging, os, sys, time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from asyncua import Server, ua
+from asyncua.crypto.cert_gen import dump_private_key_as_pem, generate_private_key, generate_self_signed_app_certificate
+from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.uaprocessor import UaProcessor
 from asyncua.ua.ua_binary import struct_from_binary
 from asyncua.common.structures104 import new_struct, new_struct_field
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 conf = json.loads(sys.argv[1])
 logging.basicConfig(level=logging.ERROR)
@@ -79,11 +84,39 @@ class Motor:
         await self.server.write_attribute_value(self.node.nodeid, ua.DataValue(v, SourceTimestamp=datetime.fromtimestamp(now / 1000, timezone.utc)))
 
 
+class Users:
+    """Who may log in: only those of the settings."""
+
+    def get_user(self, iserver, username=None, password=None, certificate=None):
+        known = username is not None and conf["users"].get(username) == password
+        return User(role=UserRole.User, name=username) if known else None
+
+
+async def secure(server):
+    """Only signed and encrypted, with the certificate that is kept or, where there is none, a new one."""
+    uri = "urn:millwright:test:server"
+    cert, key = Path(conf["dir"], "server.der"), Path(conf["dir"], "server.pem")
+    if not cert.exists():
+        made = generate_private_key()
+        key.write_bytes(dump_private_key_as_pem(made))
+        names = [x509.UniformResourceIdentifier(uri), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        use = [x509.ExtendedKeyUsageOID.SERVER_AUTH, x509.ExtendedKeyUsageOID.CLIENT_AUTH]
+        cert.write_bytes(generate_self_signed_app_certificate(made, "test", {}, names, use).public_bytes(Encoding.DER))
+    await server.set_application_uri(uri)
+    await server.load_certificate(cert)
+    await server.load_private_key(key)
+    server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
+    server.set_identity_tokens([ua.UserNameIdentityToken])
+
+
 async def main():
-    server = Server()
+    server = Server(user_manager=Users() if "users" in conf else None)
     await server.init()
     server.set_endpoint("opc.tcp://127.0.0.1:%d" % conf["port"])
-    server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    if "users" in conf:
+        await secure(server)
+    else:
+        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     for i in range(conf.get("shift", 0)):
         await server.register_namespace("urn:test:shift%d" % i)
     ns = await server.register_namespace("urn:test:mill")
@@ -92,7 +125,7 @@ async def main():
     log.write("\n")  # a killed server may have left a torn line
     nodes = {}
     tick = conf.get("tick", 0)
-    step = 0  # ms that the clock of the values is off
+    step = 0  # ms that the server's clock is off, the one that it shows and that of the values
 
     def value(i):
         now = time.time_ns() // 1_000_000 + step
@@ -116,6 +149,11 @@ async def main():
     running = asyncio.Event()
     running.set()
 
+    async def clock():
+        while True:
+            await server.iserver.current_time_node.write_value(datetime.now(timezone.utc) + timedelta(milliseconds=step))
+            await asyncio.sleep(0.2)
+
     async def write():
         nonlocal tick
         while True:
@@ -125,13 +163,16 @@ async def main():
             if tick % conf.get("jump", 10**9) == 0:
                 tick += 10
             for i, n in list(nodes.items()):
-                await server.write_attribute_value(n.nodeid, value(i))
+                if i in nodes:  # still
+                    await server.write_attribute_value(n.nodeid, value(i))
             if motor:
                 await motor.write(tick)
 
+    server.disable_clock()  # its own, for ours
     async with server:
+        writer, showing = asyncio.create_task(write()), asyncio.create_task(clock())
+        await asyncio.sleep(0)
         print("ready", flush=True)
-        writer = asyncio.create_task(write())
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while line := await reader.readline():
@@ -145,6 +186,13 @@ async def main():
                 step += int(arg)
             elif word == "add":
                 await add(int(arg))
+            elif word == "del":  # the stack tells no monitored item that its node is gone, so the application tells by an event
+                n = nodes.pop(int(arg))
+                await server.delete_nodes([n])
+                gone = await server.get_event_generator(ua.ObjectIds.GeneralModelChangeEventType, server.nodes.server)
+                gone.event.Changes = [ua.ModelChangeStructureDataType(Affected=n.nodeid, Verb=ua.ModelChangeStructureVerbMask.NodeDeleted)]
+                gone.event.data_types["Changes"] = ua.VariantType.ExtensionObject  # which it takes from the type as a node id
+                await gone.trigger()
             elif word == "starve":  # its subscriptions publish nothing any more, reads are answered
                 for s in list(server.iserver.subscription_service.subscriptions.values()):
                     s._task.cancel()
@@ -152,6 +200,7 @@ async def main():
                 time.sleep(int(arg) / 1000)
             print("ok " + cmd, flush=True)
         writer.cancel()
+        showing.cancel()
 
 
 asyncio.run(main())
