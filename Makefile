@@ -90,7 +90,7 @@ RACE := GORACE=atexit_sleep_ms=10 go test -race -vet=off -gcflags='modernc.org/.
 PLAIN := CI=true $(GO) test -count=1 -vet=off
 APART := ^Test(Kill|Killed|Memory|ReadBack|Flood|Planner|Budget|SecureWithUser|TokenRenewal)$$
 # And what waits for servers of other makes.
-LONG := ^Test(BudgetHoldsInStorm|Floors|OneBadOfMany|AllBad|ReadAroundBad|LowPublishLimit|SlowLink|LongWay|RefreshRequired|NoAlarms|AlarmFlood|AlarmsAcrossRestart|DeadbandKeepsBackBefore|ServersNoteChanges|PulseNumb|FrozenClock)$$
+LONG := ^Test(BudgetHoldsInStorm|SessionBudget|Floors|OneBadOfMany|AllBad|ReadAroundBad|LowPublishLimit|SlowLink|LongWay|RefreshRequired|NoAlarms|AlarmFlood|AlarmsAcrossRestart|DeadbandKeepsBackBefore|ServersNoteChanges|PulseNumb|FrozenClock)$$
 
 # Two steps at a time: the tests with the race detector wait as much as they compute. A
 # step that fails does not stop the others; go test tells of each package in one piece, and

@@ -83,9 +83,12 @@ func (m *mill) run(interval time.Duration, steps int) {
 			case <-t.C:
 			}
 			now = max(time.Now().UnixNano(), now+oneMilli) // a late tick brings the next at once: one value a millisecond
+			m.mu.Lock()
+			srv := m.Server
+			m.mu.Unlock()
 			var vals []server.Value
-			for i := n % steps; i < len(m.Variables); i += steps {
-				if m.Variables[i].Kind == plant.Burst {
+			for i := n % steps; i < len(srv.Variables); i += steps {
+				if srv.Variables[i].Kind == plant.Burst {
 					continue
 				}
 				q := plant.Good
@@ -94,9 +97,6 @@ func (m *mill) run(interval time.Duration, steps int) {
 				}
 				vals = append(vals, server.Value{Var: i, Time: now, Quality: q, Number: float64(n) + float64(i)/1e5})
 			}
-			m.mu.Lock()
-			srv := m.Server
-			m.mu.Unlock()
 			srv.Write(vals)
 		}
 	})

@@ -131,11 +131,12 @@ func (t *translator) pass(i int) {
 	t.cycle = cycle
 }
 
-// latest translates the value that a node had when it was looked at, unless a newer
-// one has come.
+// latest translates the value that a node had when it was looked at, unless one has
+// come by the subscription: the others come after it, and those under way would
+// be taken for known if this one overtook them.
 func (t *translator) latest(i int, v *ua.DataValue) {
 	arrived := time.Now().UnixNano()
-	if v == nil || t.last[i] != noTime && t.reason[i] == noGap && sourceTime(v, arrived) <= t.last[i] {
+	if v == nil || t.last[i] != noTime && t.reason[i] == noGap {
 		return
 	}
 	t.gate.passing = true

@@ -110,6 +110,49 @@ func TestWithheld(t *testing.T) {
 	}
 }
 
+// TestOvertaken: when a tag is released its node is read, and the answer may be there
+// before notifications of earlier values. What was in these is declared where the server
+// dies before it has sent them.
+func TestOvertaken(t *testing.T) {
+	e, out, _ := doubtful(t)
+	p := &pump{engine: e}
+	at := time.UnixMilli(1_000_000)
+	n, _ := e.items.list[0].node.resolve(nil)
+	send := func(seq uint32, v ...*ua.MonitoredItemNotification) {
+		t.Helper()
+		if err := e.deliver(t.Context(), dataChange(seq, v...)); err != nil {
+			t.Fatal(err)
+		}
+		e.settle()
+	}
+	see := func(now bool, v *ua.DataValue) {
+		t.Helper()
+		a := answer{questions: []question{{tag: 0, id: n, now: now}}, sights: []sight{{is: imprint{hasRange: true, high: 500}, value: v}}}
+		if err := p.sighted(t.Context(), a); err != nil {
+			t.Fatal(err)
+		}
+		e.settle()
+	}
+	send(1, value(1, 1.0, 0, at))
+	e.doubt(0)
+	see(false, nil) // quarantine
+	if err := e.src.Release("a", plant.ReleaseSame, "eva"); err != nil {
+		t.Fatal(err)
+	}
+	p.obey()
+	second := func(k int) time.Time { return at.Add(time.Duration(k) * time.Second) }
+	send(2, value(1, 2.0, 0, second(2)))         // waits for the look
+	see(true, value(1, 4.0, 0, second(4)).Value) // read while the third was in the server's queue
+	e.tr.open(0, serverDown)
+	e.seq = newSequencer(1)
+	send(1, value(1, 6.0, 0, second(6)))
+	for k := 2; k <= 6; k++ {
+		if _, ok := out.facts[key{1, second(k).UnixMilli()}]; !ok && !within(out.gaps, second(k).UnixNano()) {
+			t.Errorf("value %d is neither stored nor declared", k)
+		}
+	}
+}
+
 // TestUnseen: a connection that ends while a node is looked at lets nothing
 // through; a server that will not say does.
 func TestUnseen(t *testing.T) {
