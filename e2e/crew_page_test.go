@@ -342,9 +342,7 @@ func noFault(b *browser, w *works, alarm int64) {
 	if share := precision(w.api); share == nil || *share != 0 {
 		b.t.Errorf("precision %v, want 0: the only alarm was none", share)
 	}
-	if a := w.alarm(pump); a.State == "unacked" {
-		b.t.Error("who has said what was found has not taken the alarm")
-	}
+	eventually(b.t, 60*time.Second, "who has said what was found has taken the alarm", func() bool { return w.alarm(pump).State != "unacked" })
 	b.click("p", ".to-asset")
 	b.wait("p", bar+" >= 6", patience)
 	b.shoot("p", "asset-answered")
