@@ -92,11 +92,12 @@ APART := ^Test(Kill|Killed|Memory|ReadBack|Flood|Planner|Budget|SecureWithUser|T
 # And what waits for servers of other makes.
 LONG := ^Test(BudgetHoldsInStorm|SessionBudget|Floors|OneBadOfMany|AllBad|ReadAroundBad|LowPublishLimit|SlowLink|LongWay|RefreshRequired|NoAlarms|AlarmFlood|AlarmsAcrossRestart|DeadbandKeepsBackBefore|ServersNoteChanges|PulseNumb|FrozenClock)$$
 
-# Two steps at a time: the tests with the race detector wait as much as they compute. A
-# step that fails does not stop the others; go test tells of each package in one piece, and
-# make names the steps that failed.
+# The tests with the race detector wait as much as they compute: analysis and web tests
+# run beside them. The rest comes after, one step at a time: it computes long, or looks at
+# the clock. go test tells of each package in one piece, and make names the steps that failed.
 test: tools web ## everything: Go with the race detector, web unit tests, real servers, real Chromium
-	$(MAKE) --no-print-directory --keep-going -j2 test-race check test-web test-plain test-apart test-long
+	$(MAKE) --no-print-directory --keep-going -j2 test-race check test-web
+	$(MAKE) --no-print-directory --keep-going test-plain test-apart test-long
 
 test-race:
 	CI=true $(RACE) -timeout 30m ./e2e ./... # e2e first: it waits longest
