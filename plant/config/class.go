@@ -26,12 +26,16 @@ type Library []plant.AssetClass
 // also in what includes it. The error is Faults, all of all files.
 func Classes(own ...string) (Library, error) {
 	var faults Faults
+	var read []source
 	for _, file := range own {
-		if _, err := ReadFile(file); err != nil {
+		b, err := ReadFile(file)
+		if err != nil {
 			faults.add(file, 0, "", "%v", err)
+			continue
 		}
+		read = append(read, source{file, string(b)})
 	}
-	l := readLibrary(configs.Classes, "classes", sources(own), &faults)
+	l := readLibrary(configs.Classes, "classes", read, &faults)
 	return l, faults.err()
 }
 
@@ -110,11 +114,14 @@ func distance(a, b string) int {
 // for those of the same name.
 func readLibrary(from fs.FS, dir string, own []source, faults *Faults) Library {
 	var read []*classTable
+	has := func(list []*classTable, name string) bool {
+		return slices.ContainsFunc(list, func(o *classTable) bool { return o.class.Name == name })
+	}
 	for _, s := range own {
 		c := readClass(s.name, s.text, faults)
 		switch {
 		case c == nil:
-		case slices.ContainsFunc(read, func(o *classTable) bool { return o.class.Name == c.class.Name }):
+		case has(read, c.class.Name):
 			faults.add(s.name, 1, "", "two files are called %s.toml, and a class has the name of its file", c.class.Name)
 		default:
 			read = append(read, c)
@@ -132,7 +139,7 @@ func readLibrary(from fs.FS, dir string, own []source, faults *Faults) Library {
 			continue
 		}
 		c := readClass(file, string(src), faults)
-		if c != nil && !slices.ContainsFunc(read[:plants], func(o *classTable) bool { return o.class.Name == c.class.Name }) {
+		if c != nil && !has(read[:plants], c.class.Name) {
 			read = append(read, c)
 		}
 	}

@@ -18,7 +18,6 @@ import (
 	"strings"
 	"time"
 
-	configs "millwright/firmware-configs"
 	"millwright/plant"
 )
 
@@ -406,7 +405,7 @@ func (root *table) hmi(h *Historian) *HMI {
 		ClassFiles: t.files("classes"),
 	}
 	if len(m.ClassFiles) > 0 {
-		readLibrary(configs.Classes, "classes", sources(m.ClassFiles), t.faults)
+		library(sources(m.ClassFiles), t.faults)()
 	}
 	m.TLSCertificate, m.TLSKey = t.tlsPair("tls_certificate", "tls_key")
 	if m.NoLogin && !loopback(m.Listen) && checkListen(m.Listen) == nil {
