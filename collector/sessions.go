@@ -45,24 +45,22 @@ func (s *sessions) room(now time.Time) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var ends []time.Time
 	for _, x := range s.list {
 		if x.until.IsZero() {
 			x.until = now.Add(s.life + sessionSlack)
 		}
-		ends = append(ends, x.until)
 	}
 	s.list = slices.DeleteFunc(s.list, func(x *stay) bool { return !x.until.After(now) })
-	ends = slices.DeleteFunc(ends, func(t time.Time) bool { return !t.After(now) })
-	if s.most == 0 || len(ends) < s.most {
+	n := len(s.list)
+	if s.most == 0 || n < s.most {
 		return nil
 	}
-	slices.SortFunc(ends, time.Time.Compare)
+	slices.SortFunc(s.list, func(a, b *stay) int { return a.until.Compare(b.until) })
 	what := "a session"
-	if n := len(ends); n > 1 {
+	if n > 1 {
 		what = fmt.Sprintf("%d sessions", n)
 	}
-	return fmt.Errorf("waiting for %s of ours to end at the server until %s: the budget of this PLC is %d", what, ends[len(ends)-s.most].UTC().Format(time.RFC3339), s.most)
+	return fmt.Errorf("waiting for %s of ours to end at the server until %s: the budget of this PLC is %d", what, s.list[n-s.most].until.UTC().Format(time.RFC3339), s.most)
 }
 
 // begin notes a session that is asked for now, or was by an earlier process.
