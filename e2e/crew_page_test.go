@@ -175,6 +175,15 @@ func pumpStatus(a api) (running, shadow string) {
 	return running, shadow
 }
 
+// order presses a button on the pump's card and says why.
+func order(b *browser, button, why, shot string) {
+	b.t.Helper()
+	b.click("p", pumpCard+`button:has-text("`+button+`")`)
+	b.fill("p", pumpCard+`.text-field input`, why)
+	b.shoot("p", shot)
+	b.click("p", pumpCard+`button[type=submit]`)
+}
+
 // promote lets the model judge that runs in the shadow.
 func promote(b *browser, w *works) {
 	b.t.Helper()
@@ -184,10 +193,7 @@ func promote(b *browser, w *works) {
 	})
 	b.click("p", `nav a:has-text("Models")`)
 	b.says("p", pumpCard+".model-facts", "Learned on the edge In the shadow "+pumpID)
-	b.click("p", pumpCard+`button:has-text("Promote")`)
-	b.fill("p", pumpCard+`.text-field input`, "quiet in the shadow")
-	b.shoot("p", "models-promote")
-	b.click("p", pumpCard+`button[type=submit]`)
+	order(b, "Promote", "quiet in the shadow", "models-promote")
 	eventually(b.t, 60*time.Second, "it judges", func() bool {
 		running, shadow := pumpStatus(w.api)
 		return running == pumpID && shadow == ""
@@ -202,10 +208,7 @@ func rollBack(b *browser, w *works) {
 	b.t.Helper()
 	b.click("p", `nav a:has-text("Models")`)
 	b.says("p", pumpCard+".model-facts", `Trained model \(autoencoder\) 0% 1 of 1 alarms answered`)
-	b.click("p", pumpCard+`button:has-text("Roll back")`)
-	b.fill("p", pumpCard+`.text-field input`, "a false alarm")
-	b.shoot("p", "models-rollback")
-	b.click("p", pumpCard+`button[type=submit]`)
+	order(b, "Roll back", "a false alarm", "models-rollback")
 	eventually(b.t, 60*time.Second, "the edge is back at what it has learned", func() bool {
 		running, _ := pumpStatus(w.api)
 		return running == plant.LearnedModel
