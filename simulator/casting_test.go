@@ -261,11 +261,12 @@ func TestFurnace(t *testing.T) {
 	long(t)
 	const path = "HSM/RHF/F1"
 	signatures(t, path, "heating", 90*time.Minute, 150*time.Minute, map[string][]string{
-		"burner-drift":     {"O2_3+", "O2_20", "O2_40", "T_CYCLE0", "SKID_T_20", "T_Z_40"},
-		"recuperator-leak": {"T_AIR_PRE-", "O2_FLUE+", "O2_30", "T_CYCLE0", "SKID_T_20", "P_FCE0"},
-		"skid-insulation":  {"SKID_T_2+", "SKID_T_10", "SKID_F_20", "T_CYCLE0", "P_FCE0"},
-		"leak":             {"T_CYCLE+", "PUMP_ON+", "F_FUEL0", "O2_30", "SKID_T_20", "P_FCE0"},
-		"filter-blocking":  {"FILTER_DP+", "T_CYCLE0", "P_HYD0", "F_FUEL0", "OIL_T0"},
+		"burner-drift":      {"O2_3+", "O2_20", "O2_40", "T_CYCLE0", "SKID_T_20", "T_Z_40"},
+		"burner-drift-rich": {"O2_3-", "O2_20", "O2_40", "T_CYCLE0", "SKID_T_20", "P_FCE0"},
+		"recuperator-leak":  {"T_AIR_PRE-", "O2_FLUE+", "O2_30", "T_CYCLE0", "SKID_T_20", "P_FCE0"},
+		"skid-insulation":   {"SKID_T_2+", "SKID_T_10", "SKID_F_20", "T_CYCLE0", "P_FCE0"},
+		"leak":              {"T_CYCLE+", "PUMP_ON+", "F_FUEL0", "O2_30", "SKID_T_20", "P_FCE0"},
+		"filter-blocking":   {"FILTER_DP+", "T_CYCLE0", "P_HYD0", "F_FUEL0", "OIL_T0"},
 	})
 	healthyDay(t, path)
 	halved(t, path, "POWER")

@@ -193,6 +193,7 @@ func TestFaultSignatures(t *testing.T) {
 	f(g+"gear-crack@5m", "VIB_KURT+", "VIB_SB+", "VIB_GMF0", "OIL_P0")
 	f(g+"lubrication@5m", "OIL_P-", "OIL_F-", "VIB_HF+", "BRG_T_PDE+", "BRG_T_WDE+", "VIB_KURT0", "VIB_SB0")
 	f(p+"cavitation@5m", "P_SUC-", "VIB_HF+", "VIB_A+", "VIB_H+", "P_DIS-", "VIB_KURT0", "T_WATER0")
+	f(p+"cavitation-level@5m", "P_SUC-", "VIB_HF+", "VIB_A+", "P_DIS-", "VIB_KURT0", "T_WATER0", "LEAK_T0")
 	f(p+"wear-rings@5m", "LEAK_F+", "LEAK_T+", "P_DIS-", "VIB_ENV0", "T_WATER0")
 	f(p+"bearing-outer@5m", "VIB_HF+", "VIB_ENV+", "BRG_T_DE+", "P_DIS0", "LEAK_F0")
 	f(fan+"dust@5m", "VIB_H+", "VIB_V+", "VIB_ENV0", "VIB_HF0", "DP0")

@@ -25,7 +25,7 @@ type Furnace struct {
 	world *production.World
 	rng   *rand.Rand
 
-	burner, recuperator, skid, leak, filter Fault
+	burner, rich, recuperator, skid, leak, filter Fault
 
 	noise struct{ gas, pressure, skid, beam, ratio physics.Drift }
 
@@ -128,6 +128,8 @@ func NewFurnace(seed uint64, w *production.World, strip *production.Strip) *Furn
 	const m = time.Minute
 	f.burner = Fault{Name: "burner-drift", Code: "T2", Course: Even, Growth: 30 * m, Life: 60 * day,
 		About: "the air of heating zone 3 creeps above what its meter says: oxygen up, more fuel for the same slabs"}
+	f.rich = Fault{Name: "burner-drift-rich", Code: "T2", Course: Even, Growth: 30 * m, Life: 60 * day,
+		About: "the air of heating zone 3 creeps below what its meter says: no oxygen left, gas that burns only in the zone before it"}
 	f.recuperator = Fault{Name: "recuperator-leak", Code: "T3", Growth: 30 * m, Life: 60 * day,
 		About: "tubes of the recuperator leak: colder combustion air, oxygen in the stack, more air from the fan"}
 	f.skid = Fault{Name: "skid-insulation", Code: "T1", Growth: 30 * m, Life: 40 * day,
@@ -271,18 +273,18 @@ func (f *Furnace) control(i int, ratio, dt float64) {
 	z.flow = z.fuel * z.full * 3600
 	z.air = z.flow * airNeed * z.ratio // as its meter has it
 	if i == 2 {
-		z.ratio *= 1 + 0.10*f.burner.Severity
+		z.ratio *= 1 + 0.10*(f.burner.Severity-f.rich.Severity)
 	}
-	z.o2 = 20.9 * (1 - 1/z.ratio)
+	z.o2 = 20.9 * math.Max(0, 1-1/z.ratio)
 }
 
 // exchange is the balance of heat in each zone, from the discharge to the charge,
-// as the gas goes.
+// as the gas goes. What finds no air in its zone burns in the next that has some.
 func (f *Furnace) exchange(dt float64) {
 	cold := f.world.Hall
 	f.steel, f.wall, f.power = 0, 0, 0
 	f.open = 3.4 + 1.6*f.door
-	in, warm := 0.0, 0.0 // Nm³/s, MW from the zone behind
+	in, warm, unburnt := 0.0, 0.0, 0.0 // Nm³/s, MW and Nm³/s of gas from the zone behind
 	for i := len(f.zones) - 1; i >= 0; i-- {
 		z := &f.zones[i]
 		fuel := z.fuel * z.full
@@ -310,7 +312,9 @@ func (f *Furnace) exchange(dt float64) {
 			skid *= 1 + f.skid.Severity
 		}
 		f.lose(i, skid)
-		net := fuel*f.lhv + airHeat*air*(f.preheat-cold) + warm - out - steel - wall - skid
+		burnt := math.Min(unburnt+fuel, fuel*z.ratio+infiltration/airNeed)
+		unburnt += fuel - burnt
+		net := burnt*f.lhv + airHeat*air*(f.preheat-cold) + warm - out - steel - wall - skid
 		if i == 0 || i == 3 {
 			net -= f.open / 2
 		}
@@ -422,7 +426,7 @@ func (f *Furnace) walk(dt float64) {
 
 // Faults are what can break.
 func (f *Furnace) Faults() []*Fault {
-	return []*Fault{&f.burner, &f.recuperator, &f.skid, &f.leak, &f.filter}
+	return []*Fault{&f.burner, &f.rich, &f.recuperator, &f.skid, &f.leak, &f.filter}
 }
 
 // Load is the share of the full fuel; a furnace has no speed of its own.

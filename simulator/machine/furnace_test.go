@@ -127,6 +127,7 @@ func TestFurnaceFuel(t *testing.T) {
 		}
 	}
 	more("burner drift", 0.005, 0.06, func(f *Furnace) { f.burner.Severity = 1 })
+	more("burner drift, rich", -0.03, 0.01, func(f *Furnace) { f.rich.Severity = 1 })
 	more("recuperator leak", 0.01, 0.06, func(f *Furnace) { f.recuperator.Severity = 1 })
 	more("skid insulation", 0.02, 0.08, func(f *Furnace) { f.skid.Severity = 1 })
 }

@@ -17,7 +17,7 @@ type Pump struct {
 	world *production.World
 	rng   *rand.Rand
 
-	cavitation, wear, outer Fault
+	cavitation, low, wear, outer Fault
 
 	noise struct{ suction, system, axial, floor, kurt physics.Drift }
 
@@ -45,6 +45,8 @@ func NewPump(seed uint64, w *production.World, strip *production.Strip) *Pump {
 	p.noise.kurt = physics.Drift{Sigma: 0.08, Tau: 2}
 	p.cavitation = Fault{Name: "cavitation", Code: "F1", Course: Growing, Growth: 10 * time.Minute, Life: 5 * day,
 		About: "blocked suction strainer: suction pressure falls, broadband and axial vibration, less head"}
+	p.low = Fault{Name: "cavitation-level", Code: "F1", Course: Even, Growth: 15 * time.Minute, Life: 2 * day,
+		About: "the tank that feeds the suction runs low: suction pressure falls, at little flow too, then broadband and axial vibration, less head"}
 	p.wear = Fault{Name: "wear-rings", Code: "F2", Growth: 15 * time.Minute, Life: 120 * day,
 		About: "worn rings and balance drum: pressure falls, leak-off flow and temperature rise"}
 	p.outer = Fault{Name: "bearing-outer", Code: "M1", Growth: 10 * time.Minute, Life: 45 * day,
@@ -82,10 +84,11 @@ func (p *Pump) Step(dt float64) {
 
 	// NPSH: what the suction offers over what the impeller needs.
 	strainer := (0.12 + 0.75*p.cavitation.Severity) * (p.flowTrue / 400) * (p.flowTrue / 400)
-	p.suction = 0.95 - strainer + p.noise.suction.Step(dt, p.rng)
+	p.suction = 0.95 - 0.6*p.low.Severity - strainer + p.noise.suction.Step(dt, p.rng)
 	p.water = w.Water + 2
 	pump := descaling()
-	lack, head := pump.Cavitation(physics.NPSH(p.suction, p.water), p.flowTrue)
+	lack := pump.Lack(physics.NPSH(p.suction, p.water), p.flowTrue)
+	head := physics.Starved(lack)
 
 	rings := 1 - 0.08*p.wear.Severity
 	leak := drumLeak * (1 + 0.6*p.wear.Severity)
@@ -158,7 +161,7 @@ func (p *Pump) signal(s *seen, unbalance, vane, flow, spread float64) vibration.
 }
 
 // Faults are what can break.
-func (p *Pump) Faults() []*Fault { return []*Fault{&p.cavitation, &p.wear, &p.outer} }
+func (p *Pump) Faults() []*Fault { return []*Fault{&p.cavitation, &p.low, &p.wear, &p.outer} }
 
 // Load is the share of the rated power and speed.
 func (p *Pump) Load() (load, speed float64) { return p.effective, p.speed / pumpSpeed }

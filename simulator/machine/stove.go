@@ -21,7 +21,7 @@ type Stove struct {
 	world *production.World
 	blast *production.Blast
 
-	fouling, burner, leak, slow, spot Fault
+	fouling, burner, rich, leak, slow, spot Fault
 
 	noise struct{ heat, others, gas, air, sun, water, oxygen, cold physics.Drift }
 
@@ -110,6 +110,8 @@ func NewStove(seed uint64, w *production.World, b *production.Blast) *Stove {
 		About: "dust and slag in the checkers: waste gas gets hot sooner, the blast falls below its set point at the end, pressure drop rises"}
 	s.burner = Fault{Name: "burner-drift", Code: "T2", Course: Even, Growth: 60 * m, Life: 60 * day,
 		About: "the burner gets a tenth more air than its meter says: oxygen in the waste gas, more gas for the same blast"}
+	s.rich = Fault{Name: "burner-drift-rich", Code: "T2", Course: Even, Growth: 60 * m, Life: 60 * day,
+		About: "the burner gets a tenth less air than its meter says: more air by the meter for the same dome, unburnt gas until the dome is hot"}
 	s.leak = Fault{Name: "element-leak", Code: "T4", Course: Growing, Growth: 30 * m, Life: 8 * time.Hour,
 		About: "the hot-blast valve leaks cooling water into the blast: less comes out than goes in, up to 2 %"}
 	s.slow = Fault{Name: "valve-slow", Code: "V1", Course: Even, Growth: 60 * m, Life: 28 * day,
@@ -251,11 +253,12 @@ func (s *Stove) burn(dt float64) bool {
 	}
 	gas := s.gas * (1 + wobble)
 	s.air = gas * stoveGasAir * excess * (1 + breath)
-	air := s.air * (1 + 0.10*s.burner.Severity)
-	spare := air - gas*stoveGasAir
-	flue := gas*stoveGasFlue + spare // kNm³/h
+	air := s.air * (1 + 0.10*(s.burner.Severity-s.rich.Severity))
+	burnt := math.Min(gas, air/stoveGasAir)
+	spare := air - burnt*stoveGasAir
+	flue := burnt*stoveGasFlue + (gas - burnt) + spare // kNm³/h
 	perSecond := flue * 1000 / 3600
-	flame := 30 + 0.95*worth*gas*1000/3600/(perSecond*stoveFlameHeat)
+	flame := 30 + 0.95*worth*burnt*1000/3600/(perSecond*stoveFlameHeat)
 	s.dome = physics.Lag(s.dome, flame-18, dt, 300)
 	c := perSecond * stoveWasteHeat
 	// What the flame holds over the mean heat capacity of its way down.
@@ -320,7 +323,7 @@ func (s *Stove) cool(dt float64) {
 
 // Faults are what can break.
 func (s *Stove) Faults() []*Fault {
-	return []*Fault{&s.fouling, &s.burner, &s.leak, &s.slow, &s.spot}
+	return []*Fault{&s.fouling, &s.burner, &s.rich, &s.leak, &s.slow, &s.spot}
 }
 
 // Load is the share of the full gas or wind. Nothing turns.

@@ -16,7 +16,7 @@ func servedStove(seed uint64) *served {
 // stoveDay is what a day of full wind shows, cycle by cycle.
 type stoveDay struct {
 	blastLow, blastHigh, domeHigh, wasteHigh, wasteBlown, gas float64
-	oxygen, lowMixer                                          float64 // mean while it burns, at the end of the blasts
+	oxygen, air, lowMixer                                     float64 // mean while it burns, at the end of the blasts
 }
 
 func dayOfStove(s *served, days float64) stoveDay {
@@ -36,7 +36,7 @@ func dayOfStove(s *served, days float64) stoveDay {
 		switch {
 		case m.mode == production.OnGas && m.gas > 5:
 			d.wasteHigh = max(d.wasteHigh, m.waste)
-			d.oxygen, d.gas, burning = d.oxygen+m.oxygen, d.gas+m.gas, burning+1
+			d.oxygen, d.gas, d.air, burning = d.oxygen+m.oxygen, d.gas+m.gas, d.air+m.air, burning+1
 		case m.mode == production.OnBlast && m.blast.Since > 120:
 			d.blastLow, d.blastHigh = min(d.blastLow, m.hotBlast-m.hotRef), max(d.blastHigh, m.hotBlast-m.hotRef)
 			d.wasteBlown += m.waste
@@ -44,7 +44,7 @@ func dayOfStove(s *served, days float64) stoveDay {
 			blowing++
 		}
 	}
-	d.oxygen, d.gas, d.wasteBlown = d.oxygen/burning, d.gas/burning, d.wasteBlown/blowing
+	d.oxygen, d.gas, d.air, d.wasteBlown = d.oxygen/burning, d.gas/burning, d.air/burning, d.wasteBlown/blowing
 	return d
 }
 
@@ -106,9 +106,12 @@ func TestStoveFaults(t *testing.T) {
 	fouled := day("fouling")
 	between("fouled: blast at the end, K", fouled.blastLow-well.blastLow, -45, -10)
 	between("fouled: mixer at the end, %", fouled.lowMixer, 0, 1)
-	rich := day("burner-drift")
-	between("burner: oxygen, points", rich.oxygen-well.oxygen, 0.6, 3)
-	between("burner: gas", rich.gas/well.gas, 1.005, 1.06)
+	lean := day("burner-drift")
+	between("burner with more air: oxygen, points", lean.oxygen-well.oxygen, 0.6, 3)
+	between("burner with more air: gas", lean.gas/well.gas, 1.005, 1.06)
+	rich := day("burner-drift-rich")
+	between("burner with less air: oxygen, points", rich.oxygen-well.oxygen, -0.5, -0.1)
+	between("burner with less air: its meter for the gas", rich.air/rich.gas/(well.air/well.gas), 1.08, 1.13)
 	loose := day("valve-slow")
 	between("valve: waste gas on blast, K", loose.wasteBlown-well.wasteBlown, 8, 120)
 }
@@ -125,6 +128,7 @@ func TestStoveSignatures(t *testing.T) {
 	signatures(t, build(production.OnGas),
 		"fouling DP+ F_OUT0 TRAVEL_CHM0",
 		"burner-drift O2_WASTE+ F_OUT0 TRAVEL_CHM0",
+		"burner-drift-rich DP0 F_OUT0 TRAVEL_CHM0",
 		"element-leak F_OUT- DP0 O2_WASTE0 T_WASTE0 T_SHELL_20",
 		"valve-slow TRAVEL_CHM+ TRAVEL_HBV0 DP0 O2_WASTE0 F_OUT0",
 		"hot-spot T_SHELL_2+ T_SHELL_30 T_SHELL_50 T_SHELL_60 F_OUT0 O2_WASTE0",

@@ -18,9 +18,10 @@ type Water struct {
 	strip *production.Strip
 	rng   *rand.Rand
 
-	cavitation, rings, fouling, filter Fault
-	outer, inner, misaligned, loose    Fault
-	lube, bar, phases                  Fault
+	cavitation, low, rings          Fault
+	fouling, filter                 Fault
+	outer, inner, misaligned, loose Fault
+	lube, bar, phases               Fault
 
 	noise struct{ level, suction, system, heat, sea, unbalance, unbalanced, axial, floor, kurt, vane physics.Drift }
 
@@ -56,6 +57,8 @@ const (
 	waterBar     = 998 * 9.81 / 1e5 // bar of a metre
 	waterVanes   = 6
 	waterBasin   = 800.0  // m³ of the warm and of the cold basin
+	waterLevel   = 3.5    // m over the bell of the suction
+	waterBell    = 0.9    // m, its diameter
 	coolerUA     = 5.5e6  // W/K, clean
 	coolerArea   = 1560.0 // m²
 	coolerFouled = 3e-4   // m²K/W at the end, half as much again in the monsoon
@@ -73,7 +76,7 @@ func cooling() physics.Centrifugal {
 // NewWater runs.
 func NewWater(seed uint64, w *production.World, strip *production.Strip) *Water {
 	p := &Water{world: w, strip: strip, rng: physics.Stream(seed, "water"), mode: "running", n: 1, since: 1e6, flow: waterRated,
-		hot: 38, cold: 31, load: 24e6, winding: 92, de: 58, nde: 56, motorDE: 60, level: 3.5, header: 4.6, seaOut: 33, seaF: seaRated, effective: 0.97}
+		hot: 38, cold: 31, load: 24e6, winding: 92, de: 58, nde: 56, motorDE: 60, level: waterLevel, header: 4.6, seaOut: 33, seaF: seaRated, effective: 0.97}
 	p.noise.level = physics.Drift{Sigma: 0.05, Tau: 2400}
 	p.noise.suction = physics.Drift{Sigma: 0.006, Tau: 8}
 	p.noise.system = physics.Drift{Sigma: 0.02, Tau: 60}
@@ -88,6 +91,8 @@ func NewWater(seed uint64, w *production.World, strip *production.Strip) *Water 
 	const m = time.Minute
 	p.cavitation = Fault{Name: "cavitation", Code: "F1", Growth: 12 * m, Life: 5 * day,
 		About: "blocked suction strainer: its pressure loss rises, suction pressure falls, then broadband and axial vibration, less flow"}
+	p.low = Fault{Name: "cavitation-level", Code: "F1", Course: Even, Growth: 20 * m, Life: 2 * day,
+		About: "the basin runs low, as its make-up valve sticks: less suction pressure at a clean strainer, then vortices that draw air: broadband and axial vibration, less flow"}
 	p.rings = Fault{Name: "wear-rings", Code: "F2", Course: Even, Growth: 20 * m, Life: 120 * day,
 		About: "worn rings: less pressure and flow, more energy for a cubic metre"}
 	p.fouling = Fault{Name: "fouling", Code: "T1", Course: Even, Growth: 30 * m, Life: 270 * day,
@@ -143,16 +148,16 @@ func (p *Water) drive(dt float64) {
 	p.n = math.Min(p.n+dt/4, (1-slip)/0.99)
 }
 
-// hydraulics returns what the suction lacks: see physics.Centrifugal.
+// hydraulics returns what the suction lacks, of pressure or of depth.
 func (p *Water) hydraulics(dt float64) (lack float64) {
 	w, pump := p.world, cooling()
 	q := p.flow / waterRated
-	p.level = 3.5 + p.noise.level.Step(dt, p.rng)
+	p.level = waterLevel - 2.9*p.low.Severity + p.noise.level.Step(dt, p.rng)
 	// Suction below the basin's level, behind a strainer.
 	p.strainer = (0.05 + 0.62*p.cavitation.Severity) * q * q
 	p.suction = p.level*waterBar - 0.02*q*q - p.strainer + p.noise.suction.Step(dt, p.rng)
-	lack, factor := pump.Cavitation(physics.NPSH(p.suction, p.cold), p.flow)
-	factor *= 1 - 0.08*p.rings.Severity
+	lack = max(pump.Lack(physics.NPSH(p.suction, p.cold), p.flow), physics.Vortex(p.level, waterBell, p.flow))
+	factor := physics.Starved(lack) * (1 - 0.08*p.rings.Severity)
 
 	demand := 1 + p.noise.system.Step(dt, p.rng) // consumers open and close
 	valve := 1.0                                 // of the discharge, opens in half a minute
@@ -303,7 +308,7 @@ func (p *Water) Points() []Point {
 
 // Faults are what can break.
 func (p *Water) Faults() []*Fault {
-	return []*Fault{&p.cavitation, &p.rings, &p.fouling, &p.filter, &p.outer, &p.inner, &p.misaligned, &p.loose, &p.lube, &p.bar, &p.phases}
+	return []*Fault{&p.cavitation, &p.low, &p.rings, &p.fouling, &p.filter, &p.outer, &p.inner, &p.misaligned, &p.loose, &p.lube, &p.bar, &p.phases}
 }
 
 // Load is the share of the rated power and speed.

@@ -32,13 +32,24 @@ func (c *Centrifugal) Efficiency(flow, n float64) float64 {
 	return c.Eta * (1 - 0.8*off*off)
 }
 
-// Cavitation at a flow with a net positive suction head in m: how much the ratio
-// of offer to need lacks of the 1.3 that keep it quiet, and the factor on the
-// head.
-func (c *Centrifugal) Cavitation(offered, flow float64) (lack, factor float64) {
-	lack = math.Max(0, 1.3-offered/(c.Need+c.More*flow*flow))
-	return lack, 1 - 0.03*math.Pow(lack/0.3, 2)
+// Lack at a flow with a net positive suction head in m: how much the ratio of offer
+// to need lacks of the 1.3 that keep cavitation quiet.
+func (c *Centrifugal) Lack(offered, flow float64) float64 {
+	return math.Max(0, 1.3-offered/(c.Need+c.More*flow*flow))
 }
+
+// Vortex is what a suction lacks that lies too shallow for its flow in m³/h, on the
+// scale of [Centrifugal.Lack]: below the submergence of ANSI/HI 9.8 at a bell's
+// diameter, both in m, vortices draw air. 0.4 with no water above the bell, less at
+// less than 1 m/s.
+func Vortex(level, bell, flow float64) float64 {
+	speed := flow / 3600 / (math.Pi / 4 * bell * bell)
+	needed := bell * (1 + 2.3*speed/math.Sqrt(9.81*bell))
+	return 0.4 * math.Max(0, 1-level/needed) * math.Min(1, speed)
+}
+
+// Starved is the factor on the head of a pump whose suction lacks something.
+func Starved(lack float64) float64 { return 1 - 0.03*math.Pow(lack/0.3, 2) }
 
 // NPSH in m that water at celsius offers at a suction pressure in bar above
 // atmosphere; vapour pressure after Magnus.
