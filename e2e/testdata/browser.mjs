@@ -20,6 +20,26 @@ const pages = new Map();
 const outside = [];
 const errors = [];
 
+// A hand presses what is there, can be pressed and stands still: still is what does not
+// move from one frame to the next. On a machine with more to do than it can, Chromium
+// may draw none of a page for a minute until it is asked to show it.
+async function hand(p, act) {
+  let last;
+  for (let i = 0; i < 3; i++) {
+    try {
+      await act(20_000);
+      return null;
+    } catch (e) {
+      if (/performing|action done/.test(e.message)) throw e; // twice is not once
+      last = e;
+      await p.bringToFront();
+    }
+  }
+  const frame = p.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => drawn("the page draws frames"))));
+  const late = new Promise((given) => setTimeout(given, 5000, "the page draws no frame within 5 s"));
+  throw new Error(`${last.message}\n${await Promise.race([frame, late])}`);
+}
+
 const commands = {
   async open({ page, url, width = 1440, height = 900, dark = false }) {
     const context = await browser.newContext({
@@ -38,9 +58,9 @@ const commands = {
   goto: ({ page, url }) => pages.get(page).goto(url, { waitUntil: "load" }).then(() => null),
   eval: ({ page, js }) => pages.get(page).evaluate(js),
   wait: ({ page, js, ms = 60_000 }) => pages.get(page).waitForFunction(js, null, { timeout: ms, polling: 50 }).then((h) => h.jsonValue()),
-  click: ({ page, selector }) => pages.get(page).locator(selector).first().click({ timeout: 60_000 }).then(() => null),
-  fill: ({ page, selector, text }) => pages.get(page).locator(selector).first().fill(text, { timeout: 60_000 }),
-  choose: ({ page, selector, text }) => pages.get(page).locator(selector).first().selectOption(text, { timeout: 60_000 }).then(() => null),
+  click: ({ page, selector }) => hand(pages.get(page), (timeout) => pages.get(page).locator(selector).first().click({ timeout })),
+  fill: ({ page, selector, text }) => hand(pages.get(page), (timeout) => pages.get(page).locator(selector).first().fill(text, { timeout })),
+  choose: ({ page, selector, text }) => hand(pages.get(page), (timeout) => pages.get(page).locator(selector).first().selectOption(text, { timeout })),
   async shot({ page, file, width }) {
     const p = pages.get(page);
     const usual = p.viewportSize();
