@@ -199,6 +199,7 @@ func (p *process) find(pattern string, within time.Duration) string {
 // eventually polls until ok, or fails the test.
 func eventually(t *testing.T, within time.Duration, what string, ok func() bool) {
 	t.Helper()
+	within = max(within, time.Minute) // other works want the processors, too
 	deadline := time.Now().Add(within)
 	for !ok() {
 		if time.Now().After(deadline) {
