@@ -78,7 +78,18 @@ func assemble(w Works, seed uint64, speed float64, step time.Duration) (*Mill, e
 	m.breaking.seed = seed
 	m.breaking.meters = make([]wear.Meter, len(m.machines))
 	m.breaking.usual = make([]wear.Duty, len(m.machines))
-	return m, m.wire(seed, speed)
+	err := m.wire(seed, speed)
+	m.Calibrate(seed)
+	return m, err
+}
+
+// Calibrate draws the errors of all sensors anew. A mill has those of its seed; runs of
+// several seeds are of the same instruments where each is calibrated with one of them.
+func (m *Mill) Calibrate(seed uint64) {
+	for i := range m.channels {
+		c := &m.channels[i]
+		c.calibrate(physics.Stream(seed, "calibration of "+c.path))
+	}
 }
 
 // warm brings the machines to the temperatures of steady production, and learns
@@ -129,7 +140,6 @@ func (m *Mill) wire(seed uint64, speed float64) error {
 		every := max(s.Every, time.Duration(speed*float64(minInterval)))
 		c := channel{Sensor: s, path: path, asset: tag.Asset, unit: tag.Unit, variable: i, low: tag.Low, high: tag.High, resolution: tag.Resolution,
 			rng: physics.Stream(seed, path), stride: int(math.Ceil(float64(every) / float64(m.step)))}
-		c.calibrate(physics.Stream(seed, "calibration of "+path))
 		if s.Tau > 0 {
 			c.keep = math.Exp(-m.step.Seconds() / s.Tau)
 		}

@@ -25,6 +25,7 @@ type past struct {
 	labels  []plant.Label
 	alarms  []plant.Alarm
 	end     int64
+	seed    uint64 // of the sensors' errors
 }
 
 func newPast(tags []plant.Tag, assets []plant.Asset) *past {
@@ -114,7 +115,8 @@ const (
 )
 
 // run goes on with what one asset of the mill says, ten minutes after the end of
-// what is there: until then the machine stands. Every tag is scanned once a second.
+// what is there: until then the machine stands. Every tag is scanned once a second, by the
+// same instruments in each run.
 func (p *past) run(t testing.TB, seed uint64, asset string, length time.Duration, faults ...string) {
 	t.Helper()
 	works, err := simulator.Demo()
@@ -125,6 +127,7 @@ func (p *past) run(t testing.TB, seed uint64, asset string, length time.Duration
 	if err != nil {
 		t.Fatal(err)
 	}
+	m.Calibrate(p.seed)
 	for _, s := range faults {
 		f, err := simulator.ParseFault(s)
 		if err != nil {
@@ -171,6 +174,7 @@ func mill(t testing.TB, seed uint64, asset string, length time.Duration, faults 
 		t.Fatal(err)
 	}
 	p := newPast(works.Tags, works.Assets)
+	p.seed = seed
 	p.run(t, seed, asset, length, faults...)
 	return p
 }
