@@ -382,14 +382,14 @@ func partingWord(t judge, ev *evidence) {
 // leftProperly asks that only the torn connection ended without DISCONNECT.
 func leftProperly(t judge, ev *evidence) {
 	t.Helper()
-	torn := 0
-	for _, s := range ev.host {
+	var torn []string
+	for i, s := range ev.host {
 		if s.accepted >= 0 && s.goodbye < 0 {
-			torn++
+			torn = append(torn, fmt.Sprintf("%d after %d messages in %v", i, len(s.messages), s.stopped.Sub(s.started)))
 		}
 	}
-	if torn != 1 {
-		t.Errorf("%d connections ended without DISCONNECT, one was torn", torn)
+	if len(torn) != 1 {
+		t.Errorf("connections that ended without DISCONNECT: %v; one was torn", torn)
 	}
 }
 

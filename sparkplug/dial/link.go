@@ -32,8 +32,9 @@ const (
 	handshake    = 5 * time.Second // CONNECT to CONNACK, each SUBSCRIBE, each QoS 1 message
 )
 
-// goodbye is how long a client that leaves waits for its last words to be sent.
-const goodbye = time.Second
+// goodbye is how long a client that leaves waits for its last words to be sent: a broker on
+// a busy machine has needed more than a second.
+const goodbye = 3 * time.Second
 
 var (
 	errTimeout = errors.New("no answer from the broker in time")
