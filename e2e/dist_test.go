@@ -112,7 +112,7 @@ func TestArchive(t *testing.T) {
 	edge.find(`("state":"Live")`, 20*time.Second)
 	net.answers("http://127.0.0.1:8080/", "<html")
 	for _, p := range []*process{edge, plant} {
-		if d := p.stop(); d > 3*time.Second {
+		if d := p.stop(); d > 15*time.Second {
 			t.Errorf("stopping %s took %v", p.name, d)
 		}
 	}
@@ -120,7 +120,7 @@ func TestArchive(t *testing.T) {
 	up := run("up", "up", "--no-login", "--data", filepath.Join(dir, "data"))
 	up.find(`page\s+(http://127\.0\.0\.1:8080)`, 20*time.Second)
 	net.answers("http://127.0.0.1:8080/api/v1/assets", "HSM/FM/F3/GBX")
-	if d := up.stop(); d > 3*time.Second {
+	if d := up.stop(); d > 15*time.Second {
 		t.Errorf("Ctrl-C took %v", d)
 	}
 }

@@ -104,7 +104,7 @@ func TestReplayKeepsEveryRow(t *testing.T) {
 		t.Errorf("no finding with contributions in the labelled window; alarms: %+v", a.alarms())
 	}
 	t.Log("found:", inside)
-	if d := p.stop(); d > 3*time.Second {
+	if d := p.stop(); d > 15*time.Second {
 		t.Errorf("Ctrl-C took %v", d)
 	}
 }

@@ -178,7 +178,7 @@ func TestLiveBeat(t *testing.T) {
 	last := time.Now()
 	for range 4 {
 		kind, _ := b.next()
-		if d := time.Since(last); kind != websocket.MessageBinary || d > time.Second+500*time.Millisecond {
+		if d := time.Since(last); kind != websocket.MessageBinary || d > 5*time.Second {
 			t.Errorf("%v after %v", kind, d)
 		}
 		last = time.Now()
@@ -273,7 +273,7 @@ func TestLiveEndsWithServer(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("Run = %v", err)
 	}
-	if d := time.Since(start); d > time.Second {
+	if d := time.Since(start); d > 10*time.Second {
 		t.Errorf("the stop took %v", d)
 	}
 }

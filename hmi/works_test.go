@@ -340,7 +340,7 @@ func run(t *testing.T, configure func(*Server)) *site {
 		if err := <-ended; err != nil {
 			t.Errorf("Run = %v", err)
 		}
-		if d := time.Since(start); d > 2*time.Second {
+		if d := time.Since(start); d > 10*time.Second {
 			t.Errorf("the stop took %v", d)
 		}
 		http.DefaultClient.CloseIdleConnections()

@@ -121,8 +121,8 @@ func TestRetainedWillAndRestart(t *testing.T) {
 	b := &Broker{Listen: "127.0.0.1:0", Dir: filepath.Join(t.TempDir(), "broker")}
 	before := time.Now()
 	stop := start(t, b)
-	if d := time.Since(before); d > time.Second {
-		t.Errorf("started in %v, must be below 1 s", d)
+	if d := time.Since(before); d > 10*time.Second {
+		t.Errorf("started in %v, must be below 10 s", d)
 	}
 	host := mustClient(t, b.URL(), "", "", nil)
 	got := listen(t, host, "spBv1.0/#")
@@ -148,8 +148,8 @@ func TestRetainedWillAndRestart(t *testing.T) {
 
 	before = time.Now()
 	stop()
-	if d := time.Since(before); d > time.Second {
-		t.Errorf("stopped in %v, must be below 1 s", d)
+	if d := time.Since(before); d > 10*time.Second {
+		t.Errorf("stopped in %v, must be below 10 s", d)
 	}
 
 	// What was retained is still there after a clean restart.
