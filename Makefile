@@ -90,7 +90,7 @@ RACE := GORACE=atexit_sleep_ms=10 go test -race -vet=off -gcflags='modernc.org/.
 PLAIN := CI=true $(GO) test -count=1 -vet=off
 APART := ^Test(Kill|Killed|Memory|ReadBack|Flood|Planner|Budget|SecureWithUser|TokenRenewal)$$
 # And what waits for servers of other makes.
-LONG := ^Test(BudgetHoldsInStorm|SessionBudget|Floors|OneBadOfMany|AllBad|ReadAroundBad|LowPublishLimit|SlowLink|LongWay|RefreshRequired|NoAlarms|AlarmFlood|AlarmsAcrossRestart|DeadbandKeepsBackBefore|ServersNoteChanges|PulseNumb|FrozenClock)$$
+LONG := ^Test(BudgetHoldsInStorm|SessionBudget|Floors|OneBadOfMany|AllBad|ReadAroundBad|LowPublishLimit|SlowLink|LongWay|RefreshRequired|NoAlarms|AlarmFlood|AlarmsAcrossRestart|DeadbandKeepsBackBefore|ServersNoteChanges|PulseNumb|FrozenClock|NodeBack)$$
 
 # The tests with the race detector wait as much as they compute: analysis and web tests
 # run beside them. The rest comes after, one step at a time: it computes long, or looks at

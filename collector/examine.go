@@ -37,6 +37,7 @@ type examiner struct {
 	again  []int  // to be urgent once more when due
 	due    time.Time
 	stale  []bool // was in quarantine: what its last value is nobody knows
+	gone   []bool // its node was gone since its item was made
 
 	round   int // next one of the round
 	began   time.Time
@@ -57,7 +58,7 @@ type examiner struct {
 // identify opens what was kept of the tags.
 func (e *engine) identify() {
 	n := len(e.src.Tags)
-	e.exam = examiner{queued: make([]bool, n), tries: make([]int, n), stale: make([]bool, n)}
+	e.exam = examiner{queued: make([]bool, n), tries: make([]int, n), stale: make([]bool, n), gone: make([]bool, n)}
 	d, err := openIdentity(e.src.StateFile, e.src.Tags, e.log)
 	if err != nil {
 		e.log.Error("identity of the tags", "err", err)
@@ -78,7 +79,7 @@ func (e *engine) recall() {
 		}
 		switch {
 		case s.shut != nil:
-			e.tr.gate.guard[i], e.exam.stale[i] = gateClosed, true
+			e.tr.gate.guard[i], e.exam.stale[i], e.exam.gone[i] = gateClosed, true, true
 		case s.known():
 			e.tr.gate.guard[i] = gateDoubt
 		}

@@ -96,9 +96,10 @@ type items struct {
 	list   []item
 	tags   []plant.Tag
 	budget plant.Budget
-	idle   bool  // they are made to sample nothing yet
-	met    int64 // start time of the server that plain is about
-	again  []int // whose deadbands the server refused in the last call: to be asked for without
+	idle   bool     // they are made to sample nothing yet
+	met    int64    // start time of the server that plain is about
+	again  []int    // whose deadbands the server refused in the last call: to be asked for without
+	dead   []uint32 // items to be deleted
 
 	// Since the subscription was made: items that the server samples more slowly
 	// than asked, with shorter queues than asked, with a queue of one, which
@@ -122,7 +123,7 @@ func newItems(tags []plant.Tag) *items {
 
 // make asks for the items of all tags in a new subscription.
 func (x *items) make(ctx context.Context, l *link, s subscription, srv peer) error {
-	x.slower, x.shorter, x.blind = 0, 0, 0
+	x.slower, x.shorter, x.blind, x.dead = 0, 0, 0, nil
 	x.meet(srv)
 	all := make([]int, len(x.list))
 	for i := range all {
@@ -282,14 +283,18 @@ func queueSize(t *plant.Tag, publishing time.Duration) uint32 {
 	return min(max(ceil(publishing+queueSpan, t.Sampling), minQueue), maxQueue)
 }
 
+// rest says why a tag, and those that share its item, are not monitored for now.
+func (x *items) rest(i int, why string) {
+	for _, j := range append([]int{i}, x.list[i].others...) {
+		x.list[j].monitored, x.list[j].refused = false, why
+	}
+}
+
 // refuse puts a tag aside for a while, for longer each time unless it was
 // monitored well in between.
 func (x *items) refuse(i int, why string) {
+	x.rest(i, why)
 	it := &x.list[i]
-	for _, j := range it.others {
-		x.list[j].monitored, x.list[j].refused = false, why
-	}
-	it.monitored, it.refused = false, why
 	if !it.since.IsZero() && time.Since(it.since) > steadyTime {
 		it.wait = 0
 	}

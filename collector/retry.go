@@ -10,13 +10,22 @@ import (
 	"millwright/plant"
 )
 
-// bury puts aside the tags whose nodes have gone, and deletes their monitored
-// items, which stay dead even when a node of the same id comes back.
+// bury puts aside the tags whose nodes have gone, and deletes monitored items that stay
+// dead even when a node of the same id comes back.
 func (p *pump) bury(ctx context.Context) {
-	if len(p.tr.gone) == 0 {
-		return
+	if len(p.tr.gone) > 0 {
+		p.forsake()
 	}
-	var ids []uint32
+	if ids, sub := p.items.dead, p.sub.id; len(ids) > 0 {
+		p.items.dead = nil
+		p.do(ctx, func() answer {
+			return answer{kind: gotNothing, err: p.link.deleteItems(ctx, sub, ids)}
+		})
+	}
+}
+
+// forsake puts the tags aside whose nodes are gone.
+func (p *pump) forsake() {
 	for i, q := range p.tr.gone {
 		it := &p.items.list[i]
 		p.doubt(i)
@@ -28,19 +37,13 @@ func (p *pump) bury(ctx context.Context) {
 		it.lost = true
 		p.log.Warn("tag refused", "tag", p.items.tags[i].Path+": "+it.refused)
 		if it.id != 0 {
-			ids = append(ids, it.id)
-			it.id = 0
+			p.items.dead, it.id = append(p.items.dead, it.id), 0
 		}
 	}
 	clear(p.tr.gone)
 	p.put()
 	monitored, refused := p.items.count(p.tr.wrong)
 	p.src.board.update(true, func(s *plant.PLCStatus) { s.Tags, s.Rejected = monitored, refused })
-	if sub := p.sub.id; len(ids) > 0 {
-		p.do(ctx, func() answer {
-			return answer{kind: gotNothing, err: p.link.deleteItems(ctx, sub, ids)}
-		})
-	}
 }
 
 // deleteItems deletes monitored items. One that the server refuses to delete stays

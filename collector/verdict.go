@@ -37,6 +37,7 @@ func (p *pump) judge(q *question, s *sight) error {
 		return nil // it is another one by now, and has its own question
 	}
 	if s.gone {
+		x.gone[i] = true
 		if x.tries[i]++; x.tries[i] < goneTries {
 			x.again, x.due = append(x.again, i), time.Now().Add(gonePause)
 			return nil
@@ -73,12 +74,15 @@ func (p *pump) judge(q *question, s *sight) error {
 		p.selves.told++
 	}
 	p.selves.mu.Unlock()
+	if q.more {
+		p.know([]int{i}, []detail{s.detail})
+	}
 	if lifted {
 		p.log.Info("tag is what it was before its quarantine: it is read again", "tag", p.src.Tags[i].Path)
 		p.showQuarantine()
 	}
-	if q.more {
-		p.know([]int{i}, []detail{s.detail})
+	if p.remake(i) {
+		return nil
 	}
 	p.accept(i)
 	if q.now {
@@ -86,6 +90,28 @@ func (p *pump) judge(q *question, s *sight) error {
 		p.tr.latest(i, s.value)
 	}
 	return nil
+}
+
+// remake lets the monitored item of a tag be made anew whose node was gone, and reports
+// whether it does: an item of a node that was removed stays dead, on some servers without
+// a word, when one of the same id comes back.
+func (p *pump) remake(i int) bool {
+	lead := p.items.list[i].lead
+	it := &p.items.list[lead]
+	if !p.exam.gone[i] || !it.monitored {
+		return false
+	}
+	p.exam.gone[i] = false
+	p.tr.gate.guard[i] = gateDoubt
+	if it.id != 0 {
+		p.items.dead, it.id = append(p.items.dead, it.id), 0
+	}
+	p.items.rest(lead, "its monitored item is made anew")
+	it.retry = time.Now()
+	for _, j := range append([]int{lead}, it.others...) { // what changes meanwhile is not told
+		p.tr.dirty = p.tr.open(j, quarantined) || p.tr.dirty
+	}
+	return true
 }
 
 // accept lets the values of a tag flow, with those that waited.
@@ -194,7 +220,9 @@ func (p *pump) obey() {
 			p.voids(r.tag, r.as)
 		}
 		p.tr.gate.guard[r.tag] = gateDoubt
-		p.query(r.tag)
+		if !p.remake(r.tag) {
+			p.query(r.tag)
+		}
 	}
 	p.need = p.version + 1
 	p.put()
