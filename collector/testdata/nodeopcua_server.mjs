@@ -244,7 +244,10 @@ readline.createInterface({ input: process.stdin }).on("line", async (line) => {
     running = false;
   }
   if (cmd === "level") level = Number(a);
-  if (cmd === "add") add(Number(a));
+  if (cmd === "add") {
+    add(Number(a));
+    due(); // who sees it sees a value that the log knows
+  }
   if (cmd === "del") { space.deleteNode(vars[a]); delete vars[a]; } // the monitored items of the node die with it
   if (cmd === "step") step += Number(a);
   if (cmd === "block") for (const end = Date.now() + Number(a); Date.now() < end; ); // a stack that answers nothing
