@@ -283,7 +283,15 @@ func queueSize(t *plant.Tag, publishing time.Duration) uint32 {
 	return min(max(ceil(publishing+queueSpan, t.Sampling), minQueue), maxQueue)
 }
 
-// rest says why a tag, and those that share its item, are not monitored for now.
+// drop lets the item of a tag be deleted; of one that an earlier process made nobody knows
+// the number.
+func (x *items) drop(i int) {
+	if it := &x.list[i]; it.id != 0 {
+		x.dead, it.id = append(x.dead, it.id), 0
+	}
+}
+
+// rest takes a tag, and those that share its item, for not monitored, and says why.
 func (x *items) rest(i int, why string) {
 	for _, j := range append([]int{i}, x.list[i].others...) {
 		x.list[j].monitored, x.list[j].refused = false, why

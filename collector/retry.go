@@ -36,9 +36,8 @@ func (p *pump) forsake() {
 		p.items.refuse(i, q.String()+": the node is gone")
 		it.lost = true
 		p.log.Warn("tag refused", "tag", p.items.tags[i].Path+": "+it.refused)
-		if it.id != 0 {
-			p.items.dead, it.id = append(p.items.dead, it.id), 0
-		}
+		p.items.drop(i)
+		p.exam.gone[i] = false // the next item is made when the node is back
 	}
 	clear(p.tr.gone)
 	p.put()

@@ -103,9 +103,7 @@ func (p *pump) remake(i int) bool {
 	}
 	p.exam.gone[i] = false
 	p.tr.gate.guard[i] = gateDoubt
-	if it.id != 0 {
-		p.items.dead, it.id = append(p.items.dead, it.id), 0
-	}
+	p.items.drop(lead)
 	p.items.rest(lead, "its monitored item is made anew")
 	it.retry = time.Now()
 	for _, j := range append([]int{lead}, it.others...) { // what changes meanwhile is not told
