@@ -89,6 +89,30 @@ func TestFigurePixel(t *testing.T) {
 	t.Logf("%d of %d writes were seen as frames", len(late), rows)
 }
 
+// TestFigurePress prints how long a press of a button takes on the busiest page, as
+// it is and on a processor that is slowed down to a tenth, a poor phone's.
+func TestFigurePress(t *testing.T) {
+	figures(t)
+	b := newBrowser(t)
+	p := start(t, "up", binary, "up", "--no-login", "--data", filepath.Join(t.TempDir(), "data"), "--http", "127.0.0.1:0", "--speed", "10")
+	base := p.find(`page\s+(http://127\.0\.0\.1:\d+)`, 20*time.Second)
+	b.do("open", args{"page": "p", "url": base + "/a/HSM/FM/F3/GBX"}, nil)
+	b.wait("p", `document.querySelectorAll("[data-tag][data-quality=good]").length >= 10`, patience)
+	for _, slower := range []int{1, 10} {
+		b.do("slow", args{"page": "p", "rate": slower}, nil)
+		time.Sleep(5 * time.Second)
+		var took []float64
+		for i := range 20 {
+			begin := time.Now()
+			b.click("p", fmt.Sprintf(`[data-trend="HSM/FM/F3/GBX/VIB_H"] button[aria-pressed=%t]`, i%2 == 1))
+			took = append(took, float64(time.Since(begin).Milliseconds()))
+		}
+		slices.Sort(took)
+		figure(fmt.Sprintf("press_%dx_p50_ms", slower), took[len(took)/2], "ms")
+		figure(fmt.Sprintf("press_%dx_p95_ms", slower), took[len(took)*95/100], "ms")
+	}
+}
+
 // TestFigureScript prints the size of the initial JavaScript, gzip.
 func TestFigureScript(t *testing.T) {
 	figures(t)

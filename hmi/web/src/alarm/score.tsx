@@ -7,11 +7,11 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import { now } from "../data/clock.ts";
 import { get } from "../data/http.ts";
 import { link, useLive } from "../data/live.ts";
+import { repeat } from "../data/pace.ts";
 import { severityOf } from "../data/quality.ts";
 import type { Bucket } from "../data/types.ts";
 import { t } from "../i18n/text.ts";
 import { colour, themed } from "../theme.ts";
-import { repeat } from "../trend/loop.ts";
 import { Rolling } from "../trend/rolling.ts";
 import { alarmColour } from "./colours.ts";
 

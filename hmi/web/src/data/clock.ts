@@ -2,6 +2,7 @@
 // not show wrong ages.
 
 import { signal } from "@preact/signals";
+import { repeat } from "./pace.ts";
 
 let offset = 0; // server minus browser, ms
 
@@ -26,7 +27,7 @@ export function observeDate(header: string | null, sent: number, received: numbe
 export const tick = signal(now());
 
 export function startClock(): void {
-  setInterval(() => {
+  repeat(500, () => {
     tick.value = now();
-  }, 500);
+  });
 }

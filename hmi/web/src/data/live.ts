@@ -6,6 +6,7 @@ import { useEffect, useMemo } from "preact/hooks";
 import { now } from "./clock.ts";
 import { decodeFrame, GREATEST_AGE } from "./frame.ts";
 import { toLogin } from "./http.ts";
+import { repeat } from "./pace.ts";
 import { STALE, severityOfName } from "./quality.ts";
 
 export interface LiveValue {
@@ -27,6 +28,8 @@ export const link = signal<LinkState>("connecting");
 export const linkSince = signal(Date.now());
 
 const SILENCE = 2200; // ms without a frame; the server sends one a second
+const EVERY = 200; // ms between two looks of what came; no eye reads more
+const MOST = 40; // messages that wait for a page that draws nothing
 const RETRY_MIN = 400;
 const RETRY_MAX = 4000;
 const NO_VALUE = 0x80320000;
@@ -54,6 +57,7 @@ function setLink(s: LinkState): void {
 
 export function startLive(): void {
   connect();
+  repeat(EVERY, show);
   setInterval(() => {
     if (socket?.readyState === WebSocket.OPEN && Date.now() - lastFrame > SILENCE) drop(socket);
   }, 100);
@@ -88,8 +92,8 @@ function connect(): void {
   ws.onmessage = (m: MessageEvent<ArrayBuffer | string>) => {
     if (socket !== ws) return;
     lastFrame = Date.now();
-    if (typeof m.data === "string") onText(m.data);
-    else onFrame(m.data);
+    waiting.push({ at: now(), data: m.data });
+    if (document.hidden || waiting.length > MOST) show();
   };
   ws.onclose = (e) => {
     clearTimeout(opening);
@@ -98,10 +102,21 @@ function connect(): void {
   };
 }
 
+const waiting: { at: number; data: ArrayBuffer | string }[] = [];
+
+/** show takes what came since the last look, every value of it: trends keep their extremes. */
+function show(): void {
+  for (const { at, data } of waiting.splice(0)) {
+    if (typeof data === "string") onText(data);
+    else onFrame(data, at);
+  }
+}
+
 /** drop gives a socket up, dead or silent, and tries again. */
 function drop(ws: WebSocket): void {
   if (socket !== ws) return;
   socket = null;
+  waiting.length = 0;
   answered = false;
   byId = new Map();
   ws.close();
@@ -157,9 +172,9 @@ function onText(raw: string): void {
   }
 }
 
-function onFrame(bytes: ArrayBuffer): void {
+/** onFrame takes the values of a frame that came at a time of the server's clock, ms. */
+function onFrame(bytes: ArrayBuffer, at: number): void {
   if (!answered) return; // ids of an older list
-  const at = now();
   batch(() => {
     decodeFrame(bytes, (item) => {
       const e = byId.get(item.id);

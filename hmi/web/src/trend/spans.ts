@@ -8,7 +8,7 @@ export interface Window {
 }
 
 export const windows: readonly Window[] = [
-  { key: "5m", span: 300_000, every: 250 },
+  { key: "5m", span: 300_000, every: 500 },
   { key: "1h", span: 3_600_000, every: 2_000 },
   { key: "8h", span: 28_800_000, every: 5_000 },
   { key: "24h", span: 86_400_000, every: 10_000 },
