@@ -3,6 +3,8 @@ package e2e
 import (
 	"testing"
 	"time"
+
+	"millwright/sparkplug/dial"
 )
 
 // TestR09RoughLink has a third of the segments lost, 300 ms to the other side and
@@ -46,7 +48,7 @@ func TestR11HalfOpen(t *testing.T) {
 		}
 		before := who.lines("not connected")
 		wire.hush(true)
-		eventually(t, 40*time.Second, who.name+" notices that nothing comes", func() bool { return who.lines("not connected") > before })
+		eventually(t, dial.Silence+10*time.Second, who.name+" notices that nothing comes", func() bool { return who.lines("not connected") > before })
 		wire.hush(false)
 		l.waitLive(60 * time.Second)
 	})

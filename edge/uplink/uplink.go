@@ -37,7 +37,7 @@ type Uplink struct {
 	StateDir    string // where the number of the connection survives a restart
 
 	Delivery         Delivery
-	PrimaryKeepAlive time.Duration // of the primary host, with ByState; what is shorter than the edge's own is that
+	PrimaryKeepAlive time.Duration // of the primary host, with ByState; 0: not known
 	LinkKbit         int           // what the link to the plant bears, kbit/s; 0: not known
 	NewestFirst      bool          // telemetry of an outage is sent from its end backwards
 
@@ -106,9 +106,10 @@ func (u *Uplink) Counts() Counts {
 }
 
 // standFor is how long connection and STATE must have stood after a publish:
-// whoever fails is noticed within one and a half keep-alives.
+// whoever fails is noticed by then, the primary host within one and a half of its
+// keep-alives.
 func (u *Uplink) standFor() time.Duration {
-	return 3 * max(u.PrimaryKeepAlive, dial.KeepAlive) / 2
+	return max(3*u.PrimaryKeepAlive/2, dial.Silence)
 }
 
 // Pause between two attempts to connect. It is short because a plant's broker

@@ -19,9 +19,14 @@ import (
 	"millwright/plant"
 )
 
-// KeepAlive is that of every connection: a broker notices a silent client, and a
-// client a silent broker, within one and a half of it.
-const KeepAlive = 10 * time.Second
+// KeepAlive is that of every connection: a broker notices a silent client within one
+// and a half of it. Silence is how long a broker may say nothing until its connection
+// is given up. paho looks every 2 s whether KeepAlive has passed without a word, and
+// asks for one; the answer has 5 s then.
+const (
+	KeepAlive = 8 * time.Second
+	Silence   = 15 * time.Second
+)
 
 // Settings of the MQTT client. There is a new client for every connection: the
 // Will differs each time, and with paho's own reconnect a token can say success
@@ -38,6 +43,7 @@ const goodbye = 3 * time.Second
 
 var (
 	errTimeout = errors.New("no answer from the broker in time")
+	errSilent  = fmt.Errorf("nothing came from the broker for %v", Silence)
 	errPacket  = errors.New("the broker sends what is not MQTT")
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
@@ -62,6 +63,66 @@ func hears(l net.Listener, acknowledges bool) bool {
 		}
 		if err != nil {
 			return false
+		}
+	}
+}
+
+// A broker that answers nothing but pings is alive; one that says nothing is given up
+// when Silence has passed, not when paho has looked twice more.
+func TestSilence(t *testing.T) {
+	for name, answers := range map[string]bool{"quiet": true, "silent": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits for most of its time
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go letIn(l, answers)
+			link, err := Client{Broker: "tcp://" + l.Addr().String(), ID: "c", WillTopic: "w", Will: []byte("gone")}.Connect(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer link.Close()
+			begin := time.Now()
+			select {
+			case err := <-link.Lost():
+				took := time.Since(begin)
+				t.Logf("after %v: %v", took.Round(time.Millisecond), err)
+				if answers || took < KeepAlive {
+					t.Errorf("lost after %v: %v", took, err)
+				}
+			case <-time.After(Silence + 5*time.Second):
+				if !answers {
+					t.Errorf("nothing is noticed within %v", Silence+5*time.Second)
+				}
+			}
+		})
+	}
+}
+
+// letIn is a broker that lets one client in and may answer its pings.
+func letIn(l net.Listener, pings bool) {
+	c, err := l.Accept()
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	for {
+		p, err := packets.ReadPacket(c)
+		if err != nil {
+			return
+		}
+		switch p.(type) {
+		case *packets.ConnectPacket:
+			err = packets.NewControlPacket(packets.Connack).Write(c)
+		case *packets.PingreqPacket:
+			if pings {
+				err = packets.NewControlPacket(packets.Pingresp).Write(c)
+			}
+		}
+		if err != nil {
+			return
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 // pipe is a connection whose other side has said all that it will.
@@ -17,7 +18,8 @@ type pipe struct {
 	io.Reader
 }
 
-func (p pipe) Read(b []byte) (int, error) { return p.Reader.Read(b) }
+func (p pipe) Read(b []byte) (int, error)      { return p.Reader.Read(b) }
+func (p pipe) SetReadDeadline(time.Time) error { return nil }
 
 func publishPacket(qos byte, topic string, payload []byte) []byte {
 	body := append(binary.BigEndian.AppendUint16(nil, uint16(len(topic))), topic...)
