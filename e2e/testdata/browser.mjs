@@ -25,19 +25,35 @@ const errors = [];
 // may draw none of a page for a minute until it is asked to show it.
 async function hand(p, act) {
   let last;
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 5; i++) {
     try {
       await act(20_000);
       return null;
     } catch (e) {
-      if (/performing|action done/.test(e.message)) throw e; // twice is not once
       last = e;
       await p.bringToFront();
+      await p.screenshot({ clip: { x: 0, y: 0, width: 8, height: 8 } });
     }
   }
   const frame = p.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => drawn("the page draws frames"))));
   const late = new Promise((given) => setTimeout(given, 5000, "the page draws no frame within 5 s"));
   throw new Error(`${last.message}\n${await Promise.race([frame, late])}`);
+}
+
+// A press counts when the page has felt it: then a hand does not press again, however
+// long the browser takes to say so.
+async function press(p, selector) {
+  const felt = () => p.evaluate(() => globalThis.felt);
+  await p.evaluate(() => {
+    if (globalThis.felt === undefined) addEventListener("click", () => globalThis.felt++, true);
+    globalThis.felt = 0;
+  });
+  await hand(p, async (timeout) => {
+    if ((await felt()) !== 0) return; // the press before, or another page by now
+    await p.locator(selector).first().click({ timeout });
+    if ((await felt()) === 0) throw new Error("the page has not felt the press");
+  });
+  return null;
 }
 
 const commands = {
@@ -58,9 +74,13 @@ const commands = {
   goto: ({ page, url }) => pages.get(page).goto(url, { waitUntil: "load" }).then(() => null),
   eval: ({ page, js }) => pages.get(page).evaluate(js),
   wait: ({ page, js, ms = 60_000 }) => pages.get(page).waitForFunction(js, null, { timeout: ms, polling: 50 }).then((h) => h.jsonValue()),
-  click: ({ page, selector }) => hand(pages.get(page), (timeout) => pages.get(page).locator(selector).first().click({ timeout })),
+  click: ({ page, selector }) => press(pages.get(page), selector),
   fill: ({ page, selector, text }) => hand(pages.get(page), (timeout) => pages.get(page).locator(selector).first().fill(text, { timeout })),
   choose: ({ page, selector, text }) => hand(pages.get(page), (timeout) => pages.get(page).locator(selector).first().selectOption(text, { timeout })),
+  async slow({ page, rate }) {
+    const session = await pages.get(page).context().newCDPSession(pages.get(page));
+    await session.send("Emulation.setCPUThrottlingRate", { rate });
+  },
   async shot({ page, file, width }) {
     const p = pages.get(page);
     const usual = p.viewportSize();
